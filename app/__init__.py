@@ -1,0 +1,1 @@
+"""Pannier: what the product does. Knows no platform; platforms live in ``connectors``."""

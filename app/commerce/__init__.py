@@ -1,0 +1,1 @@
+"""The shared commerce model: stores, products, customers, orders, carts, and what may change them."""

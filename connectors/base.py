@@ -1,0 +1,96 @@
+"""What every platform's connector can do.
+
+A connector package holds pure translation: it verifies, redacts and maps messages, and touches no
+database. ``registry.connector_for(platform)`` returns one.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+from app.commerce.changes import Change
+
+# Turns a personal identifier (a normalised e-mail address) into its keyed hash, in hex.
+Pseudonym = Callable[[str], str]
+
+
+class PayloadError(ValueError):
+    """A body that cannot be understood: wrong types, missing fields. The message goes to quarantine.
+
+    The text names fields and reasons, never values: it is stored and shown to operators.
+    """
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryHeaders:
+    """What the headers of a delivery say, checked for shape and cut to length."""
+
+    topic: str
+    source: str | None = None  # the shop's domain or address, as the sender states it
+    delivery_id: str | None = None
+    event_id: str | None = None
+    triggered_at: datetime | None = None
+    api_version: str | None = None
+    webhook_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryContext:
+    """What a connector needs to know beside the body to translate it."""
+
+    topic: str
+    currency: str
+    triggered_at: datetime | None
+    received_at: datetime
+
+    @property
+    def happened_at(self) -> datetime:
+        """The platform's time of the event where the delivery states it, else the time of receipt."""
+        return self.triggered_at or self.received_at
+
+
+@dataclass(frozen=True, slots=True)
+class Translation:
+    """What a delivery means: changes, or the reason why it knowingly means none.
+
+    ``set_aside`` is a short snake_case word such as ``unknown_topic``, ``checkout_draft`` or ``resource_gone``.
+    """
+
+    changes: tuple[Change, ...] = ()
+    set_aside: str | None = None
+
+
+class Connector(Protocol):
+    """One platform."""
+
+    platform: str
+
+    def read_headers(self, headers: Mapping[str, str]) -> DeliveryHeaders | None:
+        """Return what the headers say, or None where they are not this platform's delivery headers."""
+        ...
+
+    def verify(self, raw: bytes, headers: Mapping[str, str], secrets: Sequence[bytes]) -> bool:
+        """Return whether ``raw`` was signed with one of ``secrets`` (current first), in constant time."""
+        ...
+
+    def redact(self, body: Any, pseudonym: Pseudonym) -> Any:
+        """Return ``body`` without personal fields.
+
+        Names, e-mail and postal addresses, phone numbers, IP addresses, user agents, notes, free-text
+        properties, tokens and signed links are dropped; an e-mail address leaves its keyed hash under
+        ``identity_hash`` in the object where it stood, unless an equal or nearer one is there.
+        """
+        ...
+
+    def dedupe_key(self, headers: DeliveryHeaders, body: Any, raw: bytes) -> str:
+        """Return the key under which two deliveries of one store are the same delivery."""
+        ...
+
+    def translate(self, body: Any, context: DeliveryContext) -> Translation:
+        """Return what a redacted ``body`` means.
+
+        Raises:
+            PayloadError: if the body does not have the shape that its topic promises.
+        """
+        ...
