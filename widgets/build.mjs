@@ -1,0 +1,37 @@
+// Bundles the storefront widget into one minified file.
+//
+//   node widgets/build.mjs [--outfile PATH]     (default: widgets/dist/pannier.js)
+import { readFile } from "node:fs/promises";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { build, transform } from "esbuild";
+
+const here = (path) => fileURLToPath(new URL(path, import.meta.url));
+const TARGET = ["es2022", "chrome111", "firefox113", "safari16.4"];
+
+// A stylesheet is imported as a minified string, because a shadow root wants text, not a file.
+const stylesheetAsText = {
+  name: "stylesheet-as-text",
+  setup(bundler) {
+    bundler.onLoad({ filter: /\.css$/ }, async ({ path }) => {
+      const source = await readFile(path, "utf8");
+      const { code } = await transform(source, { loader: "css", minify: true, target: TARGET });
+      return { contents: code.trim(), loader: "text" };
+    });
+  },
+};
+
+const { values } = parseArgs({ options: { outfile: { type: "string" } } });
+
+await build({
+  entryPoints: [here("src/pannier.ts")],
+  outfile: values.outfile ?? here("dist/pannier.js"),
+  bundle: true,
+  minify: true,
+  format: "iife",
+  target: TARGET,
+  charset: "utf8",
+  legalComments: "none",
+  logLevel: "warning",
+  plugins: [stylesheetAsText],
+});

@@ -1,0 +1,41 @@
+/** Money as the service sends it: an integer in minor units and an ISO 4217 currency. */
+
+export interface Money {
+  amount: number;
+  currency: string;
+}
+
+// ISO 4217 currencies whose minor unit is not 1/100. The browser's own table cannot be asked: it follows
+// CLDR's habits of display, where forint, rupiah and Iraqi dinar have no decimals at all.
+const NO_DECIMALS = "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF";
+const THREE_DECIMALS = "BHD IQD JOD KWD LYD OMR TND";
+
+function exponent(currency: string): number {
+  return NO_DECIMALS.includes(currency) ? 0 : THREE_DECIMALS.includes(currency) ? 3 : 2;
+}
+
+/** Returns the money in `raw`, or null where it is not `{amount: integer ≥ 0, currency: "EUR"}`. */
+export function parseMoney(amount: unknown, currency: unknown): Money | null {
+  return Number.isSafeInteger(amount) && (amount as number) >= 0 && /^[A-Z]{3}$/.test(String(currency))
+    ? { amount: amount as number, currency: String(currency) }
+    : null;
+}
+
+/** The sum, or null where a price is unknown or two currencies meet: a wrong total is worse than none. */
+export function total(prices: (Money | null)[]): Money | null {
+  const currency = prices[0]?.currency;
+  let amount = 0;
+  for (const price of prices) {
+    if (!currency || price?.currency !== currency) return null;
+    amount += price.amount;
+  }
+  return currency ? { amount, currency } : null;
+}
+
+/** Writes the amount the way `locale` writes prices; every digit that is not zero is shown. */
+export function formatMoney({ amount, currency }: Money, locale: string | undefined): string {
+  const digits = exponent(currency);
+  const unit = 10 ** digits;
+  const exact = amount % unit ? { minimumFractionDigits: digits, maximumFractionDigits: digits } : {};
+  return new Intl.NumberFormat(locale, { style: "currency", currency, ...exact }).format(amount / unit);
+}

@@ -1,0 +1,78 @@
+/** Asks the service what is bought together, and believes nothing in the answer unseen. */
+import { pictureAddress, webAddress } from "./address";
+import { type Money, parseMoney } from "./money";
+
+export interface Product {
+  productId: string;
+  variantId: string | null;
+  title: string;
+  url: string | null;
+  image: string | null;
+  price: Money | null;
+}
+
+export interface Answer {
+  decisionId: string | null;
+  products: Product[];
+}
+
+type Fields = Record<string, unknown>;
+
+const fieldsOf = (value: unknown): Fields => (typeof value === "object" && value ? (value as Fields) : {});
+const textOf = (value: unknown): string | null => (typeof value === "string" && value ? value : null);
+
+function parseProduct(value: unknown): Product | null {
+  const fields = fieldsOf(value);
+  const price = fieldsOf(fields.price);
+  const productId = textOf(fields.product_id);
+  const title = textOf(fields.title);
+  if (!productId || !title || fields.available === false) return null;
+  return {
+    productId,
+    variantId: textOf(fields.variant_id),
+    title,
+    url: webAddress(fields.url),
+    image: pictureAddress(fields.image_url),
+    price: parseMoney(price.amount, price.currency),
+  };
+}
+
+/** Returns what can be shown of a decoded answer: known shape, available, no product twice. */
+export function parseAnswer(body: unknown): Answer {
+  const fields = fieldsOf(body);
+  const list = Array.isArray(fields.recommendations) ? fields.recommendations : [];
+  const products = new Map<string, Product>();
+  for (const product of list.map(parseProduct)) {
+    if (product && !products.has(product.productId)) products.set(product.productId, product);
+  }
+  return { decisionId: textOf(fields.decision_id), products: [...products.values()] };
+}
+
+/**
+ * Fetch the answer for one product.
+ *
+ * No cookies and no header of our own: the browser needs no preflight and may use its cache.
+ * Throws when the service is slower than `deadline` milliseconds, unreachable, answers anything but 200
+ * or no JSON, and when `signal` aborts.
+ */
+export async function fetchRecommendations(
+  service: string,
+  query: Record<string, string>,
+  deadline: number,
+  signal: AbortSignal,
+): Promise<Answer> {
+  const address = new URL("recommendations", new URL(service, document.baseURI));
+  for (const [name, value] of Object.entries(query)) address.searchParams.set(name, value);
+  const attempt = new AbortController();
+  const giveUp = () => attempt.abort();
+  const timer = setTimeout(giveUp, deadline);
+  signal.addEventListener("abort", giveUp);
+  try {
+    const response = await fetch(address, { credentials: "omit", signal: attempt.signal });
+    if (response.status !== 200) throw new Error(`status ${response.status}`);
+    return parseAnswer(await response.json());
+  } finally {
+    clearTimeout(timer);
+    signal.removeEventListener("abort", giveUp);
+  }
+}

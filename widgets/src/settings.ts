@@ -1,0 +1,36 @@
+/** Settings: the element's own attributes first, the script tag's `data-*` attributes second. */
+
+/** Returns the value of a setting such as `product-id`; null where nobody set it or it is empty. */
+export type Read = (name: string) => string | null;
+
+// `currentScript` is only there while the script runs, and not at all in a module.
+const tag: Element | null =
+  document.currentScript?.getAttribute("data-key") != null
+    ? document.currentScript
+    : document.querySelector('script[data-key^="pk_"]');
+
+export function settingsOf(host: Element | null): Read {
+  return (name) => host?.getAttribute(name) || tag?.getAttribute(`data-${name}`) || null;
+}
+
+/** The folder of the service's public endpoints, `https://HOST/v1/`, taken from the script's own address. */
+export function serviceAddress(read: Read): string | null {
+  return read("api") ?? tag?.getAttribute("src") ?? null;
+}
+
+/** The nonce a page with a Content-Security-Policy gave to the script tag. */
+export function styleNonce(): string {
+  return (tag as HTMLElement | null)?.nonce ?? "";
+}
+
+/** A whole number within bounds, or the default. */
+export function wholeNumber(raw: string | null, fallback: number, least: number, most: number): number {
+  const number = Number(raw ?? Number.NaN);
+  return Number.isInteger(number) ? Math.min(Math.max(number, least), most) : fallback;
+}
+
+/** One line in the browser's console for a merchant who set `data-debug`; silence for everybody else. */
+export function explain(reason: unknown): void {
+  // biome-ignore lint/suspicious/noConsole: the setting asks for it.
+  if (tag?.hasAttribute("data-debug")) console.debug("pannier:", String(reason));
+}

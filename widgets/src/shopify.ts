@@ -1,0 +1,70 @@
+/** Shopify's cart: the standard storefront action, or the Ajax API on storefronts without it. */
+import { type Line, type Outcome, post } from "./cart";
+
+interface Notice {
+  code?: string;
+  message?: string;
+}
+
+interface StorefrontActions {
+  updateCart?: (payload: {
+    lines: { merchandiseId: string; quantity: number; attributes: { key: string; value: string }[] }[];
+  }) => Promise<{ userErrors?: Notice[]; warnings?: Notice[] } | undefined>;
+  openCart?: () => unknown;
+}
+
+declare global {
+  interface Window {
+    Shopify?: { routes?: { root?: string }; actions?: StorefrontActions };
+  }
+}
+
+/** A property whose name starts with an underscore is hidden from the shopper and stays on the order line. */
+const PROPERTY = "_pannier";
+
+const root = (): string => window.Shopify?.routes?.root ?? "/";
+
+/** The cart page, for storefronts that cannot open their cart on request. */
+export function shopifyCart(): string | null {
+  return window.Shopify?.actions?.openCart ? null : `${root()}cart`;
+}
+
+export async function addToShopify(lines: Line[], decisionId: string | null): Promise<Outcome> {
+  const actions = window.Shopify?.actions;
+  if (!actions?.updateCart) return addByAjax(lines, decisionId);
+  const result = await actions.updateCart({
+    lines: lines.map(({ itemId, recommended }) => ({
+      merchandiseId: `gid://shopify/ProductVariant/${itemId}`,
+      quantity: 1,
+      attributes: decisionId && recommended ? [{ key: PROPERTY, value: decisionId }] : [],
+    })),
+  });
+  // A change that the shop declines resolves all the same, with the reason in one of two lists.
+  const notice =
+    result?.userErrors?.[0] ??
+    result?.warnings?.find(({ code }) => /OUT_OF_STOCK|NOT_ENOUGH_STOCK/.test(code ?? ""));
+  if (notice) return { added: [], refused: lines, reason: notice.message };
+  try {
+    Promise.resolve(actions.openCart?.()).catch(() => {});
+  } catch {
+    // The items are in the cart; a theme that cannot open its drawer is no failure of ours.
+  }
+  return { added: lines, refused: [] };
+}
+
+/** Shopify's numbers are numbers, but one beyond 2^53 would lose its last digits. */
+const numberOf = (id: string): number | string => (Number.isSafeInteger(Number(id)) ? Number(id) : id);
+
+async function addByAjax(lines: Line[], decisionId: string | null): Promise<Outcome> {
+  const response = await post(`${root()}cart/add.js`, {
+    items: lines.map(({ itemId, recommended }) => ({
+      id: numberOf(itemId),
+      quantity: 1,
+      ...(decisionId && recommended && { properties: { [PROPERTY]: decisionId } }),
+    })),
+  });
+  if (response.ok) return { added: lines, refused: [] };
+  if (response.status !== 422) throw new Error(`status ${response.status}`);
+  const { description } = (await response.json()) as { description?: unknown };
+  return { added: [], refused: lines, reason: typeof description === "string" ? description : undefined };
+}

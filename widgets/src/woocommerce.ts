@@ -1,0 +1,41 @@
+/** WooCommerce's cart: the Store API, all items in one batch. */
+import { type Line, type Outcome, post } from "./cart";
+
+declare global {
+  interface Window {
+    jQuery?: (target: Element) => { trigger(event: string): unknown };
+  }
+}
+
+/** `root`: the shop's REST root with its last slash, `/wp-json/` or `/?rest_route=/`. */
+export async function addToWooCommerce(root: string, lines: Line[]): Promise<Outcome> {
+  // Nonces in a cached page expire; the cart endpoint always hands out a fresh one.
+  const cart = await fetch(`${root}wc/store/v1/cart`, { credentials: "same-origin", cache: "no-store" });
+  const nonce = cart.headers.get("Nonce");
+  if (!cart.ok || !nonce) throw new Error(`status ${cart.status}, nonce ${nonce}`);
+  const response = await post(`${root}wc/store/v1/batch`, {
+    requests: lines.map(({ itemId }) => ({
+      path: "/wc/store/v1/cart/add-item",
+      method: "POST",
+      headers: { Nonce: nonce },
+      body: { id: Number(itemId), quantity: 1 },
+    })),
+  });
+  const { responses } = (await response.json()) as { responses?: { status?: number }[] };
+  if (!response.ok || !Array.isArray(responses)) throw new Error(`status ${response.status}`);
+  const wentIn = (_: Line, index: number) => Math.trunc((responses[index]?.status ?? 0) / 100) === 2;
+  const added = lines.filter(wentIn);
+  if (added.length) announce();
+  return { added, refused: lines.filter((line) => !added.includes(line)) };
+}
+
+/** Tell the shop's own cart blocks, and the mini cart of a classic theme, to read the cart anew. */
+function announce(): void {
+  const detail = { preserveCartData: false };
+  document.body.dispatchEvent(new CustomEvent("wc-blocks_added_to_cart", { bubbles: true, detail }));
+  try {
+    window.jQuery?.(document.body).trigger("wc_fragment_refresh");
+  } catch {
+    // Another script's listener failed; the items are in the cart all the same.
+  }
+}
