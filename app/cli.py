@@ -1,0 +1,409 @@
+"""The ``pannier`` command.
+
+Exit codes: 0 done, 1 the work failed, 2 bad use. Long work shows its progress on stderr; commands that print data take
+``--json``. Without DATABASE_URL and REDIS_URL a command uses the embedded services under ``var/``, and starts
+them for its own duration where nobody runs them.
+"""
+
+import functools
+import json
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+import click
+from cryptography.fernet import Fernet
+from sqlalchemy import func, select
+from sqlalchemy.exc import OperationalError
+
+from app.commerce.order import Order
+from app.commerce.store import (
+    SETTINGS,
+    NewKeys,
+    Store,
+    StoreError,
+    add_store,
+    checked_settings,
+    find_store,
+    publishable_key,
+    rotate_keys,
+)
+from app.core import embedded
+from app.core.config import ConfigurationError, Settings, load_settings
+from app.core.db import db
+from app.core.migrations import migrate as apply_migrations
+from app.factory import create_app
+from app.recommendations.models import LearnedModel
+
+Command = Callable[..., Any]
+
+
+class OneSentence(click.ClickException):
+    """Bad use: one sentence, exit code 2."""
+
+    exit_code = 2
+
+
+class WorkFailed(click.ClickException):
+    """The work failed: one sentence, exit code 1."""
+
+    exit_code = 1
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="pannier", prog_name="pannier")
+def cli() -> None:
+    """Pannier: what goes into the basket together."""
+
+
+def start_services(settings: Settings) -> embedded.Running | None:
+    """Start the embedded services that the settings leave to them; None where there is nothing to start."""
+    if settings.database_url and settings.redis_url:
+        return None
+    return embedded.start(settings.var_dir, postgres=not settings.database_url, redis=not settings.redis_url)
+
+
+def with_app(command: Command) -> Command:
+    """Run a command inside the application, with services; turn known failures into sentences."""
+
+    @functools.wraps(command)
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
+        running = None
+        try:
+            settings = load_settings()
+            running = start_services(settings)
+            app = create_app(settings)
+            with app.app_context():
+                if not settings.database_url:
+                    apply_migrations(db.engine)
+                return command(*args, **kwargs)
+        except (ConfigurationError, StoreError) as error:
+            raise OneSentence(str(error)) from error
+        except embedded.ServiceError as error:
+            raise WorkFailed(str(error)) from error
+        except OperationalError as error:
+            raise WorkFailed("The database does not answer; look at DATABASE_URL.") from error
+        finally:
+            if running is not None:
+                running.stop()
+
+    return wrapped
+
+
+def show(rows: list[dict[str, Any]], as_json: bool, empty: str) -> None:
+    """Print rows as a table, or as JSON."""
+    if as_json:
+        click.echo(json.dumps(rows, default=str))
+    elif not rows:
+        click.echo(empty)
+    else:
+        cells = [[("" if v is None else str(v)) for v in row.values()] for row in rows]
+        widths = [max(len(h), *(len(c[i]) for c in cells)) for i, h in enumerate(rows[0])]
+        click.echo("  ".join(h.ljust(w) for h, w in zip(rows[0], widths, strict=True)).rstrip())
+        for row in cells:
+            click.echo("  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip())
+
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+store_option = click.option("--store", required=True, metavar="STORE", help="Id or domain of the store.")
+
+
+# --- installation ---------------------------------------------------------------------------------------
+
+
+@cli.command("migrate")
+@with_app
+def migrate_command() -> None:
+    """Bring the database to this version's schema."""
+    apply_migrations(db.engine)
+    click.echo("The database is up to date.")
+
+
+@cli.command("new-secret-key")
+def new_secret_key() -> None:
+    """Print a new key for PANNIER_SECRET_KEYS."""
+    click.echo(Fernet.generate_key().decode())
+
+
+@cli.command("services")
+def services() -> None:
+    """Run the embedded PostgreSQL and Redis until Ctrl-C, for development."""
+    try:
+        running = start_services(load_settings())
+    except (ConfigurationError, embedded.ServiceError) as error:
+        raise OneSentence(str(error)) from error
+    if running is None:
+        raise OneSentence("DATABASE_URL and REDIS_URL are set, so there is nothing to start.")
+    with running:
+        click.echo(f"PostgreSQL and Redis run under {load_settings().var_dir}. Ctrl-C ends them.")
+        wait_for_end()
+
+
+def wait_for_end() -> None:
+    """Wait for Ctrl-C or SIGTERM."""
+    ended = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: ended.set())
+    while not ended.wait(1):
+        pass
+
+
+@cli.command("demo")
+@click.option("--port", default=None, type=click.IntRange(1, 65535), help="Port of the service (8000).")
+@click.option(
+    "--orders", default=3200, show_default=True, type=click.IntRange(1, 3200), help="Orders a store."
+)
+@click.option("--once", is_flag=True, help="Stop when everything is learned, instead of serving shops.")
+def demo_command(port: int | None, orders: int, once: bool) -> None:
+    """Show it all: two shops with real orders, from signed webhooks to the bundle on the page."""
+    from demo.run import run
+
+    if port is not None:
+        os.environ["PANNIER_PORT"] = str(port)
+    try:
+        code = run(load_settings(), orders=orders, once=once)
+    except (ConfigurationError, embedded.ServiceError) as error:
+        raise OneSentence(str(error)) from error
+    sys.exit(code)
+
+
+# --- stores ---------------------------------------------------------------------------------------------
+
+
+@cli.group("store")
+def store_group() -> None:
+    """Add, list and show stores, and change their keys."""
+
+
+def parse_settings(pairs: tuple[str, ...]) -> dict[str, float]:
+    """Return ``name=value`` pairs as settings.
+
+    Raises:
+        StoreError: for a pair that is none.
+    """
+    found: dict[str, float] = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        try:
+            found[name] = float(value)
+        except ValueError as error:
+            raise StoreError(f"{pair!r} is not NAME=NUMBER.") from error
+        if not equals:
+            raise StoreError(f"{pair!r} is not NAME=NUMBER.")
+    return found
+
+
+setting_option = click.option(
+    "--setting", "settings", multiple=True, metavar="NAME=NUMBER", help=f"One of {', '.join(SETTINGS)}."
+)
+
+
+@store_group.command("add")
+@click.argument("platform", type=click.Choice(["shopify", "woocommerce"]))
+@click.argument("domain")
+@click.option("--name", help="What to call it.")
+@click.option("--currency", default="USD", show_default=True, help="ISO 4217 code.")
+@click.option("--timezone", default="UTC", show_default=True, help="IANA name.")
+@click.option("--origin", "origins", multiple=True, help="An origin whose pages may use the key.")
+@setting_option
+@json_option
+@with_app
+def store_add(
+    platform: str, domain: str, name: str | None, currency: str, timezone: str,
+    origins: tuple[str, ...], settings: tuple[str, ...], as_json: bool,
+) -> None:  # fmt: skip
+    """Add the store DOMAIN (example.myshopify.com, or a WooCommerce site's address)."""
+    store, keys = add_store(
+        platform, domain, name=name, currency=currency, timezone=timezone, origins=list(origins),
+        settings=parse_settings(settings),
+    )  # fmt: skip
+    db.session.commit()
+    _show_new_keys(store, keys, as_json)
+
+
+def _show_new_keys(store: Store, keys: NewKeys, as_json: bool) -> None:
+    shown = {"store": store.id, "domain": store.domain, "publishable_key": keys.publishable,
+             "secret_key": keys.secret}  # fmt: skip
+    if store.webhook_token:
+        shown["webhook_path"] = f"/webhooks/woocommerce/{store.webhook_token}"
+        shown["webhook_secret"] = store.credentials["webhook_secret"]
+    if as_json:
+        click.echo(json.dumps(shown))
+        return
+    for label, value in shown.items():
+        click.echo(f"{label.replace('_', ' ')}: {value}")
+    click.echo("The secret key is shown this once; keep it on your server.")
+
+
+@store_group.command("list")
+@json_option
+@with_app
+def store_list(as_json: bool) -> None:
+    """List the stores."""
+    counts = dict(
+        db.session.execute(select(Order.store_id, func.count()).group_by(Order.store_id)).tuples().all()
+    )
+    rows = [
+        {
+            "store": s.id,
+            "platform": s.platform,
+            "domain": s.domain,
+            "orders": counts.get(s.id, 0),
+            "status": "uninstalled" if s.uninstalled_at else s.connection_problem or "connected",
+        }
+        for s in db.session.scalars(select(Store).order_by(Store.id))
+    ]
+    show(rows, as_json, "There is no store yet. Add one with `pannier store add`.")
+
+
+@store_group.command("show")
+@click.argument("store")
+@setting_option
+@json_option
+@with_app
+def store_show(store: str, settings: tuple[str, ...], as_json: bool) -> None:
+    """Show one store; --setting changes how it learns, from the next rebuild on."""
+    found = find_store(store)
+    if settings:
+        found.settings = {**found.settings, **checked_settings(parse_settings(settings))}
+        db.session.commit()
+    learned = db.session.get(LearnedModel, found.id)
+    facts: dict[str, Any] = {
+        "store": found.id, "platform": found.platform, "domain": found.domain, "name": found.name,
+        "currency": found.currency, "timezone": found.timezone, "origins": list(found.origins),
+        "publishable_key": publishable_key(found.id),
+        "webhook_path": found.webhook_token and f"/webhooks/woocommerce/{found.webhook_token}",
+        "installed_at": found.installed_at, "uninstalled_at": found.uninstalled_at,
+        "connection_problem": found.connection_problem,
+        "orders_learned": learned.orders if learned else 0,
+        **{name: found.setting(name) for name in SETTINGS},
+    }  # fmt: skip
+    if as_json:
+        click.echo(json.dumps(facts, default=str))
+        return
+    for label, value in facts.items():
+        click.echo(f"{label.replace('_', ' ')}: {'–' if value is None else value}")
+
+
+@store_group.command("rotate-keys")
+@click.argument("store")
+@json_option
+@with_app
+def store_rotate_keys(store: str, as_json: bool) -> None:
+    """Give a store new keys; the old ones work for another day."""
+    found = find_store(store)
+    keys = rotate_keys(found)
+    db.session.commit()
+    _show_new_keys(found, keys, as_json)
+
+
+# --- webhooks -------------------------------------------------------------------------------------------
+
+
+@cli.group("webhooks")
+def webhooks_group() -> None:
+    """Look at deliveries, and process them again."""
+
+
+@webhooks_group.command("status")
+@click.option("--store", default=None, metavar="STORE", help="Id or domain of the store.")
+@json_option
+@with_app
+def webhooks_status(store: str | None, as_json: bool) -> None:
+    """Say how many deliveries stand where, and why."""
+    from webhooks.jobs import status_counts
+
+    show(status_counts(find_store(store).id if store else None), as_json, "No delivery has arrived yet.")
+
+
+@webhooks_group.command("replay")
+@store_option
+@click.option("--status", type=click.Choice(["processed", "set_aside", "quarantined"]))
+@click.option("--topic")
+@click.option("--reason", help="Beginning of the reason.")
+@click.option("--since", type=click.DateTime(), help="Received at or after (UTC).")
+@click.option("--until", type=click.DateTime(), help="Received before (UTC).")
+@click.option("--all", "everything", is_flag=True, help="All deliveries of the store.")
+@with_app
+def webhooks_replay(
+    store: str, status: str | None, topic: str | None, reason: str | None,
+    since: datetime | None, until: datetime | None, everything: bool,
+) -> None:  # fmt: skip
+    """Process stored deliveries again, now."""
+    from webhooks.jobs import drain, replay
+
+    if not (everything or status or topic or reason or since or until):
+        raise OneSentence("Say which deliveries (--status, --topic, --reason, --since, --until) or --all.")
+    store_id = find_store(store).id
+    count = replay(store_id, status=status, topic=topic, reason=reason, since=_utc(since), until=_utc(until))
+    drain(store_id)
+    click.echo(f"{count} deliveries processed again.")
+
+
+@webhooks_group.command("sweep")
+@with_app
+def webhooks_sweep() -> None:
+    """Hint the workers at deliveries that were left behind."""
+    from webhooks.jobs import sweep
+
+    click.echo(f"{sweep()} stores have deliveries waiting; their workers were told.")
+
+
+def _utc(at: datetime | None) -> datetime | None:
+    from datetime import UTC
+
+    return at.replace(tzinfo=UTC) if at else None
+
+
+# --- recommendations ------------------------------------------------------------------------------------
+
+
+@cli.group("recommendations")
+def recommendations_group() -> None:
+    """Rebuild what was learned, and look at it."""
+
+
+@recommendations_group.command("rebuild")
+@store_option
+@with_app
+def recommendations_rebuild(store: str) -> None:
+    """Count a store's orders anew and publish every list."""
+    from app.recommendations.learning import rebuild
+
+    store_id = find_store(store).id
+    with click.progressbar(length=1000, label="Rebuilding", file=sys.stderr) as bar:
+        done = 0
+
+        def progress(products: int, of: int) -> None:
+            nonlocal done
+            step = products * 1000 // max(of, 1) - done
+            bar.update(step)
+            done += step
+
+        orders = rebuild(store_id, progress)
+        bar.update(1000 - done)
+    click.echo(f"Learned from {orders} orders.")
+
+
+@recommendations_group.command("show")
+@store_option
+@click.option("--product", default=None, help="Platform id of a product; else the strongest pairs.")
+@click.option("--limit", default=10, show_default=True, type=click.IntRange(1, 1000))
+@json_option
+@with_app
+def recommendations_show(store: str, product: str | None, limit: int, as_json: bool) -> None:
+    """Show what is bought together, with the evidence."""
+    from app.recommendations.report import pairs_of_product, strongest_pairs
+
+    store_id = find_store(store).id
+    rows = pairs_of_product(store_id, product, limit) if product else strongest_pairs(store_id, limit)
+    show(rows, as_json, "Nothing is known to be bought together yet: more orders are needed.")
+
+
+def main() -> None:
+    """Run the command line."""
+    cli(prog_name="pannier")

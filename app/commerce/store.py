@@ -1,0 +1,289 @@
+"""Stores: the tenants, and the keys that open them."""
+
+import re
+import secrets
+import threading
+import time
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from sqlalchemy import ForeignKey, Index, UniqueConstraint, func, or_, select, update
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.core.crypto import Encrypted, key_digest, new_key
+from app.core.db import Model, db, now
+
+SHOPIFY: Final = "shopify"
+WOOCOMMERCE: Final = "woocommerce"
+_SHOPIFY_DOMAIN = re.compile(r"[a-z0-9][a-z0-9-]*\.myshopify\.com")
+# For how long a rotated key still opens the store: pages with the old one are cached for hours.
+KEY_GRACE: Final = timedelta(hours=24)
+
+# What a merchant may set per store, with the default and the allowed range.
+SETTINGS: Final[dict[str, tuple[float, float, float]]] = {
+    "half_life_days": (180, 7, 3650),  # age at which an order counts half
+    "basket_cap": (100, 2, 500),  # baskets with more distinct products are not learned from
+    "min_orders": (3, 1, 1000),  # orders in which a pair must stand before it is shown
+    "min_lift": (1.2, 1, 100),
+    "min_llr": (10.83, 0, 1000),  # log-likelihood ratio; 10.83 is p = 0.001
+}
+
+
+class Store(Model):
+    """One shop on one platform."""
+
+    __tablename__ = "store"
+    __table_args__ = (UniqueConstraint("platform", "domain"), UniqueConstraint("webhook_token"))
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    platform: Mapped[str]
+    domain: Mapped[str]
+    name: Mapped[str]
+    currency: Mapped[str]
+    timezone: Mapped[str]
+    # The origins whose pages may use the publishable key.
+    origins: Mapped[list[str]]
+    # Unguessable part of the address that WooCommerce delivers to.
+    webhook_token: Mapped[str | None]
+    # {"webhook_secret": …, "webhook_secret_previous": …}
+    credentials: Mapped[Any] = mapped_column(Encrypted)
+    settings: Mapped[dict[str, Any]]
+    connection_problem: Mapped[str | None]
+    installed_at: Mapped[datetime]
+    uninstalled_at: Mapped[datetime | None]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+    def setting(self, name: str) -> float:
+        """Return the store's value of a setting, or its default."""
+        return float(self.settings.get(name, SETTINGS[name][0]))
+
+    @property
+    def webhook_secrets(self) -> tuple[bytes, ...]:
+        """Return the store's own webhook secrets, current first (WooCommerce)."""
+        found = (self.credentials.get(k) for k in ("webhook_secret", "webhook_secret_previous"))
+        return tuple(secret.encode() for secret in found if secret)
+
+
+class StoreKey(Model):
+    """An API key of a store, stored as its digest. ``kind`` is ``publishable`` or ``secret``."""
+
+    __tablename__ = "store_key"
+    __table_args__ = (Index(None, "store_id", "kind"), UniqueConstraint("digest"))
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    store_id: Mapped[int] = mapped_column(ForeignKey("store.id", ondelete="CASCADE"))
+    kind: Mapped[str]
+    digest: Mapped[bytes]
+    # Publishable keys are public and shown again; secret keys are shown once.
+    shown: Mapped[str]
+    expires_at: Mapped[datetime | None]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+@dataclass(frozen=True, slots=True)
+class StoreAccess:
+    """What a request needs to know of its store, detached from the database."""
+
+    store_id: int
+    platform: str
+    domain: str
+    currency: str
+    origins: frozenset[str]
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class NewKeys:
+    """Keys as handed out: the only time the secret one is readable."""
+
+    publishable: str
+    secret: str
+
+
+class StoreError(ValueError):
+    """A store cannot be made or found as asked. One sentence."""
+
+
+def add_store(
+    platform: str,
+    domain: str,
+    *,
+    name: str | None = None,
+    currency: str = "USD",
+    timezone: str = "UTC",
+    origins: list[str] | None = None,
+    webhook_secret: str | None = None,
+    settings: dict[str, float] | None = None,
+) -> tuple[Store, NewKeys]:
+    """Add a store and return it with its keys.
+
+    A WooCommerce store gets a webhook secret (made where none is given) and an unguessable webhook address.
+
+    Raises:
+        StoreError: if the domain does not fit the platform, exists already, or a setting is out of range.
+    """
+    domain = normalise_domain(platform, domain)
+    if db.session.scalar(select(Store.id).where(Store.platform == platform, Store.domain == domain)):
+        raise StoreError(f"The {platform} store {domain} exists already.")
+    if not re.fullmatch(r"[A-Z]{3}", currency):
+        raise StoreError(f"{currency!r} is no ISO 4217 currency code.")
+    credentials: dict[str, str] = {}
+    if platform == WOOCOMMERCE:
+        # WordPress decodes HTML entities in the secret: letters and digits only.
+        credentials["webhook_secret"] = webhook_secret or secrets.token_hex(25)
+    store = Store(
+        platform=platform,
+        domain=domain,
+        name=name or domain,
+        currency=currency,
+        timezone=timezone,
+        origins=[normalise_origin(o) for o in origins or default_origins(platform, domain)],
+        webhook_token=secrets.token_urlsafe(24) if platform == WOOCOMMERCE else None,
+        credentials=credentials,
+        settings=checked_settings(settings or {}),
+        installed_at=now(),
+    )
+    db.session.add(store)
+    db.session.flush()
+    return store, _hand_out_keys(store.id)
+
+
+def rotate_keys(store: Store) -> NewKeys:
+    """Return new keys for a store; the old ones open it for another ``KEY_GRACE``."""
+    db.session.execute(
+        update(StoreKey)
+        .where(StoreKey.store_id == store.id, StoreKey.expires_at.is_(None))
+        .values(expires_at=now() + KEY_GRACE)
+    )
+    return _hand_out_keys(store.id)
+
+
+def _hand_out_keys(store_id: int) -> NewKeys:
+    keys = NewKeys(new_key("pk"), new_key("sk"))
+    for kind, key in (("publishable", keys.publishable), ("secret", keys.secret)):
+        shown = key if kind == "publishable" else f"{key[:6]}…"
+        db.session.add(StoreKey(store_id=store_id, kind=kind, digest=key_digest(key), shown=shown))
+    db.session.flush()
+    return keys
+
+
+def checked_settings(settings: dict[str, float]) -> dict[str, float]:
+    """Return ``settings`` if every one is known and in range.
+
+    Raises:
+        StoreError: naming the first that is not.
+    """
+    for name, value in settings.items():
+        if name not in SETTINGS:
+            raise StoreError(f"There is no setting {name!r}; known are {', '.join(SETTINGS)}.")
+        _, low, high = SETTINGS[name]
+        if not low <= value <= high:
+            raise StoreError(f"{name} must be from {low:g} to {high:g}.")
+    return settings
+
+
+def normalise_domain(platform: str, domain: str) -> str:
+    """Return the name under which a store of ``platform`` is kept.
+
+    Shopify: ``example.myshopify.com``. WooCommerce: the site's address without a trailing slash.
+
+    Raises:
+        StoreError: if ``domain`` is neither.
+    """
+    if platform == SHOPIFY:
+        lowered = domain.strip().lower()
+        if not _SHOPIFY_DOMAIN.fullmatch(lowered):
+            raise StoreError(f"{domain!r} is no Shopify domain such as example.myshopify.com.")
+        return lowered
+    if platform == WOOCOMMERCE:
+        parts = urlsplit(domain.strip())
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.username:
+            raise StoreError(f"{domain!r} is no site address such as https://example.com.")
+        return f"{parts.scheme}://{parts.netloc.lower()}{parts.path.rstrip('/')}"
+    raise StoreError(f"There is no platform {platform!r}; known are shopify and woocommerce.")
+
+
+def normalise_origin(origin: str) -> str:
+    """Return ``origin`` as browsers send it.
+
+    Raises:
+        StoreError: if it is none.
+    """
+    parts = urlsplit(origin.strip().lower())
+    if parts.scheme not in ("http", "https") or not parts.netloc or parts.path.strip("/"):
+        raise StoreError(f"{origin!r} is no origin such as https://example.com.")
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def default_origins(platform: str, domain: str) -> list[str]:
+    """Return the origin that a store's pages have when nothing else is said."""
+    if platform == SHOPIFY:
+        return [f"https://{domain}"]
+    parts = urlsplit(domain)
+    return [f"{parts.scheme}://{parts.netloc}"]
+
+
+def find_store(reference: str) -> Store:
+    """Return the store with this id or domain.
+
+    Raises:
+        StoreError: if there is none.
+    """
+    query = select(Store).order_by(Store.id)
+    if reference.isdigit():
+        query = query.where(Store.id == int(reference))
+    else:
+        query = query.where(Store.domain == reference.strip().lower().rstrip("/"))
+    store = db.session.scalars(query).first()
+    if store is None:
+        raise StoreError(f"There is no store {reference!r}; `pannier store list` shows them.")
+    return store
+
+
+def publishable_key(store_id: int) -> str | None:
+    """Return the store's current publishable key."""
+    return db.session.scalar(
+        select(StoreKey.shown)
+        .where(StoreKey.store_id == store_id, StoreKey.kind == "publishable", StoreKey.expires_at.is_(None))
+        .order_by(StoreKey.id.desc())
+    )
+
+
+class AccessCache:
+    """Stores by key, held in the process for a few seconds: the serving path reads it on every call."""
+
+    def __init__(self, ttl_s: float = 5.0, size: int = 10_000) -> None:
+        self._ttl_s = ttl_s
+        self._size = size
+        self._found: dict[str, tuple[float, StoreAccess | None]] = {}
+        self._lock = threading.Lock()
+
+    def get(self, key: str) -> StoreAccess | None:
+        """Return the store that ``key`` opens, or None."""
+        hit = self._found.get(key)
+        if hit and hit[0] > time.monotonic():
+            return hit[1]
+        access = _load_access(key)
+        with self._lock:
+            if len(self._found) >= self._size:  # also bounds what guessed keys can fill
+                self._found.clear()
+            self._found[key] = (time.monotonic() + self._ttl_s, access)
+        return access
+
+
+def _load_access(key: str) -> StoreAccess | None:
+    row = db.session.execute(
+        select(Store, StoreKey.kind)
+        .join(StoreKey, StoreKey.store_id == Store.id)
+        .where(
+            StoreKey.digest == key_digest(key),
+            or_(StoreKey.expires_at.is_(None), StoreKey.expires_at > now()),
+            Store.uninstalled_at.is_(None),
+        )
+    ).first()
+    if row is None:
+        return None
+    store, kind = row
+    return StoreAccess(store.id, store.platform, store.domain, store.currency, frozenset(store.origins), kind)

@@ -1,0 +1,95 @@
+"""Settings, all from the environment.
+
+Every setting stands in ``.env.example`` with its default and in ``docs/settings.md``; a test keeps both
+complete. A setting that cannot be understood stops the start with one sentence.
+"""
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from environs import Env, EnvError
+from marshmallow import validate
+
+
+class ConfigurationError(Exception):
+    """A setting is missing or cannot be understood. The text is one sentence for the operator."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the environment says. Durations carry their unit in the name."""
+
+    database_url: str | None
+    redis_url: str | None
+    shopify_api_key: str | None
+    shopify_api_secret: str | None = field(repr=False)
+    shopify_old_api_secret: str | None = field(repr=False)
+    secret_keys: tuple[str, ...] = field(repr=False)
+    var_dir: Path
+    host: str
+    port: int
+    public_url: str
+    web_processes: int
+    web_threads: int
+    worker_processes: int
+    log_level: str
+    log_format: str
+    webhook_max_bytes: int
+    request_max_bytes: int
+    drain_batch: int
+    delivery_retention_days: int
+    ready_bytes_ms: int
+
+    @property
+    def shopify_secrets(self) -> tuple[bytes, ...]:
+        """Return the app secrets that may sign a webhook, current first."""
+        return tuple(s.encode() for s in (self.shopify_api_secret, self.shopify_old_api_secret) if s)
+
+
+def load_settings() -> Settings:
+    """Return the settings of this process.
+
+    Reads ``.env`` in the working directory first, without overriding what is set already.
+
+    Raises:
+        ConfigurationError: if a value cannot be understood.
+    """
+    env = Env()
+    env.read_env(Path(".env"), recurse=False)
+    at_least_one = validate.Range(min=1)
+    try:
+        with env.prefixed("PANNIER_"):
+            host = env.str("HOST", "127.0.0.1")
+            port = env.int("PORT", 8000, validate=validate.Range(min=1, max=65535))
+            return Settings(
+                database_url=_outside("DATABASE_URL"),
+                redis_url=_outside("REDIS_URL"),
+                shopify_api_key=_outside("SHOPIFY_API_KEY"),
+                shopify_api_secret=_outside("SHOPIFY_API_SECRET"),
+                shopify_old_api_secret=_outside("SHOPIFY_OLD_API_SECRET"),
+                secret_keys=tuple(env.list("SECRET_KEYS", [])),
+                var_dir=Path(env.str("VAR_DIR", "var")).absolute(),
+                host=host,
+                port=port,
+                public_url=env.str("PUBLIC_URL", "").rstrip("/") or f"http://{host}:{port}",
+                web_processes=env.int("WEB_PROCESSES", 2, validate=at_least_one),
+                web_threads=env.int("WEB_THREADS", 4, validate=at_least_one),
+                worker_processes=env.int("WORKER_PROCESSES", 2, validate=at_least_one),
+                log_level=env.str(
+                    "LOG_LEVEL", "info", validate=validate.OneOf(["debug", "info", "warning", "error"])
+                ),
+                log_format=env.str("LOG_FORMAT", "console", validate=validate.OneOf(["console", "json"])),
+                webhook_max_bytes=env.int("WEBHOOK_MAX_BYTES", 5_000_000, validate=at_least_one),
+                request_max_bytes=env.int("REQUEST_MAX_BYTES", 100_000, validate=at_least_one),
+                drain_batch=env.int("DRAIN_BATCH", 200, validate=at_least_one),
+                delivery_retention_days=env.int("DELIVERY_RETENTION_DAYS", 30, validate=at_least_one),
+                ready_bytes_ms=env.int("READY_BYTES_MS", 1000, validate=validate.Range(min=0, max=15_000)),
+            )
+    except EnvError as error:
+        raise ConfigurationError(f"A setting cannot be understood: {error}.") from error
+
+
+def _outside(name: str) -> str | None:
+    """Return a setting whose name is fixed by custom and carries no prefix, None where empty."""
+    return os.environ.get(name) or None

@@ -1,0 +1,47 @@
+"""Structured logs: static event names in snake_case, ids instead of objects.
+
+A processor drops what must never be logged, whatever a caller passes: secrets, bodies and personal fields.
+"""
+
+import logging
+import sys
+from typing import Any
+
+import structlog
+from structlog.typing import EventDict, WrappedLogger
+
+_NEVER_LOGGED = frozenset(
+    (
+        "body raw payload email phone name first_name last_name address ip "
+        "secret token password authorization signature key credentials"
+    ).split()
+)
+
+
+def _drop_sensitive(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    for field in _NEVER_LOGGED.intersection(event):
+        event[field] = "[dropped]"
+    return event
+
+
+def configure_logging(level: str, log_format: str) -> None:
+    """Set up logs for this process: ``console`` for people, ``json`` for machines, both to stderr."""
+    renderer: Any = (
+        structlog.processors.JSONRenderer()
+        if log_format == "json"
+        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+    )
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            _drop_sensitive,
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+    logging.basicConfig(level=max(logging.WARNING, logging.getLevelNamesMapping()[level.upper()]))

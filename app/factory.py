@@ -1,0 +1,121 @@
+"""The composition root: the one place that knows every blueprint."""
+
+from typing import Any
+
+from flask import Flask, Response, request
+from sqlalchemy import select
+
+from app.commerce.store import AccessCache, Store
+from app.core import embedded, health
+from app.core.api import ProblemApi, register_errors, security_headers
+from app.core.config import ConfigurationError, Settings, load_settings
+from app.core.crypto import keys_on_disk, open_vault
+from app.core.db import db, init_db
+from app.core.logging import configure_logging
+from app.core.queues import DELIVERIES, HintSender
+from app.core.redis import init_redis
+from app.recommendations import routes as recommendations
+from app.recommendations import widget
+from app.recommendations.routes import ReadyBytes
+from webhooks import deliveries
+from webhooks import routes as webhooks
+from webhooks.jobs import DRAIN
+
+_SECURITY_SCHEMES = {
+    "publishableKey": {"type": "apiKey", "in": "header", "name": "X-Pannier-Key"},
+    "publishableKeyInQuery": {"type": "apiKey", "in": "query", "name": "key"},
+    "secretKey": {"type": "http", "scheme": "bearer"},
+}
+
+
+def create_app(settings: Settings | None = None) -> Flask:
+    """Return the application: the HTTP service, and the context that jobs and commands run in.
+
+    Without ``settings`` they come from the environment. Where no database is named, the embedded services
+    that another command of this checkout started are used.
+
+    Raises:
+        ConfigurationError: if a setting is wrong or no database is there. One sentence.
+    """
+    settings = settings or load_settings()
+    configure_logging(settings.log_level, settings.log_format)
+    app = Flask(__name__, static_folder=None)
+    app.json.sort_keys = False  # type: ignore[attr-defined]
+    app.config.update(
+        MAX_CONTENT_LENGTH=settings.request_max_bytes,
+        API_TITLE="Pannier",
+        API_VERSION="v1",
+        OPENAPI_VERSION="3.1.0",
+        OPENAPI_URL_PREFIX="/",
+        OPENAPI_JSON_PATH="openapi.json",
+        API_SPEC_OPTIONS={
+            "info": {"description": "What goes into the basket together."},
+            "components": {"securitySchemes": _SECURITY_SCHEMES},
+        },
+    )
+    database_url, redis_url = _service_urls(settings)
+    open_vault(settings.secret_keys or _development_keys(settings))
+    init_db(app, database_url)
+    init_redis(app, redis_url)
+    app.extensions["pannier_settings"] = settings
+    app.extensions["pannier_access"] = AccessCache()
+    app.extensions["pannier_ready_bytes"] = ReadyBytes(settings.ready_bytes_ms)
+    app.extensions["pannier_drain_hints"] = HintSender(app, DELIVERIES, DRAIN)
+    register_errors(app)
+    app.after_request(security_headers)
+    app.before_request(_preflight)
+    api = ProblemApi(app)
+    api.register_blueprint(recommendations.blueprint)
+    api.register_blueprint(deliveries.blueprint)
+    for blueprint in (health.blueprint, widget.blueprint, webhooks.blueprint):
+        app.register_blueprint(blueprint)
+    return app
+
+
+def _service_urls(settings: Settings) -> tuple[str, str]:
+    running = None
+    if not (settings.database_url and settings.redis_url):
+        running = embedded.status(settings.var_dir)
+    database_url = settings.database_url or (running and running.database_url)
+    redis_url = settings.redis_url or (running and running.redis_url)
+    if not database_url or not redis_url:
+        missing = "DATABASE_URL" if not database_url else "REDIS_URL"
+        raise ConfigurationError(
+            f"{missing} is not set and no embedded service runs; set it, or start one with `pannier services`."
+        )
+    # A plain postgresql:// address, as hosting platforms hand it out, means the driver that is here.
+    for scheme in ("postgres://", "postgresql://"):
+        if database_url.startswith(scheme):
+            database_url = "postgresql+psycopg://" + database_url.removeprefix(scheme)
+    return database_url, redis_url
+
+
+def _development_keys(settings: Settings) -> tuple[str, ...]:
+    """Return keys kept beside the embedded database; a database of one's own needs keys of one's own."""
+    if settings.database_url:
+        raise ConfigurationError(
+            "PANNIER_SECRET_KEYS is not set; make a key with `pannier new-secret-key` and keep it safe."
+        )
+    return keys_on_disk(settings.var_dir / "secret.key")
+
+
+def _preflight() -> Response | None:
+    """Answer a browser's CORS preflight for pages of known shops. It carries no key yet."""
+    if request.method != "OPTIONS" or not request.path.startswith("/v1/"):
+        return None
+    origin = request.headers.get("Origin", "")
+    response = Response(status=204)
+    response.vary.add("Origin")
+    known: Any = db.session.scalar(
+        select(Store.id).where(Store.origins.contains([origin]), Store.uninstalled_at.is_(None)).limit(1)
+    )
+    if known is not None:
+        response.headers.update(
+            {
+                "Access-Control-Allow-Origin": origin,
+                "Access-Control-Allow-Methods": "GET, POST, PUT",
+                "Access-Control-Allow-Headers": "Content-Type, X-Pannier-Key, Idempotency-Key",
+                "Access-Control-Max-Age": "86400",
+            }
+        )
+    return response

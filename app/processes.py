@@ -1,0 +1,107 @@
+"""Web, worker and clock as children of one command, for the demo and for a single machine.
+
+A child that dies is started again, with growing pauses; all end with the command, also when that is killed.
+For everything larger the Procfile names the same commands to a process manager.
+"""
+
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import IO, Final
+
+from app.core.config import Settings
+
+ROOT: Final = Path(__file__).resolve().parents[1]
+_PR_SET_PDEATHSIG: Final = 1  # <linux/prctl.h>
+_STOP_S: Final = 8.0
+_LONGEST_PAUSE_S: Final = 10.0
+
+
+def commands(settings: Settings) -> dict[str, list[str]]:
+    """Return the command line of every process, by name."""
+    web = [
+        sys.executable, "-m", "granian", "--interface", "wsgi", "--factory", "app.factory:create_app",
+        "--host", settings.host, "--port", str(settings.port),
+        "--workers", str(settings.web_processes), "--blocking-threads", str(settings.web_threads),
+        "--respawn-failed-workers", "--workers-kill-timeout", "5s", "--no-access-log", "--log-level", "warning",
+    ]  # fmt: skip
+    found = {"web": web}
+    for number in range(1, settings.worker_processes + 1):
+        found[f"worker-{number}"] = [sys.executable, "-m", "app.worker"]
+    found["clock"] = [sys.executable, "-m", "app.schedule"]
+    return found
+
+
+class Processes:
+    """Children that are kept alive until ``stop``."""
+
+    def __init__(
+        self, wanted: Mapping[str, Sequence[str]], environment: Mapping[str, str], log: Path
+    ) -> None:
+        self._environment = {**os.environ, **environment}
+        self._log: IO[bytes] = log.open("ab")
+        self._stopping = threading.Event()
+        self._lock = threading.Lock()
+        self._running: dict[str, subprocess.Popen[bytes]] = {}
+        # One thread per child starts and watches it. Linux ends a child with the *thread* that started it,
+        # so that thread must live as long as the child does.
+        self._keepers = [
+            threading.Thread(target=self._keep, args=(name, list(command)), name=f"keep-{name}", daemon=True)
+            for name, command in wanted.items()
+        ]
+        for keeper in self._keepers:
+            keeper.start()
+
+    def pids(self) -> dict[str, int]:
+        """Return the ids of the processes that run now, by name."""
+        with self._lock:
+            return {name: child.pid for name, child in self._running.items() if child.poll() is None}
+
+    def stop(self) -> None:
+        """End all children: SIGTERM, and SIGKILL for those that take too long."""
+        self._stopping.set()
+        with self._lock:
+            children = list(self._running.values())
+        for child in children:
+            child.terminate()
+        deadline = time.monotonic() + _STOP_S
+        for child in children:
+            try:
+                child.wait(max(0.1, deadline - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                child.kill()
+                child.wait()
+        for keeper in self._keepers:
+            keeper.join(timeout=2)
+        self._log.close()
+
+    def _keep(self, name: str, command: list[str]) -> None:
+        pause_s = 0.2
+        while not self._stopping.is_set():
+            started = time.monotonic()
+            with self._lock:
+                if self._stopping.is_set():
+                    return
+                child = subprocess.Popen(  # noqa: S603 - our own commands
+                    command, cwd=ROOT, env=self._environment, stdin=subprocess.DEVNULL, stdout=self._log,
+                    stderr=self._log, start_new_session=True, preexec_fn=_die_with_parent,  # noqa: PLW1509
+                )  # fmt: skip
+                self._running[name] = child
+            child.wait()
+            pause_s = 0.2 if time.monotonic() - started > 30 else min(pause_s * 2, _LONGEST_PAUSE_S)
+            self._stopping.wait(pause_s)
+
+
+_LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
+
+
+def _die_with_parent() -> None:
+    """Have Linux end this process when its parent is gone, however that ended."""
+    if _LIBC is not None:
+        _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)

@@ -1,0 +1,208 @@
+"""Ready lists and product cards in Redis. PostgreSQL can rebuild them all.
+
+A *list* holds candidates of one strategy for one subject, best first, with their evidence. A *card* holds what
+a shopper sees of a product, and whether it may be shown at all; it lives at most 15 seconds and is replaced by
+every change of the product. Lists and cards are joined for each answer, so a product that is sold out or
+taken down disappears from every list at once.
+"""
+
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import orjson
+from sqlalchemy import Connection
+
+from app.commerce.catalog import ELIGIBLE_SQL
+from app.core.db import db
+from app.core.redis import breaker, redis_client
+from app.recommendations.strategies import STRATEGIES
+
+CARD_TTL_S: Final = 15
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """What may be shown of a product. ``price`` is in minor units of ``currency``."""
+
+    product_id: str
+    variant_id: str | None
+    title: str
+    url: str | None
+    image_url: str | None
+    price: int | None
+    currency: str | None
+    eligible: bool
+
+
+Candidate = dict[str, Any]
+
+
+def get_lists(store_id: int, strategy: str, subjects: Sequence[str]) -> dict[str, list[Candidate]]:
+    """Return the ready lists of ``subjects``; a subject without one has an empty list."""
+    keys = [_list_key(store_id, strategy, subject) for subject in subjects]
+    cached = _read(keys)
+    found = {s: orjson.loads(body) for s, body in zip(subjects, cached, strict=True) if body is not None}
+    missing = [s for s in subjects if s not in found]
+    if missing:
+        loaded = _load_lists(store_id, strategy, missing)
+        put_lists(store_id, strategy, loaded, only_missing=True)
+        found |= loaded
+    return found
+
+
+def _load_lists(store_id: int, strategy: str, subjects: Sequence[str]) -> dict[str, list[Candidate]]:
+    rows = db.session.connection().exec_driver_sql(
+        "SELECT subject, items FROM published_list WHERE store_id = %(store)s AND strategy = %(strategy)s"
+        " AND subject = ANY(%(subjects)s::text[])",
+        {"store": store_id, "strategy": strategy, "subjects": list(subjects)},
+    )
+    stored = {subject: items for subject, items in rows}
+    return {subject: stored.get(subject, []) for subject in subjects}
+
+
+def put_lists(
+    store_id: int, strategy: str, lists: Mapping[str, list[Candidate]], *, only_missing: bool = False
+) -> None:
+    """Put ready lists into Redis, for the strategy's time to live. Quietly does nothing where it is down.
+
+    ``only_missing`` leaves lists alone that are there: for readers, who may hold an older one than a publisher.
+    """
+    ttl_s = STRATEGIES[strategy].ttl_s
+
+    def put() -> None:
+        pipeline = redis_client().pipeline(transaction=False)
+        for subject, items in lists.items():
+            pipeline.set(
+                _list_key(store_id, strategy, subject), orjson.dumps(items), ex=ttl_s, nx=only_missing
+            )
+        pipeline.execute()
+
+    if lists:
+        breaker().call(put, otherwise=None)
+
+
+def get_cards(store_id: int, product_ids: Sequence[str]) -> dict[str, Card]:
+    """Return the cards of the products that this store has, by platform id."""
+    keys = [_card_key(store_id, p) for p in product_ids]
+    cached = _read(keys)
+    found: dict[str, Card | None] = {}
+    for product_id, body in zip(product_ids, cached, strict=True):
+        if body is not None:
+            found[product_id] = Card(*values) if (values := orjson.loads(body)) else None
+    missing = [p for p in product_ids if p not in found]
+    if missing:
+        loaded: dict[str, Card | None] = dict.fromkeys(missing)
+        loaded |= load_cards(db.session.connection(), store_id, missing)
+        _fill_cards(store_id, loaded)
+        found |= loaded
+    return {product_id: card for product_id, card in found.items() if card is not None}
+
+
+def load_cards(connection: Connection, store_id: int, product_ids: Sequence[str]) -> dict[str, Card]:
+    """Return the cards of products from PostgreSQL. The variant is the first that can be bought."""
+    rows = connection.exec_driver_sql(
+        f"""
+        SELECT p.platform_id, v.platform_id, p.title, p.url, COALESCE(v.image_url, p.image_url),
+            COALESCE(v.price, p.price), p.currency, {ELIGIBLE_SQL}
+        FROM product p
+        LEFT JOIN LATERAL (
+            SELECT v.platform_id, v.price, v.image_url FROM variant v
+            WHERE v.store_id = p.store_id AND v.product_id = p.id
+            ORDER BY COALESCE(v.stated_available, v.sells_when_out OR v.stock IS NULL OR v.stock > 0) DESC,
+                v.position, v.id
+            LIMIT 1
+        ) v ON true
+        WHERE p.store_id = %(store)s AND p.platform_id = ANY(%(ids)s::text[])
+        """,
+        {"store": store_id, "ids": list(product_ids)},
+    )
+    return {row[0]: Card(*row) for row in rows}
+
+
+def _fill_cards(store_id: int, cards: Mapping[str, Card | None]) -> None:
+    """Put cards that were read for an answer into Redis, unless a change put a newer one there meanwhile."""
+
+    def put() -> None:
+        pipeline = redis_client().pipeline(transaction=False)
+        for product_id, card in cards.items():
+            pipeline.set(_card_key(store_id, product_id), _card_body(card), ex=CARD_TTL_S, nx=True)
+        pipeline.execute()
+
+    breaker().call(put, otherwise=None)
+
+
+def replace_cards(connection: Connection, store_id: int, product_ids: Iterable[str]) -> None:
+    """Put the present cards of changed products into Redis, over whatever is there.
+
+    Replacing and not just deleting closes the gap in which a request that read the old row would put the old card
+    back.
+    """
+    wanted = sorted(product_ids)
+    if not wanted:
+        return
+    cards = load_cards(connection, store_id, wanted)
+
+    def put() -> None:
+        pipeline = redis_client().pipeline(transaction=False)
+        for product_id, card in cards.items():
+            pipeline.set(_card_key(store_id, product_id), _card_body(card), ex=CARD_TTL_S)
+        pipeline.execute()
+
+    breaker().call(put, otherwise=None)
+
+
+class _Versions:
+    """Model versions, held in the process for a few seconds: they change with a rebuild."""
+
+    ttl_s = 5.0
+
+    def __init__(self) -> None:
+        self.found: dict[int, tuple[float, int]] = {}
+
+
+_versions = _Versions()
+
+
+def get_model_version(store_id: int) -> int | None:
+    """Return the store's model version as this process knows it, or None."""
+    hit = _versions.found.get(store_id)
+    return hit[1] if hit and hit[0] > time.monotonic() else None
+
+
+def put_model_version(store_id: int, version: int) -> int:
+    """Remember and return the store's model version."""
+    _versions.found[store_id] = (time.monotonic() + _Versions.ttl_s, version)
+    return version
+
+
+def _read(keys: list[str]) -> list[bytes | None]:
+    """Return what Redis holds under ``keys``; nothing where it is down."""
+    nothing: list[Any] = [None] * len(keys)
+    return breaker().call(lambda: list(redis_client().mget(keys)), otherwise=nothing)
+
+
+def _card_body(card: Card | None) -> bytes:
+    if card is None:
+        return b"[]"
+    return orjson.dumps(
+        [
+            card.product_id,
+            card.variant_id,
+            card.title,
+            card.url,
+            card.image_url,
+            card.price,
+            card.currency,
+            card.eligible,
+        ]
+    )
+
+
+def _list_key(store_id: int, strategy: str, subject: str) -> str:
+    return f"pannier:{store_id}:list:{strategy}:{subject}"
+
+
+def _card_key(store_id: int, product_id: str) -> str:
+    return f"pannier:{store_id}:card:{product_id}"

@@ -1,0 +1,177 @@
+"""The storefront's routes. Slow is worse than generic: the common answer is held ready as bytes."""
+
+import functools
+import hashlib
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from flask import Response, current_app, g, request
+from flask_smorest.blueprint import Blueprint
+
+from app.commerce.access import allow_origin, storefront_access
+from app.commerce.store import StoreAccess
+from app.core import metrics
+from app.core.api import json_response
+from app.recommendations import schemas, serving
+from app.recommendations.strategies import STRATEGIES
+
+blueprint: Any = Blueprint(
+    "recommendations", __name__, url_prefix="/v1", description="What goes into the basket together."
+)
+
+# Price and stock may be 15 seconds old at most, wherever the answer is held.
+_FRESH_S = 10
+_STALE_S = 5
+_CACHE_CONTROL = f"public, max-age={_FRESH_S}, stale-while-revalidate={_STALE_S}"
+_READY_SIZE = 20_000
+# How a storefront call may identify its store, in OpenAPI's words.
+PUBLISHABLE: list[dict[str, list[str]]] = [
+    {"publishableKey": []},
+    {"publishableKeyInQuery": []},
+    {"secretKey": []},
+]
+
+
+@dataclass(frozen=True, slots=True)
+class _Ready:
+    until: float
+    body: bytes
+    etag: str
+    origin: str | None
+
+
+class ReadyBytes:
+    """Finished answers by everything that the request may vary in, for about a second."""
+
+    def __init__(self, lifetime_ms: int) -> None:
+        self._lifetime_s = lifetime_ms / 1000
+        self._found: dict[tuple[bytes, str | None, str | None], _Ready] = {}
+
+    @staticmethod
+    def key() -> tuple[bytes, str | None, str | None]:
+        """Return what the answer to this request may depend on."""
+        environ = request.environ
+        return request.query_string, environ.get("HTTP_X_PANNIER_KEY"), environ.get("HTTP_ORIGIN")
+
+    def get(self, key: tuple[bytes, str | None, str | None]) -> _Ready | None:
+        """Return the answer to ``key`` if it is still ready."""
+        ready = self._found.get(key)
+        return ready if ready and ready.until > time.monotonic() else None
+
+    def put(self, key: tuple[bytes, str | None, str | None], body: bytes) -> _Ready:
+        """Hold ``body`` ready for ``key``."""
+        etag = f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}"'
+        ready = _Ready(time.monotonic() + self._lifetime_s, body, etag, key[2])
+        if self._lifetime_s:
+            if len(self._found) >= _READY_SIZE:
+                self._found.clear()
+            self._found[key] = ready
+        return ready
+
+
+def _public(ready: _Ready) -> Response:
+    """Return an answer that is the same for everybody, or 304 where the caller has it."""
+    known = request.headers.get("If-None-Match")
+    if known is not None and (known == "*" or ready.etag in known):
+        response = Response(status=304)
+    else:
+        response = Response(ready.body, mimetype="application/json")
+    headers = response.headers
+    headers["ETag"] = ready.etag
+    headers["Cache-Control"] = _CACHE_CONTROL
+    headers["Vary"] = "Origin"
+    if ready.origin is not None:
+        headers["Access-Control-Allow-Origin"] = ready.origin
+    return response
+
+
+def held_ready(view: Callable[[], Response]) -> Callable[[], Response]:
+    """Answer from ready bytes where they are; else have ``view`` make them. Private answers are not held."""
+
+    @functools.wraps(view)
+    def answer() -> Response:
+        held: ReadyBytes = current_app.extensions["pannier_ready_bytes"]
+        key = held.key()
+        ready = held.get(key)
+        if ready is None:
+            made = view()
+            if "Cache-Control" in made.headers:
+                return made
+            ready = held.put(key, made.get_data())
+            metrics.ANSWERS.labels("made").inc()
+        else:
+            metrics.ANSWERS.labels("ready").inc()
+        return _public(ready)
+
+    return answer
+
+
+def for_storefront(view: Callable[..., Response]) -> Callable[..., Response]:
+    """Refuse strangers before their parameters are looked at; leave the store in ``g.access``."""
+
+    @functools.wraps(view)
+    def checked(*args: Any, **kwargs: Any) -> Response:
+        g.access = storefront_access()
+        return view(*args, **kwargs)
+
+    return checked
+
+
+@blueprint.route("/recommendations", methods=["GET"])
+@held_ready
+@for_storefront
+@blueprint.doc(security=PUBLISHABLE)
+@blueprint.arguments(schemas.RecommendationsQuery, location="query")
+@blueprint.response(200, schemas.Answer)
+def get_recommendations(query: dict[str, Any]) -> Response:
+    """Return the recommendations of one slot.
+
+    Without a visitor the answer is the same for everybody and may be cached: it carries an ETag and
+    Cache-Control. An empty list is a good answer.
+    """
+    access: StoreAccess = g.access
+    question = serving.question_for_slot(query["slot"], query["product_id"], query["cart"], query["limit"])
+    response = json_response(serving.answer(access, question))
+    return _private(response) if query["visitor_id"] else response
+
+
+@blueprint.route("/recommendations", methods=["POST"])
+@for_storefront
+@blueprint.doc(security=PUBLISHABLE)
+@blueprint.arguments(schemas.BatchRequest)
+@blueprint.response(200, schemas.BatchAnswer)
+def post_recommendations(batch: dict[str, Any]) -> Response:
+    """Return the recommendations of several slots of one page, no product twice."""
+    access: StoreAccess = g.access
+    results: list[dict[str, Any]] = []
+    shown: set[str] = set()
+    for asked in batch["requests"]:
+        question = serving.question_for_slot(
+            asked["slot"], asked["product_id"], asked["cart"], asked["limit"], exclude=frozenset(shown)
+        )
+        results.append(serving.answer(access, question))
+        shown |= {r["product_id"] for r in results[-1]["recommendations"]}
+    return _private(json_response({"results": results}))
+
+
+@blueprint.route("/upsell", methods=["POST"])
+@for_storefront
+@blueprint.doc(security=PUBLISHABLE)
+@blueprint.arguments(schemas.UpsellRequest)
+@blueprint.response(200, schemas.UpsellAnswer)
+def upsell(asked: dict[str, Any]) -> Response:
+    """Return what to offer with a cart. An empty cart gets an empty list."""
+    access: StoreAccess = g.access
+    strategy = STRATEGIES[asked["strategy"]]
+    cart = tuple(asked["current_cart"])
+    question = serving.Question(None, strategy, None, cart, asked["limit"])
+    made = serving.answer(access, question)
+    kept = ("decision_id", "strategy", "recommendations")
+    return _private(json_response({name: made[name] for name in kept}))
+
+
+def _private(response: Response) -> Response:
+    response.headers["Cache-Control"] = "private, no-store"
+    return allow_origin(response)

@@ -1,0 +1,155 @@
+"""What the recommendation routes take and give."""
+
+from typing import Any
+
+from marshmallow import EXCLUDE, RAISE, Schema, ValidationError, fields, validate
+
+from app.recommendations.strategies import MAX_CART, MAX_LIMIT, SLOTS, STRATEGIES
+
+_ID = validate.Regexp(r"^[A-Za-z0-9_:/.\-]{1,100}\Z", error="Not a product id.")
+_LIMIT = validate.Range(min=1, max=MAX_LIMIT)
+
+
+class ProductId(fields.String):
+    """A platform's id as a string; numbers are taken too, since shops' scripts often hold them so."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(validate=_ID, **kwargs)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
+        if isinstance(value, int) and not isinstance(value, bool):
+            value = str(value)
+        return super()._deserialize(value, attr, data, **kwargs)
+
+
+class CommaSeparatedIds(fields.String):
+    """Product ids separated by commas."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+        text = super()._deserialize(value, attr, data, **kwargs)
+        ids = [part for part in text.split(",") if part]
+        if len(ids) > MAX_CART:
+            raise ValidationError(f"Longer than {MAX_CART} products.")
+        for id_ in ids:
+            _ID(id_)
+        return ids
+
+
+class RecommendationsQuery(Schema):
+    """One slot, as a query."""
+
+    class Meta:
+        unknown = EXCLUDE
+
+    slot = fields.String(
+        load_default="product",
+        validate=validate.OneOf(list(SLOTS)),
+        metadata={"description": "The place on the page."},
+    )
+    product_id = ProductId(load_default=None, metadata={"description": "The product of the page."})
+    cart = CommaSeparatedIds(
+        load_default=[], metadata={"description": "Product ids in the cart, separated by commas."}
+    )
+    limit = fields.Integer(
+        load_default=None, validate=_LIMIT, metadata={"description": "How many products at most."}
+    )
+    visitor_id = fields.String(
+        load_default=None,
+        validate=validate.Length(max=100),
+        metadata={"description": "A pseudonymous visitor; such answers are private."},
+    )
+
+
+class SlotRequest(Schema):
+    """One slot of a batch."""
+
+    class Meta:
+        unknown = RAISE
+
+    slot = fields.String(required=True, validate=validate.OneOf(list(SLOTS)))
+    product_id = ProductId(load_default=None, allow_none=True)
+    cart = fields.List(ProductId(), load_default=[], validate=validate.Length(max=MAX_CART))
+    limit = fields.Integer(load_default=None, allow_none=True, strict=True, validate=_LIMIT)
+    visitor_id = fields.String(load_default=None, allow_none=True, validate=validate.Length(max=100))
+
+
+class BatchRequest(Schema):
+    """Several slots of one page; no product is recommended twice."""
+
+    class Meta:
+        unknown = RAISE
+
+    requests = fields.List(fields.Nested(SlotRequest), required=True, validate=validate.Length(min=1, max=10))
+
+
+class UpsellRequest(Schema):
+    """A cart, and what to offer with it."""
+
+    class Meta:
+        unknown = EXCLUDE
+
+    user_id = fields.Raw(load_default=None, allow_none=True)
+    current_cart = fields.List(ProductId(), required=True, validate=validate.Length(max=MAX_CART))
+    strategy = fields.String(
+        load_default="frequently_bought_together", validate=validate.OneOf(list(STRATEGIES))
+    )
+    limit = fields.Integer(load_default=4, strict=True, validate=_LIMIT)
+
+
+class Price(Schema):
+    """Money in minor units."""
+
+    amount = fields.Integer(required=True)
+    currency = fields.String(required=True, metadata={"description": "ISO 4217"})
+
+
+class Evidence(Schema):
+    """Why: in how many orders, and how much more often than by chance."""
+
+    orders = fields.Integer(metadata={"description": "Orders with both products (or with this one)."})
+    confidence = fields.Float(metadata={"description": "Share of the product's orders that hold both."})
+    lift = fields.Float(metadata={"description": "How many times more often than by chance."})
+    llr = fields.Float(metadata={"description": "Log-likelihood ratio; above 10.83 is p < 0.001."})
+    with_ = fields.String(
+        data_key="with", metadata={"description": "The product of the cart that it goes with."}
+    )
+
+
+class Recommendation(Schema):
+    """One recommended product."""
+
+    product_id = fields.String(required=True)
+    variant_id = fields.String(required=True, allow_none=True)
+    title = fields.String(required=True)
+    url = fields.String(required=True, allow_none=True)
+    image_url = fields.String(required=True, allow_none=True)
+    price = fields.Nested(Price, required=True, allow_none=True)
+    available = fields.Boolean(required=True)
+    reason = fields.String(required=True)
+    evidence = fields.Nested(Evidence, required=True)
+    offer = fields.Raw(required=True, allow_none=True)
+
+
+class Answer(Schema):
+    """The recommendations of one slot."""
+
+    decision_id = fields.String(required=True)
+    slot = fields.String(required=True, allow_none=True)
+    strategy = fields.String(required=True)
+    model_version = fields.String(required=True)
+    recommendations = fields.List(fields.Nested(Recommendation), required=True)
+    experiment = fields.Raw(required=True, allow_none=True)
+
+
+class BatchAnswer(Schema):
+    """The recommendations of several slots, in the order asked."""
+
+    results = fields.List(fields.Nested(Answer), required=True)
+
+
+class UpsellAnswer(Schema):
+    """What to offer with the cart."""
+
+    decision_id = fields.String(required=True)
+    strategy = fields.String(required=True)
+    recommendations = fields.List(fields.Nested(Recommendation), required=True)

@@ -1,0 +1,50 @@
+"""Every periodic job, on one page: ``python -m app.schedule``. Run exactly one.
+
+The jobs find work and fan it out; they may come twice or late without harm. Times are UTC.
+"""
+
+import os
+import sys
+import time
+
+from redis.exceptions import ConnectionError as RedisDown
+from rq.cron import CronScheduler
+
+from app.core.config import ConfigurationError
+from app.core.queues import DELIVERIES, LEARNING, UPKEEP
+from app.core.redis import queue_redis
+from app.factory import create_app
+from app.recommendations.jobs import publish_everywhere, rebuild_everywhere
+from webhooks.jobs import forget_old_deliveries, sweep
+
+_DAY_S = 86_400
+
+
+def main() -> int:
+    """Keep the clock until told to stop. Returns the exit code."""
+    os.environ["TZ"] = "UTC"  # rq reads cron expressions in local time
+    time.tzset()
+    try:
+        app = create_app()
+    except ConfigurationError as error:
+        print(error, file=sys.stderr)
+        return 2
+    with app.app_context():
+        clock = CronScheduler(connection=queue_redis(), logging_level="WARNING")
+        # What a lost hint left behind.
+        clock.register(sweep, DELIVERIES, interval=10, result_ttl=0, failure_ttl=_DAY_S)
+        # What a drain that died had learned and not published.
+        clock.register(publish_everywhere, LEARNING, interval=60, result_ttl=0, failure_ttl=_DAY_S)
+        # Fresh ratios for products that no order touched, new settings, a new weighting epoch.
+        clock.register(rebuild_everywhere, LEARNING, cron="17 3 * * *", result_ttl=0, failure_ttl=_DAY_S)
+        clock.register(forget_old_deliveries, UPKEEP, cron="41 2 * * *", result_ttl=0, failure_ttl=_DAY_S)
+        try:
+            clock.start()
+        except RedisDown:
+            print("Redis does not answer; the clock ends and is started again.", file=sys.stderr)
+            return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

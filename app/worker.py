@@ -1,0 +1,45 @@
+"""The RQ worker around the application: ``python -m app.worker``.
+
+The application is built, and Numba's kernels are loaded, once in the parent; each job runs in a fork of it.
+The parent opens no database connection, so no two processes ever share one.
+"""
+
+import logging
+import sys
+
+from redis.exceptions import ConnectionError as RedisDown
+from rq import Queue, Worker
+
+from app.core.config import ConfigurationError
+from app.core.queues import ALL
+from app.core.redis import queue_redis
+from app.factory import create_app
+from app.recommendations import ranking
+
+
+def main() -> int:
+    """Work until told to stop. Returns the exit code: 2 for a wrong setting, 1 where Redis is gone."""
+    try:
+        app = create_app()
+    except ConfigurationError as error:
+        print(error, file=sys.stderr)
+        return 2
+    ranking.warm_up()
+    logging.getLogger("rq").setLevel(logging.WARNING)
+    with app.app_context():
+        connection = queue_redis()
+        worker = Worker(
+            [Queue(name, connection=connection) for name in ALL],
+            connection=connection,
+            log_job_description=False,
+        )
+        try:
+            worker.work(logging_level="WARNING")
+        except RedisDown:
+            print("Redis does not answer; this worker ends and is started again.", file=sys.stderr)
+            return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

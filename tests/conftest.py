@@ -1,0 +1,168 @@
+"""What every test may stand on: real PostgreSQL, real Redis, an application on both.
+
+Services named by DATABASE_URL and REDIS_URL are used, else the embedded ones, started once for all test
+processes. Each test process has a database of its own, emptied before each test that asks for one.
+"""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography.fernet import Fernet
+from flask import Flask
+from flask.testing import FlaskClient
+from redis import Redis
+from sqlalchemy import create_engine, make_url, text
+
+from app.commerce.store import NewKeys, Store, add_store
+from app.core import embedded
+from app.core.config import Settings, load_settings
+from app.core.db import Model, db
+from app.core.migrations import migrate
+from app.factory import create_app
+
+SHOPIFY_SECRET = "hush"
+SHOPIFY_OLD_SECRET = "old-hush"
+SHOPIFY_DOMAIN = "pannier-test.myshopify.com"
+WOO_SECRET = "whsec-local-test"
+WOO_SITE = "http://127.0.0.1:8081"
+SECRET_KEY = Fernet.generate_key().decode()
+
+_DIRECTORY = pytest.StashKey[Path]()
+_RUNNING = pytest.StashKey[embedded.Running]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Start the services in the controlling process only; test processes inherit their addresses."""
+    if hasattr(config, "workerinput") or config.option.collectonly:
+        return
+    missing = {name for name in ("DATABASE_URL", "REDIS_URL") if not os.environ.get(name)}
+    if missing:
+        directory = Path(tempfile.mkdtemp(prefix="pannier-tests-"))
+        running = embedded.start(directory, postgres="DATABASE_URL" in missing, redis="REDIS_URL" in missing)
+        config.stash[_DIRECTORY] = directory
+        config.stash[_RUNNING] = running
+    else:
+        running = None
+    services = running.services if running else None
+    os.environ["PANNIER_TEST_DATABASE_URL"] = os.environ.get("DATABASE_URL") or services.database_url
+    os.environ["PANNIER_TEST_REDIS_URL"] = os.environ.get("REDIS_URL") or services.redis_url
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Stop what was started."""
+    running = config.stash.get(_RUNNING, None)
+    if running is not None:
+        running.stop()
+        shutil.rmtree(config.stash[_DIRECTORY], ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def database_url(worker_id: str) -> Iterator[str]:
+    """A migrated database of this test process."""
+    url = make_url(os.environ["PANNIER_TEST_DATABASE_URL"])
+    name = f"pannier_test_{worker_id}"
+    server = create_engine(url, isolation_level="AUTOCOMMIT")
+    with server.connect() as connection:
+        connection.execute(text(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)"))
+        connection.execute(text(f"CREATE DATABASE {name}"))
+    own = url.set(database=name)
+    engine = create_engine(own)
+    migrate(engine)
+    engine.dispose()
+    yield own.render_as_string(hide_password=False)
+    with server.connect() as connection:
+        connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
+    server.dispose()
+
+
+@pytest.fixture(scope="session")
+def redis_url(worker_id: str) -> str:
+    """A Redis database of this test process."""
+    number = int(worker_id.removeprefix("gw")) + 1 if worker_id != "master" else 0
+    return f"{os.environ['PANNIER_TEST_REDIS_URL'].split('?')[0].rstrip('/')}/{number}"
+
+
+@pytest.fixture(scope="session")
+def settings(database_url: str, redis_url: str, tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """Settings of a test application."""
+    return replace(
+        load_settings(),
+        database_url=database_url,
+        redis_url=redis_url,
+        shopify_api_key="test-key",
+        shopify_api_secret=SHOPIFY_SECRET,
+        shopify_old_api_secret=SHOPIFY_OLD_SECRET,
+        secret_keys=(SECRET_KEY,),
+        var_dir=tmp_path_factory.mktemp("var"),
+        log_level="error",
+        log_format="json",
+        ready_bytes_ms=0,
+    )
+
+
+@pytest.fixture(scope="session")
+def shared_app(settings: Settings) -> Iterator[Flask]:
+    """The application of this test process."""
+    app = create_app(settings)
+    yield app
+    with app.app_context():
+        db.engine.dispose()
+
+
+@pytest.fixture
+def app(shared_app: Flask) -> Iterator[Flask]:
+    """The application on an empty database and an empty Redis, inside its context."""
+    tables = ", ".join(Model.metadata.tables)
+    with shared_app.app_context():
+        with db.engine.begin() as connection:
+            connection.execute(text(f"TRUNCATE {tables} RESTART IDENTITY"))
+        shared_app.extensions["pannier_redis"].flushdb()
+        for name in ("pannier_access", "pannier_ready_bytes"):
+            shared_app.extensions[name]._found.clear()
+        shared_app.extensions.pop("pannier_receivers", None)
+        yield shared_app
+        db.session.rollback()
+
+
+@pytest.fixture
+def client(app: Flask) -> FlaskClient:
+    """An HTTP client of the application."""
+    return app.test_client()
+
+
+@pytest.fixture
+def redis(app: Flask) -> Redis:
+    """The application's Redis."""
+    return app.extensions["pannier_redis"]
+
+
+@pytest.fixture
+def shopify(app: Flask) -> Store:
+    """A Shopify store."""
+    store, _ = add_store("shopify", SHOPIFY_DOMAIN, currency="USD")
+    db.session.commit()
+    return store
+
+
+@pytest.fixture
+def woocommerce(app: Flask) -> Store:
+    """A WooCommerce store."""
+    store, _ = add_store("woocommerce", WOO_SITE, currency="EUR", webhook_secret=WOO_SECRET)
+    db.session.commit()
+    return store
+
+
+@pytest.fixture
+def keys(app: Flask) -> dict[str, Any]:
+    """Two stores with their keys, for tests of who may see what."""
+    found: dict[str, tuple[Store, NewKeys]] = {}
+    for name in ("mine", "other"):
+        found[name] = add_store("shopify", f"{name}.myshopify.com", origins=[f"https://{name}.example"])
+    db.session.commit()
+    return found

@@ -1,0 +1,130 @@
+"""The merchant's view of the inbox: list deliveries, replay them."""
+
+import base64
+from typing import Any
+
+from flask import g
+from flask_smorest.blueprint import Blueprint
+from marshmallow import RAISE, Schema, ValidationError, fields, validate, validates_schema
+from sqlalchemy import select
+
+from app.commerce.access import server_access
+from app.commerce.store import StoreAccess
+from app.core.db import db
+from webhooks.jobs import replay
+from webhooks.models import STATUSES, WebhookDelivery
+
+blueprint: Any = Blueprint(
+    "deliveries",
+    __name__,
+    url_prefix="/v1/webhooks/deliveries",
+    description="What the platform delivered, and what became of it.",
+)
+_SECRET: list[dict[str, list[str]]] = [{"secretKey": []}]
+_TOPIC = validate.Length(min=1, max=100)
+
+
+@blueprint.before_request
+def _authenticate() -> None:
+    """Refuse strangers before their parameters are looked at."""
+    g.access = server_access()
+
+
+class Cursor(fields.String):
+    """An opaque place in a list."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+        text = super()._deserialize(value, attr, data, **kwargs)
+        try:
+            return int(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
+        except ValueError as error:
+            raise ValidationError("Not a cursor of this list.") from error
+
+    @staticmethod
+    def of(id_: int) -> str:
+        """Return the cursor after the row ``id_``."""
+        return base64.urlsafe_b64encode(str(id_).encode()).decode().rstrip("=")
+
+
+class DeliveriesQuery(Schema):
+    """Which deliveries, newest first."""
+
+    status = fields.String(load_default=None, validate=validate.OneOf(STATUSES))
+    topic = fields.String(load_default=None, validate=_TOPIC)
+    limit = fields.Integer(load_default=50, validate=validate.Range(min=1, max=200))
+    cursor = Cursor(load_default=None)
+
+
+class Delivery(Schema):
+    """One delivery, without its body."""
+
+    id = fields.String(required=True)
+    topic = fields.String(required=True)
+    status = fields.String(required=True, validate=validate.OneOf(STATUSES))
+    reason = fields.String(required=True, allow_none=True)
+    received_at = fields.AwareDateTime(required=True)
+    processed_at = fields.AwareDateTime(required=True, allow_none=True)
+
+
+class DeliveriesPage(Schema):
+    """A page of deliveries; ``next_cursor`` is null on the last."""
+
+    deliveries = fields.List(fields.Nested(Delivery), required=True)
+    next_cursor = fields.String(required=True, allow_none=True)
+
+
+class ReplayRequest(Schema):
+    """Which deliveries to process again. At least one condition."""
+
+    class Meta:
+        unknown = RAISE
+
+    ids = fields.List(
+        fields.Integer(validate=validate.Range(min=1, max=2**63 - 1)),
+        validate=validate.Length(min=1, max=1000),
+    )
+    status = fields.String(validate=validate.OneOf(STATUSES))
+    topic = fields.String(validate=_TOPIC)
+    reason = fields.String(validate=validate.Length(min=1, max=100))
+    since = fields.AwareDateTime()
+    until = fields.AwareDateTime()
+
+    @validates_schema
+    def _some_condition(self, data: dict[str, Any], **_: Any) -> None:
+        if not data:
+            raise ValidationError("Name at least one condition, such as a status.")
+
+
+class ReplayAnswer(Schema):
+    """How many deliveries are pending again."""
+
+    replayed = fields.Integer(required=True)
+
+
+@blueprint.route("", methods=["GET"])
+@blueprint.doc(security=_SECRET)
+@blueprint.arguments(DeliveriesQuery, location="query")
+@blueprint.response(200, DeliveriesPage)
+def list_deliveries(query: dict[str, Any]) -> dict[str, Any]:
+    """List the store's deliveries, newest first."""
+    access: StoreAccess = g.access
+    rows = select(WebhookDelivery).where(WebhookDelivery.store_id == access.store_id)
+    for name in ("status", "topic"):
+        if query[name]:
+            rows = rows.where(getattr(WebhookDelivery, name) == query[name])
+    if query["cursor"] is not None:
+        rows = rows.where(WebhookDelivery.id < query["cursor"])
+    limit = query["limit"]
+    found = db.session.scalars(rows.order_by(WebhookDelivery.id.desc()).limit(limit + 1)).all()
+    more = len(found) > limit
+    return {"deliveries": found[:limit], "next_cursor": Cursor.of(found[limit - 1].id) if more else None}
+
+
+@blueprint.route("/replay", methods=["POST"])
+@blueprint.doc(security=_SECRET)
+@blueprint.arguments(ReplayRequest)
+@blueprint.response(200, ReplayAnswer)
+def replay_deliveries(wanted: dict[str, Any]) -> dict[str, int]:
+    """Process the store's matching deliveries again. Newer news is never overwritten."""
+    access: StoreAccess = g.access
+    return {"replayed": replay(access.store_id, **wanted)}

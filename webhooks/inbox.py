@@ -1,0 +1,126 @@
+"""The inbox's writing side: durable before the answer.
+
+Deliveries that arrive at the same moment in one process share a transaction: the first request to reach
+the door writes for everybody who stands behind it, and everybody returns once the commit is durable. One
+commit then serves many requests, and a lone request waits for nobody.
+"""
+
+import hashlib
+import threading
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from flask import current_app
+from sqlalchemy import Engine
+
+from app.core.db import db
+from webhooks.models import PENDING, QUARANTINED
+
+_INSERT = """
+INSERT INTO webhook_delivery (store_id, topic, dedupe_key, event_id, api_version, triggered_at, received_at,
+    body, body_sha256, status, reason)
+VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+ON CONFLICT (store_id, dedupe_key) DO NOTHING
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """A verified, redacted delivery. ``quarantine`` names a reason to keep it out of the drain."""
+
+    store_id: int
+    topic: str
+    dedupe_key: str
+    event_id: str | None
+    api_version: str | None
+    triggered_at: datetime | None
+    received_at: datetime
+    body: str
+    raw: bytes
+    quarantine: str | None = None
+
+    def row(self) -> tuple[Any, ...]:
+        """Return the column values of ``_INSERT``."""
+        return (
+            self.store_id,
+            self.topic,
+            self.dedupe_key,
+            self.event_id,
+            self.api_version,
+            self.triggered_at,
+            self.received_at,
+            self.body,
+            hashlib.sha256(self.raw).digest(),
+            QUARANTINED if self.quarantine else PENDING,
+            self.quarantine,
+        )
+
+
+class _Waiting:
+    __slots__ = ("done", "error", "row")
+
+    def __init__(self, row: tuple[Any, ...]) -> None:
+        self.row = row
+        self.done = False
+        self.error: Exception | None = None
+
+
+class GroupCommit:
+    """Writes rows of concurrent threads in shared transactions."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._queue: list[_Waiting] = []
+        self._queue_lock = threading.Lock()
+        self._door = threading.Lock()
+
+    def write(self, row: tuple[Any, ...]) -> None:
+        """Return once ``row`` is committed.
+
+        Raises:
+            sqlalchemy.exc.SQLAlchemyError: if it could not be written; then nothing is kept of it.
+        """
+        mine = _Waiting(row)
+        with self._queue_lock:
+            self._queue.append(mine)
+        with self._door:
+            if not mine.done:
+                with self._queue_lock:
+                    batch, self._queue = self._queue, []
+                self._commit(batch)
+        if mine.error is not None:
+            raise mine.error
+
+    def _commit(self, batch: list[_Waiting]) -> None:
+        try:
+            # Sorted, so that two processes that lock the same keys do so in the same order.
+            self._execute(sorted((w.row for w in batch), key=lambda row: (row[0], row[2])))
+        except Exception as error:
+            for waiting in batch:
+                waiting.error = error if len(batch) == 1 else self._alone(waiting)
+        for waiting in batch:
+            waiting.done = True
+
+    def _alone(self, waiting: _Waiting) -> Exception | None:
+        """Write one row of a failed batch by itself: a neighbour's fault must not refuse it."""
+        try:
+            self._execute([waiting.row])
+        except Exception as error:
+            return error
+        return None
+
+    def _execute(self, rows: list[tuple[Any, ...]]) -> None:
+        with self._engine.begin() as connection:
+            for row in rows:
+                connection.exec_driver_sql(_INSERT, row)
+
+
+def keep(incoming: Incoming) -> None:
+    """Write a delivery durably; one with the same dedupe key is not kept twice.
+
+    Raises:
+        sqlalchemy.exc.SQLAlchemyError: if the database does not take it.
+    """
+    group: GroupCommit = current_app.extensions.setdefault("pannier_inbox", GroupCommit(db.engine))
+    group.write(incoming.row())

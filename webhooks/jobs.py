@@ -1,0 +1,279 @@
+"""Draining the inbox, sweeping what was left behind, replaying, and retention.
+
+A queued drain is only a hint: pending rows are the truth. One drain per store works at a time; it takes
+batches until nothing is pending, each batch in one transaction with everything that follows from it.
+"""
+
+import time
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+import orjson
+import structlog
+from flask import current_app
+from sqlalchemy import Connection, delete, func, select, text, update
+from sqlalchemy.exc import DBAPIError, OperationalError
+
+from app.commerce import ingest
+from app.commerce.changes import CommerceChange, PrivacyRequest
+from app.commerce.store import Store
+from app.core import metrics
+from app.core.config import Settings
+from app.core.db import db, execute_rows, now
+from app.core.queues import DELIVERIES, enqueue, take_hint
+from app.privacy import requests as privacy_requests
+from app.recommendations import cache, learning
+from connectors.base import DeliveryContext, PayloadError, Translation
+from connectors.registry import connector_for
+from webhooks.models import PENDING, PROCESSED, QUARANTINED, SET_ASIDE, WebhookDelivery
+
+log = structlog.get_logger()
+
+DRAIN: Final = "webhooks.jobs.drain"
+_DRAIN_LOCK: Final = 2
+# A drain gives its worker back after this long, so that one busy store cannot starve the others.
+_TURN_S: Final = 20.0
+# Pending for longer than this means that a hint was lost.
+_LEFT_BEHIND: Final = timedelta(seconds=5)
+_RETENTION_BATCH: Final = 5_000
+
+
+def drain(store_id: int) -> None:
+    """Process the pending deliveries of one store."""
+    take_hint(DRAIN, store_id)
+    batch_size = _settings().drain_batch
+    deadline = time.monotonic() + _TURN_S
+    while _pending(store_id):
+        if not _drain_under_lock(store_id, batch_size, deadline):
+            return  # another worker is at it; it looks again after it let go of the lock
+        if time.monotonic() > deadline:
+            enqueue(DELIVERIES, DRAIN, store_id)
+            return
+
+
+def _drain_under_lock(store_id: int, batch_size: int, deadline: float) -> bool:
+    """Drain until nothing is pending or the turn is over; return False where another drain holds the store.
+
+    The lock belongs to a connection of its own, so that it ends with the process, however that ends.
+    """
+    with db.engine.connect() as guard:
+        key = {"room": _DRAIN_LOCK, "store": store_id % 2**31}
+        if not guard.scalar(text("SELECT pg_try_advisory_lock(:room, :store)"), key):
+            return False
+        guard.commit()
+        try:
+            while time.monotonic() < deadline and drain_batch(store_id, batch_size):
+                pass
+            learning.publish_stale(store_id)
+        finally:
+            guard.execute(text("SELECT pg_advisory_unlock(:room, :store)"), key)
+            guard.commit()
+    return True
+
+
+def drain_batch(store_id: int, limit: int) -> int:
+    """Process up to ``limit`` pending deliveries in one transaction; return how many there were.
+
+    A delivery that makes the batch fail is found by processing the batch one by one, and goes to quarantine.
+    """
+    with metrics.DRAIN_SECONDS.time():
+        try:
+            return _process(store_id, limit)
+        except OperationalError:
+            db.session.rollback()
+            raise  # the database is ill, not the delivery
+        except (DBAPIError, ArithmeticError, LookupError, TypeError, ValueError) as error:
+            db.session.rollback()
+            if limit > 1:
+                log.warning("batch_failed_trying_singly", store_id=store_id, error=type(error).__name__)
+                return sum(_process_or_quarantine(store_id) for _ in range(limit))
+            return _process_or_quarantine(store_id)
+
+
+def _process_or_quarantine(store_id: int) -> int:
+    try:
+        return _process(store_id, 1)
+    except OperationalError:
+        db.session.rollback()
+        raise
+    except (DBAPIError, ArithmeticError, LookupError, TypeError, ValueError) as error:
+        db.session.rollback()
+        poisoned = _take(store_id, 1)
+        reason = f"apply_failed: {type(error).__name__}"
+        _close(db.session.connection(), [(d.id, QUARANTINED, reason) for d in poisoned])
+        db.session.commit()
+        log.error("delivery_quarantined", store_id=store_id, ids=[d.id for d in poisoned], reason=reason)
+        return len(poisoned)
+
+
+def _process(store_id: int, limit: int) -> int:
+    store = db.session.get(Store, store_id)
+    deliveries = _take(store_id, limit) if store else []
+    if store is None or not deliveries:
+        db.session.rollback()
+        return 0
+    connector = connector_for(store.platform)
+    outcomes: list[tuple[int, str, str | None]] = []
+    changes: list[CommerceChange] = []
+    requests: list[PrivacyRequest] = []
+    for delivery in deliveries:
+        try:
+            translation = connector.translate(
+                orjson.loads(delivery.body),
+                DeliveryContext(delivery.topic, store.currency, delivery.triggered_at, delivery.received_at),
+            )
+        except PayloadError as error:
+            outcomes.append((delivery.id, QUARANTINED, f"payload: {error}"[:500]))
+            continue
+        outcomes.append(_outcome(delivery.id, translation))
+        for change in translation.changes:
+            if isinstance(change, PrivacyRequest):
+                requests.append(change)
+            else:
+                changes.append(change)
+    connection = db.session.connection()
+    applied = ingest.apply(connection, store_id, changes)
+    learning.learn(connection, store_id, applied.baskets)
+    privacy_requests.record(store_id, requests)
+    _close(connection, outcomes)
+    db.session.commit()
+    cache.replace_cards(db.session.connection(), store_id, applied.products)
+    db.session.rollback()
+    for _, status, reason in outcomes:
+        metrics.DELIVERIES.labels(store.platform, status).inc()
+        if status == QUARANTINED:
+            log.warning("delivery_quarantined", store_id=store_id, reason=reason)
+    return len(deliveries)
+
+
+def _outcome(delivery_id: int, translation: Translation) -> tuple[int, str, str | None]:
+    if translation.set_aside and not translation.changes:
+        return delivery_id, SET_ASIDE, translation.set_aside
+    return delivery_id, PROCESSED, translation.set_aside
+
+
+def _take(store_id: int, limit: int) -> Sequence[WebhookDelivery]:
+    """Lock and return the oldest pending deliveries of a store."""
+    return db.session.scalars(
+        select(WebhookDelivery)
+        .where(WebhookDelivery.store_id == store_id, WebhookDelivery.status == PENDING)
+        .order_by(WebhookDelivery.id)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    ).all()
+
+
+def _close(connection: Connection, outcomes: Sequence[tuple[int, str, str | None]]) -> None:
+    execute_rows(
+        connection,
+        """
+        UPDATE webhook_delivery d SET status = r.status, reason = r.reason, processed_at = now()
+        FROM json_to_recordset(%(rows)s::json) AS r(id bigint, status text, reason text) WHERE d.id = r.id
+        """,
+        [{"id": id_, "status": status, "reason": reason} for id_, status, reason in outcomes],
+    )
+
+
+def _pending(store_id: int) -> bool:
+    found = db.session.scalar(
+        select(WebhookDelivery.id)
+        .where(WebhookDelivery.store_id == store_id, WebhookDelivery.status == PENDING)
+        .limit(1)
+    )
+    db.session.rollback()
+    return found is not None
+
+
+def sweep() -> int:
+    """Enqueue a drain for every store with deliveries whose hint was lost; return how many there are."""
+    stores = db.session.scalars(
+        select(WebhookDelivery.store_id)
+        .where(WebhookDelivery.status == PENDING, WebhookDelivery.received_at < now() - _LEFT_BEHIND)
+        .distinct()
+    ).all()
+    db.session.rollback()
+    for store_id in stores:
+        enqueue(DELIVERIES, DRAIN, store_id)
+    return len(stores)
+
+
+def replay(
+    store_id: int,
+    *,
+    status: str | None = None,
+    topic: str | None = None,
+    reason: str | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    ids: Sequence[int] | None = None,
+) -> int:
+    """Set the matching deliveries of a store back to pending and hint at them; return how many.
+
+    Applying a delivery again changes nothing that newer news changed since. ``reason`` matches a beginning.
+    """
+    conditions: list[Any] = [
+        WebhookDelivery.store_id == store_id,
+        WebhookDelivery.status != PENDING,
+    ]
+    if status:
+        conditions.append(WebhookDelivery.status == status)
+    if topic:
+        conditions.append(WebhookDelivery.topic == topic)
+    if reason:
+        conditions.append(WebhookDelivery.reason.startswith(reason, autoescape=True))
+    if since:
+        conditions.append(WebhookDelivery.received_at >= since)
+    if until:
+        conditions.append(WebhookDelivery.received_at < until)
+    if ids is not None:
+        conditions.append(WebhookDelivery.id.in_(ids))
+    result = db.session.connection().execute(
+        update(WebhookDelivery).where(*conditions).values(status=PENDING, reason=None, processed_at=None)
+    )
+    db.session.commit()
+    count = result.rowcount
+    if count:
+        enqueue(DELIVERIES, DRAIN, store_id)
+    return count
+
+
+def status_counts(store_id: int | None = None) -> list[dict[str, Any]]:
+    """Return how many deliveries stand where: ``{store_id, topic, status, reason, deliveries}``."""
+    reason = func.split_part(func.coalesce(WebhookDelivery.reason, ""), ":", 1).label("reason")
+    query = (
+        select(
+            WebhookDelivery.store_id,
+            WebhookDelivery.topic,
+            WebhookDelivery.status,
+            reason,
+            func.count().label("deliveries"),
+        )
+        .group_by(WebhookDelivery.store_id, WebhookDelivery.topic, WebhookDelivery.status, reason)
+        .order_by(WebhookDelivery.store_id, WebhookDelivery.topic, WebhookDelivery.status, reason)
+    )
+    if store_id is not None:
+        query = query.where(WebhookDelivery.store_id == store_id)
+    return [{**row, "reason": row["reason"] or None} for row in db.session.execute(query).mappings()]
+
+
+def forget_old_deliveries() -> int:
+    """Delete deliveries whose retention has ended; return how many. Pending ones stay."""
+    before = now() - timedelta(days=_settings().delivery_retention_days)
+    total = 0
+    while True:
+        old = (
+            select(WebhookDelivery.id)
+            .where(WebhookDelivery.received_at < before, WebhookDelivery.status != PENDING)
+            .limit(_RETENTION_BATCH)
+        )
+        result = db.session.connection().execute(delete(WebhookDelivery).where(WebhookDelivery.id.in_(old)))
+        db.session.commit()
+        total += result.rowcount
+        if result.rowcount < _RETENTION_BATCH:
+            return total
+
+
+def _settings() -> Settings:
+    settings: Settings = current_app.extensions["pannier_settings"]
+    return settings
