@@ -1,13 +1,18 @@
 """What every platform's connector can do.
 
 A connector package holds pure translation: it verifies, redacts and maps messages, and touches no
-database. ``registry.connector_for(platform)`` returns one.
+database. ``registry.connector_for(platform)`` returns one. The functions at the end are what all
+platforms do the same way.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+import base64
+import hmac
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from hashlib import sha256
+from itertools import islice
+from typing import Any, Final, Protocol
 
 from app.commerce.changes import Change
 
@@ -94,3 +99,59 @@ class Connector(Protocol):
             PayloadError: if the body does not have the shape that its topic promises.
         """
         ...
+
+
+_HEADER_LIMIT: Final = 500
+_REASONS_LIMIT: Final = 5
+
+
+def clean_headers(headers: Mapping[str, str]) -> dict[str, str]:
+    """Return ``headers`` by lower-case name, without those that no platform sends.
+
+    A value that is too long, not ASCII or holds control characters counts as absent, so that nothing
+    else has to expect it.
+    """
+    return {
+        name.lower(): value.strip(" ")
+        for name, value in headers.items()
+        if len(value) <= _HEADER_LIMIT and value.isascii() and value.isprintable()
+    }
+
+
+def signature_matches(raw: bytes, signature: str, secrets: Sequence[bytes]) -> bool:
+    """Return whether ``signature`` is the base64 HMAC-SHA256 of ``raw`` under one of ``secrets``.
+
+    Compared on decoded bytes in constant time; every secret is tried, so that the time does not tell
+    which one fits. An empty body, an empty secret and a signature of another shape never match.
+    """
+    try:
+        given = base64.b64decode(signature, validate=True)
+    except ValueError:
+        return False
+    if not raw or len(given) != sha256().digest_size:
+        return False
+    matches = [hmac.compare_digest(hmac.digest(secret, raw, "sha256"), given) for secret in secrets if secret]
+    return any(matches)
+
+
+def explain(messages: Any) -> str:
+    """Return marshmallow's nested error messages as one line, each with the path of its field.
+
+    One is ``line_items.3.quantity: Not a whole number.`` and five are enough to see what is wrong. The
+    line is as free of values as the messages are.
+    """
+    reasons = islice(_reasons(messages, ""), _REASONS_LIMIT)
+    return "; ".join(f"{path or 'body'}: {reason}" for path, reason in reasons)
+
+
+def _reasons(messages: Any, path: str) -> Iterator[tuple[str, str]]:
+    """Yield the path of each field in error with its reason."""
+    if isinstance(messages, dict):
+        for key, inner in messages.items():
+            at = path if key == "_schema" else f"{path}.{key}" if path else str(key)
+            yield from _reasons(inner, at)
+    elif isinstance(messages, list):
+        for inner in messages:
+            yield from _reasons(inner, path)
+    else:
+        yield path, str(messages)

@@ -1,0 +1,1 @@
+"""Shopify: its webhooks, translated into changes of the shared commerce model."""

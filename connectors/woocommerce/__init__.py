@@ -1,0 +1,1 @@
+"""WooCommerce: its webhooks, translated into changes of the shared commerce model."""
