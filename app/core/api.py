@@ -89,7 +89,7 @@ def register_errors(app: Flask) -> None:
 
     @app.errorhandler(Exception)
     def _unforeseen(_: Exception) -> Response:
-        log.error("unhandled_error", path=request.path, exc_info=True)
+        log.error("unhandled_error", path=request.path, exc_info=True)  # noqa: LOG014 - this handles one
         return problem(500, "internal", "Internal error", "Something went wrong here. It has been logged.")
 
 

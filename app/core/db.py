@@ -9,11 +9,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 import orjson
-from flask import Flask
-from flask_sqlalchemy_lite import SQLAlchemy
-from sqlalchemy import BigInteger, Connection, CursorResult, DateTime, LargeBinary, MetaData, Text, text
+from flask import Flask, current_app, g
+from sqlalchemy import BigInteger, Connection, CursorResult, DateTime, Engine, LargeBinary, MetaData, Text, create_engine, text
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
-from sqlalchemy.orm import DeclarativeBase
+from sqlalchemy.orm import DeclarativeBase, Session
 
 # Deterministic constraint names, so that migrations can address them.
 _NAMES = {
@@ -39,27 +38,49 @@ class Model(DeclarativeBase):
     }
 
 
-db = SQLAlchemy(require_default_engine=False)
+class Database:
+    """The application's engine, and one session for each application context."""
+
+    @property
+    def engine(self) -> Engine:
+        """The current application's engine."""
+        engine: Engine = current_app.extensions["pannier_engine"]
+        return engine
+
+    @property
+    def session(self) -> Session:
+        """The current context's session; it is closed, and what was not committed undone, with the context."""
+        session: Session | None = g.get("pannier_session")
+        if session is None:
+            session = g.pannier_session = Session(self.engine)
+        return session
+
+
+db = Database()
 
 
 def init_db(app: Flask, url: str) -> None:
-    """Bind the application to the database at ``url``.
+    """Bind the application to the database at ``url``. No connection is opened yet.
 
     ``hide_parameters`` keeps values out of error texts and so out of the logs. A connection that PostgreSQL
     closed while it lay in the pool is replaced before use.
     """
-    app.config["SQLALCHEMY_ENGINES"] = {
-        "default": {
-            "url": url,
-            "pool_pre_ping": True,
-            "pool_size": 8,
-            "max_overflow": 8,
-            "pool_timeout": 5,
-            "hide_parameters": True,
-            "connect_args": {"connect_timeout": 3, "options": "-c timezone=UTC -c lock_timeout=30s"},
-        }
-    }
-    db.init_app(app)
+    app.extensions["pannier_engine"] = create_engine(
+        url,
+        pool_pre_ping=True,
+        pool_size=8,
+        max_overflow=8,
+        pool_timeout=5,
+        hide_parameters=True,
+        connect_args={"connect_timeout": 3, "options": "-c timezone=UTC -c lock_timeout=30s"},
+    )
+    app.teardown_appcontext(_close_session)
+
+
+def _close_session(_error: BaseException | None) -> None:
+    session: Session | None = g.pop("pannier_session", None)
+    if session is not None:
+        session.close()
 
 
 def now() -> datetime:
@@ -76,7 +97,7 @@ def lock_store(connection: Connection, store_id: int, room: int) -> None:
 
 def execute_rows(
     connection: Connection, sql: str, rows: Sequence[dict[str, Any]], **parameters: Any
-) -> CursorResult[Any]:
+) -> CursorResult[*tuple[Any, ...]]:
     """Run one statement over many rows at once.
 
     ``sql`` reads them from ``json_to_recordset(%(rows)s::json)``: one parameter of JSON costs a tenth of

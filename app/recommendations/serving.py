@@ -67,18 +67,16 @@ def answer(access: StoreAccess, question: Question) -> dict[str, Any]:
     Raises:
         NotFound: if the product of the page is not this store's.
     """
-    candidates = _candidates(access.store_id, question)
-    wanted = [c["id"] for c in candidates]
-    subject = [question.product_id] if question.product_id else []
-    cards = cache.get_cards(access.store_id, [*subject, *wanted]) if wanted or subject else {}
-    if question.product_id and question.product_id not in cards:
+    if question.product_id and question.product_id not in cache.get_cards(
+        access.store_id, [question.product_id]
+    ):
         raise NotFound(f"This store has no product {question.product_id[:50]!r}.")
     hidden = question.exclude | {question.product_id, *question.cart}
+    candidates = [c for c in _candidates(access.store_id, question) if c["id"] not in hidden]
     recommendations = [
         _recommendation(card, candidate, question.strategy)
-        for candidate in candidates
-        if (card := cards.get(candidate["id"])) and card.eligible and card.product_id not in hidden
-    ][: question.limit]
+        for card, candidate in _eligible(access.store_id, candidates, question.limit)
+    ]
     body: dict[str, Any] = {
         "slot": question.slot,
         "strategy": question.strategy.name,
@@ -87,6 +85,20 @@ def answer(access: StoreAccess, question: Question) -> dict[str, Any]:
         "experiment": None,
     }
     return {"decision_id": _decision_id(access.store_id, question, body), **body}
+
+
+def _eligible(store_id: int, candidates: Sequence[Candidate], limit: int) -> list[tuple[Card, Candidate]]:
+    """Return the first ``limit`` candidates that may be shown now, each with its card."""
+    found: list[tuple[Card, Candidate]] = []
+    # Most candidates can be shown: ask for a few more than wanted, and again only where that was not enough.
+    step = limit + 4
+    for start in range(0, len(candidates), step):
+        some = candidates[start : start + step]
+        cards = cache.get_cards(store_id, [c["id"] for c in some])
+        found += [(card, c) for c in some if (card := cards.get(c["id"])) and card.eligible]
+        if len(found) >= limit:
+            break
+    return found[:limit]
 
 
 def _candidates(store_id: int, question: Question) -> list[Candidate]:
