@@ -1,0 +1,148 @@
+"""A demo shop at work: its shelves, carts and orders, and what it tells Pannier of them."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Any, cast
+
+from flask import current_app
+
+from demo import shopify_shop, woocommerce_shop
+from demo.carts import Cart, Carts
+from demo.catalogue import CATEGORIES, Listing, Product
+from demo.courier import Courier, Errand
+from demo.messages import Message
+from demo.orders import Line, Order
+from demo.shelves import Shelves
+from demo.shops import Shop
+
+ACTIONS: dict[str, dict[str, Any]] = {
+    "sell-out": {"stock": 0},
+    "restock": {"stock": 50},
+    "hide": {"visible": False},
+    "show": {"visible": True, "status": "active"},
+    "draft": {"status": "draft"},
+}
+
+
+@dataclass
+class PlacedOrder:
+    """An order that was placed in this storefront, with the webhooks that it set off."""
+
+    order: Order
+    errands: list[Errand] = field(default_factory=list)
+
+
+class Till:
+    """Everything that one storefront knows while it runs; the application's extension ``till``."""
+
+    def __init__(
+        self,
+        shop: Shop,
+        *,
+        pannier_url: str,
+        publishable_key: str,
+        webhook_url: str,
+        secret: str,
+        state: Path | None,
+    ) -> None:
+        """Open the shop; the arguments are those of ``create_storefront``."""
+        self.shop = shop
+        self.pannier_url = pannier_url.rstrip("/")
+        self.publishable_key = publishable_key
+        self.voice = shop.speaks(secret)
+        self.courier = Courier(webhook_url)
+        self.shelves = Shelves(shop, state)
+        self.carts = Carts()
+        self.orders: dict[int, PlacedOrder] = {}
+
+    @cached_property
+    def by_handle(self) -> dict[str, Product]:
+        """The products by the last part of their page's address."""
+        return {product.handle: product for product in self.shop.products}
+
+    @cached_property
+    def categories(self) -> dict[str, str]:
+        """Names of the categories that hold products, by the last part of their page's address."""
+        held = {product.category for product in self.shop.products}
+        return {slug(name): name for name in CATEGORIES if name in held}
+
+    @property
+    def line_key(self) -> Callable[[Line], str]:
+        """How the platform names a cart's line."""
+        return shopify_shop.line_key if self.shop.platform == "shopify" else woocommerce_shop.line_key
+
+    def identifier(self, product: Product) -> str:
+        """Return the product's id on the platform."""
+        if self.shop.platform == "shopify":
+            return str(shopify_shop.platform_id("Product", product.number))
+        return str(woocommerce_shop.product_id(product))
+
+    def variant_identifier(self, product: Product) -> str:
+        """Return the id of what goes into the cart: Shopify's variant, WooCommerce's product itself."""
+        if self.shop.platform == "shopify":
+            return str(shopify_shop.platform_id("ProductVariant", product.number))
+        return self.identifier(product)
+
+    def find(self, identifier: str | int | None) -> Listing | None:
+        """Return the listing that a cart endpoint's id means, or None. The id is a number, also as text."""
+        try:
+            wanted = int(str(identifier))
+        except ValueError:
+            return None
+        number = (
+            shopify_shop.product_number(wanted)
+            if self.shop.platform == "shopify"
+            else woocommerce_shop.product_number(wanted)
+        )
+        try:
+            return None if number is None else self.shelves[number]
+        except IndexError:
+            return None
+
+    def tell(self, messages: Iterable[Message]) -> list[Errand]:
+        """Sign ``messages`` and send them to Pannier in the background."""
+        return self.courier.send([self.voice.sign(message) for message in messages])
+
+    def cart_changed(self, cart: Cart) -> None:
+        """Tell Pannier that ``cart`` is different now, if the platform does so."""
+        lines = list(cart.lines.values())
+        now = datetime.now(UTC)
+        self.tell(self.voice.cart_changed(cart.token, lines, cart.created_at, now, is_new=not cart.announced))
+        cart.announced = True
+
+    def place_order(self, cart: Cart) -> PlacedOrder:
+        """Make an order of ``cart``, take its pieces off the shelves, and tell Pannier.
+
+        Raises:
+            SoldOut: if something is not there any more.
+        """
+        lines = tuple(cart.lines.values())
+        number, changed = self.shelves.take(lines)
+        order = Order(number, datetime.now(UTC), None, lines)
+        placed = PlacedOrder(order, self.tell(self.voice.order_placed(order, changed)))
+        self.orders[number] = placed
+        self.carts.close(cart)
+        return placed
+
+    def change_listing(self, number: int, action: str) -> Listing:
+        """Do one of the merchant's ``ACTIONS`` to a product and tell Pannier.
+
+        Raises:
+            KeyError: if there is no such action.
+        """
+        listing = self.shelves.change(number, **ACTIONS[action])
+        self.tell(self.voice.listing_changed(listing))
+        return listing
+
+
+def current_till() -> Till:
+    """Return the till of the storefront that handles the current request."""
+    return cast(Till, current_app.extensions["till"])
+
+
+def slug(name: str) -> str:
+    """Return a category's name as it stands in addresses."""
+    return "-".join("".join(c if c.isalnum() else " " for c in name.lower()).split())
