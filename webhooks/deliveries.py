@@ -4,17 +4,17 @@ import base64
 from typing import Any
 
 from flask import g
-from flask_smorest.blueprint import Blueprint
 from marshmallow import RAISE, Schema, ValidationError, fields, validate, validates_schema
 from sqlalchemy import select
 
 from app.commerce.access import server_access
 from app.commerce.store import StoreAccess
+from app.core.api import ApiBlueprint
 from app.core.db import db
 from webhooks.jobs import replay
 from webhooks.models import STATUSES, WebhookDelivery
 
-blueprint: Any = Blueprint(
+blueprint: Any = ApiBlueprint(
     "deliveries",
     __name__,
     url_prefix="/v1/webhooks/deliveries",

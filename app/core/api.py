@@ -1,30 +1,107 @@
 """What every HTTP answer has in common: problem details, JSON, security headers."""
 
-from typing import Any
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any, Final, NoReturn
 
 import orjson
 import structlog
-from flask import Flask, Response, request
+from flask import Flask, Request, Response, g, request
 from flask_smorest import Api
+from flask_smorest.blueprint import Blueprint
+from flask_smorest.utils import prepare_response
+from marshmallow import Schema, ValidationError, fields
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
+from webargs.core import missing
+from webargs.flaskparser import FlaskParser, is_json_request
 from werkzeug.exceptions import HTTPException
 
-from app.core.errors import ProblemError, TooLarge, Unavailable
+from app.core.errors import (
+    PROBLEMS,
+    BadRequest,
+    InvalidParameters,
+    ProblemError,
+    TooLarge,
+    Unavailable,
+    UnsupportedMediaType,
+)
 
 log = structlog.get_logger()
 
-PROBLEM = "application/problem+json"
-# RFC 9110 reason phrases in our own words, where werkzeug raises without us.
-_TITLES = {
-    400: ("bad-request", "Bad request"),
-    404: ("not-found", "Not found"),
-    405: ("method-not-allowed", "Method not allowed"),
-    413: ("too-large", "Too large"),
-    415: ("unsupported-media-type", "Unsupported media type"),
-    422: ("invalid-parameters", "Invalid parameters"),
-    429: ("too-many-requests", "Too many requests"),
-}
+PROBLEM: Final = "application/problem+json"
+
+
+class InvalidParam(Schema):
+    """One parameter that is wrong."""
+
+    name = fields.String(required=True, metadata={"description": "Its name; nested ones joined by dots."})
+    reason = fields.String(required=True)
+
+
+class Problem(Schema):
+    """An RFC 9457 problem."""
+
+    type = fields.String(required=True, metadata={"description": "Where this kind of problem is explained."})
+    title = fields.String(required=True)
+    status = fields.Integer(required=True)
+    detail = fields.String(required=True)
+    invalid_params = fields.List(fields.Nested(InvalidParam))
+
+
+class BodyParser(FlaskParser):
+    """Reads arguments with our errors, and JSON as RFC 8259 has it.
+
+    orjson refuses what Python's own parser lets through and nothing behind it expects: NaN, lone surrogates, and
+    nesting deep enough to exhaust the stack.
+    """
+
+    def _raw_load_json(self, req: Request) -> Any:
+        body = req.get_data()
+        if not body:
+            return missing
+        if not is_json_request(req):
+            raise UnsupportedMediaType("The body must be JSON, sent as application/json.")
+        return orjson.loads(body)
+
+    def _handle_invalid_json_error(self, error: Exception, req: Request, *_: Any, **__: Any) -> NoReturn:  # noqa: ARG002
+        raise BadRequest("The body is not JSON.") from error
+
+    def handle_error(self, error: ValidationError, *_: Any, **__: Any) -> NoReturn:
+        """Name every parameter that is wrong."""
+        reasons: dict[str, str] = {}
+        by_location = error.messages if isinstance(error.messages, Mapping) else {"": error.messages}
+        for messages in by_location.values():
+            _flatten("", messages, reasons)
+        raise InvalidParameters(reasons) from error
+
+
+def _flatten(path: str, messages: Any, found: dict[str, str]) -> None:
+    """Collect nested messages as ``{"field.sub": "reason"}``."""
+    if isinstance(messages, Mapping):
+        for key, inner in messages.items():
+            own = path if key == "_schema" else f"{path}.{key}" if path else str(key)
+            _flatten(own, inner, found)
+    else:
+        reasons = messages if isinstance(messages, list) else [messages]
+        found[path or "body"] = " ".join(map(str, reasons))
+
+
+class ApiBlueprint(Blueprint):
+    """Routes that the OpenAPI document describes, with the problems they may answer with."""
+
+    ARGUMENTS_PARSER = BodyParser()
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)  # type: ignore[no-untyped-call]
+        self._prepare_doc_cbks.append(self._document_problems)
+
+    @staticmethod
+    def _document_problems(doc: Any, doc_info: Any, **_: Any) -> Any:  # noqa: ARG004
+        statuses = [401, 429, 503] + ([400, 413, 415] if "requestBody" in doc else [])
+        for status in statuses:
+            doc["responses"].setdefault(status, HTTPStatus(status).name)
+        return doc
 
 
 def json_response(value: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
@@ -35,25 +112,39 @@ def json_response(value: Any, status: int = 200, headers: dict[str, str] | None 
 
 
 def problem(
-    status: int, slug: str, title: str, detail: str, invalid_params: list[dict[str, str]] | None = None
+    status: int, slug: str | None, title: str, detail: str, invalid_params: list[dict[str, str]] | None = None
 ) -> Response:
-    """Return an RFC 9457 problem."""
+    """Return an RFC 9457 problem. ``about:blank`` is its name for no more than the HTTP status."""
     body: dict[str, Any] = {
-        "type": f"/docs/problems#{slug}",
+        "type": f"/docs/problems#{slug}" if slug else "about:blank",
         "title": title,
         "status": status,
         "detail": detail,
     }
     if invalid_params:
         body["invalid_params"] = invalid_params
-    return Response(orjson.dumps(body), status, content_type=PROBLEM)
+    response = Response(orjson.dumps(body), status, content_type=PROBLEM)
+    if origin := g.get("allowed_origin"):  # the page's script may read why
+        response.headers["Access-Control-Allow-Origin"] = origin
+        response.vary.add("Origin")
+    return response
 
 
 class ProblemApi(Api):
     """flask-smorest with our error shape."""
 
+    ERROR_SCHEMA = Problem  # type: ignore[assignment]
+
     def _register_error_handlers(self) -> None:
         """Leave errors to ``register_errors``: smorest's own handler drops headers such as Retry-After."""
+
+    def _register_responses(self) -> None:
+        """Name the problems, so that operations can refer to them."""
+        named = {HTTPStatus(status).name: kind.title for status, kind in PROBLEMS.items()}
+        for name, title in {**named, self.DEFAULT_ERROR_RESPONSE_NAME: "Any other problem"}.items():
+            response = {"description": title, "schema": self.ERROR_SCHEMA}
+            prepare_response(response, self.spec, PROBLEM)  # type: ignore[no-untyped-call]
+            self.spec.components.response(name, response, lazy=True)
 
 
 def register_errors(app: Flask) -> None:
@@ -70,12 +161,11 @@ def register_errors(app: Flask) -> None:
         status = error.code or 500
         if status < 400:  # a redirect
             return Response(error.get_response().data, status, error.get_headers())
-        slug, title = _TITLES.get(status, ("error", error.name))
         if status == 413:
             return _ours(TooLarge(f"The body is larger than {request.max_content_length} bytes."))
-        invalid = _invalid_params(getattr(error, "data", None))
-        detail = "; ".join(f"{p['name']}: {p['reason']}" for p in invalid) or (error.description or title)
-        response = problem(status, slug, title, detail, invalid)
+        known = PROBLEMS.get(status)
+        slug, title = (known.slug, known.title) if known else (None, error.name)
+        response = problem(status, slug, title, error.description or title)
         for name, value in error.get_headers():
             if name.lower() not in ("content-type", "content-length"):
                 response.headers[name] = value
@@ -84,31 +174,19 @@ def register_errors(app: Flask) -> None:
     @app.errorhandler(OperationalError)
     @app.errorhandler(PoolTimeout)
     def _database_down(error: Exception) -> Response:
-        log.error("database_unavailable", error=type(error).__name__, path=request.path)
+        cause = getattr(error, "orig", None) or error
+        log.error("database_unavailable", error=type(cause).__name__, route=_route())
         return _ours(Unavailable("The database does not answer. Try again in a few seconds."))
 
     @app.errorhandler(Exception)
     def _unforeseen(_: Exception) -> Response:
-        log.error("unhandled_error", path=request.path, exc_info=True)  # noqa: LOG014 - this handles one
+        log.error("unhandled_error", route=_route(), exc_info=True)  # noqa: LOG014 - this handles one
         return problem(500, "internal", "Internal error", "Something went wrong here. It has been logged.")
 
 
-def _invalid_params(data: Any) -> list[dict[str, str]]:
-    """Flatten webargs' nested messages into ``{"name": "field.sub", "reason": "…"}``."""
-    messages = data.get("messages", {}) if isinstance(data, dict) else {}
-    found: list[dict[str, str]] = []
-
-    def walk(path: str, value: Any) -> None:
-        if isinstance(value, dict):
-            for key, inner in value.items():
-                walk(f"{path}.{key}" if path else str(key), inner)
-        else:
-            reasons = value if isinstance(value, list) else [value]
-            found.append({"name": path or "body", "reason": " ".join(map(str, reasons))})
-
-    for location in messages.values() if isinstance(messages, dict) else ():
-        walk("", location)
-    return found
+def _route() -> str:
+    """Return the pattern of the address: the address itself can hold a webhook token."""
+    return request.url_rule.rule if request.url_rule else "unknown"
 
 
 def security_headers(response: Response) -> Response:

@@ -8,19 +8,26 @@
     ├── Unauthorized             401 unauthorized
     ├── Forbidden                403 forbidden
     ├── NotFound                 404 not-found
+    ├── MethodNotAllowed         405 method-not-allowed (carries Allow)
     ├── Conflict                 409 conflict
     ├── TooLarge                 413 too-large
+    ├── UnsupportedMediaType     415 unsupported-media-type
+    ├── TooManyRequests          429 too-many-requests (carries Retry-After)
     └── Unavailable              503 unavailable (carries Retry-After)
 
-``type`` is a path of this service's documentation, ``/docs/problems#<slug>``.
+``type`` is a path of this service's documentation, ``/docs/problems#<slug>``, where the first paragraph of each
+class stands.
 """
 
-from collections.abc import Mapping
-from typing import ClassVar
+from collections.abc import Iterator, Mapping
+from typing import ClassVar, Final
 
 
 class ProblemError(Exception):
-    """A refusal with a status, a title and one sentence of detail. Never carries secrets or bodies."""
+    """Something went wrong here, not in the request. It has been logged.
+
+    The base of all: a status, a title and one sentence of detail. Never carries secrets or bodies.
+    """
 
     status: ClassVar[int] = 500
     slug: ClassVar[str] = "internal"
@@ -34,7 +41,7 @@ class ProblemError(Exception):
 
 
 class BadRequest(ProblemError):
-    """The request cannot be read."""
+    """The request cannot be read: its body is not JSON, or HTTP itself was misused."""
 
     status = 400
     slug = "bad-request"
@@ -42,7 +49,7 @@ class BadRequest(ProblemError):
 
 
 class InvalidParameters(BadRequest):
-    """Single parameters are wrong; ``invalid_params`` lists ``{"name", "reason"}``."""
+    """Single parameters are wrong. ``invalid_params`` lists each with its name and the reason."""
 
     status = 422
     slug = "invalid-parameters"
@@ -54,7 +61,7 @@ class InvalidParameters(BadRequest):
 
 
 class Unauthorized(ProblemError):
-    """No valid key or signature. Says no more than that."""
+    """No valid key or signature came with the request. Why it is not valid is not told."""
 
     status = 401
     slug = "unauthorized"
@@ -62,7 +69,7 @@ class Unauthorized(ProblemError):
 
 
 class Forbidden(ProblemError):
-    """The key is valid and may not do this."""
+    """The key is valid and may not be used so, such as on the pages of another site."""
 
     status = 403
     slug = "forbidden"
@@ -70,11 +77,19 @@ class Forbidden(ProblemError):
 
 
 class NotFound(ProblemError):
-    """Nothing of that name belongs to this store."""
+    """There is no such address, or nothing of that name belongs to this store."""
 
     status = 404
     slug = "not-found"
     title = "Not found"
+
+
+class MethodNotAllowed(ProblemError):
+    """The address exists and does not know this method. ``Allow`` lists those that it knows."""
+
+    status = 405
+    slug = "method-not-allowed"
+    title = "Method not allowed"
 
 
 class Conflict(ProblemError):
@@ -93,8 +108,27 @@ class TooLarge(ProblemError):
     title = "Too large"
 
 
+class UnsupportedMediaType(ProblemError):
+    """The body has another media type than this route takes."""
+
+    status = 415
+    slug = "unsupported-media-type"
+    title = "Unsupported media type"
+
+
+class TooManyRequests(ProblemError):
+    """Too many calls from this address failed. ``Retry-After`` says after how many seconds to go on."""
+
+    status = 429
+    slug = "too-many-requests"
+    title = "Too many requests"
+
+    def __init__(self, detail: str, *, retry_after_seconds: int) -> None:
+        super().__init__(detail, headers={"Retry-After": str(retry_after_seconds)})
+
+
 class Unavailable(ProblemError):
-    """Something that the answer needs is down; the caller should try again."""
+    """Something that the answer needs is down. ``Retry-After`` says after how many seconds to try again."""
 
     status = 503
     slug = "unavailable"
@@ -102,3 +136,15 @@ class Unavailable(ProblemError):
 
     def __init__(self, detail: str, *, retry_after_seconds: int = 5) -> None:
         super().__init__(detail, headers={"Retry-After": str(retry_after_seconds)})
+
+
+def _all_of(problem: type[ProblemError]) -> Iterator[type[ProblemError]]:
+    yield problem
+    for kind in problem.__subclasses__():
+        yield from _all_of(kind)
+
+
+# Every problem that this service knows, by its HTTP status, which is one to one.
+PROBLEMS: Final = {
+    problem.status: problem for problem in sorted(_all_of(ProblemError), key=lambda p: p.status)
+}

@@ -8,16 +8,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from flask import Response, current_app, g, request
-from flask_smorest.blueprint import Blueprint
 
 from app.commerce.access import allow_origin, storefront_access
 from app.commerce.store import StoreAccess
 from app.core import metrics
-from app.core.api import json_response
+from app.core.api import ApiBlueprint, json_response
 from app.recommendations import schemas, serving
 from app.recommendations.strategies import STRATEGIES
 
-blueprint: Any = Blueprint(
+blueprint: Any = ApiBlueprint(
     "recommendations", __name__, url_prefix="/v1", description="What goes into the basket together."
 )
 
