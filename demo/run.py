@@ -27,7 +27,7 @@ from sqlalchemy.exc import OperationalError
 
 from app.commerce.catalog import Product
 from app.commerce.order import Order
-from app.commerce.store import Store, StoreError, add_store, find_store, normalise_domain, publishable_key
+from app.commerce.store import StoreError, add_store, find_store, normalise_domain, publishable_key
 from app.core import embedded
 from app.core.config import ConfigurationError, Settings
 from app.core.crypto import keys_on_disk
