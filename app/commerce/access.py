@@ -4,18 +4,21 @@ Publishable keys stand in the pages of the shop and open only what every shopper
 use one from the store's own origins only. Secret keys belong on servers.
 """
 
-from flask import Response, current_app, request
+from flask import Response, current_app, g, request
 
 from app.commerce.store import AccessCache, StoreAccess
 from app.core.errors import Forbidden, Unauthorized
 
 _KEY_LENGTH = 100
+# RFC 9110, 11.6.1: a 401 names how to identify oneself.
+_CHALLENGE = {"WWW-Authenticate": 'Bearer realm="pannier"'}
 
 
 def storefront_access() -> StoreAccess:
     """Return the store of this storefront request.
 
-    Takes ``X-Pannier-Key``, the query parameter ``key``, or a secret key as bearer token.
+    Takes the publishable key as ``X-Pannier-Key`` or as the query parameter ``key``, or a secret key as bearer token.
+    A secret key in any other place is refused: addresses stand in logs.
 
     Raises:
         Unauthorized: without a valid key.
@@ -23,13 +26,20 @@ def storefront_access() -> StoreAccess:
     """
     key = request.headers.get("X-Pannier-Key") or request.args.get("key")
     if key is None and "Authorization" in request.headers:
-        return server_access()
-    access = _access(key)
-    if access is None:
-        raise Unauthorized("No valid key was given. Send the store's publishable key as X-Pannier-Key.")
+        access = server_access()
+    else:
+        found = _access(key)
+        if found is None or found.kind != "publishable":
+            raise Unauthorized(
+                "No valid key was given. Send the store's publishable key as X-Pannier-Key.",
+                headers=_CHALLENGE,
+            )
+        access = found
     origin = request.headers.get("Origin")
-    if origin is not None and origin not in access.origins:
-        raise Forbidden("This key may not be used on pages of this origin. Add the origin to the store.")
+    if origin is not None:
+        if origin not in access.origins:
+            raise Forbidden("This key may not be used on pages of this origin. Add the origin to the store.")
+        g.allowed_origin = origin
     return access
 
 
@@ -42,13 +52,15 @@ def server_access() -> StoreAccess:
     scheme, _, key = request.headers.get("Authorization", "").partition(" ")
     access = _access(key) if scheme.lower() == "bearer" else None
     if access is None or access.kind != "secret":
-        raise Unauthorized("No valid key was given. Send the store's secret key as a bearer token.")
+        raise Unauthorized(
+            "No valid key was given. Send the store's secret key as a bearer token.", headers=_CHALLENGE
+        )
     return access
 
 
 def allow_origin(response: Response) -> Response:
-    """Let the page that asked read the answer. ``storefront_access`` has checked its origin."""
-    origin = request.headers.get("Origin")
+    """Let the page that asked read the answer, once ``storefront_access`` has let its origin in."""
+    origin = g.get("allowed_origin")
     if origin is not None:
         response.headers["Access-Control-Allow-Origin"] = origin
     response.vary.add("Origin")

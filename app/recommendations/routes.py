@@ -2,6 +2,7 @@
 
 import functools
 import hashlib
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,11 +21,14 @@ blueprint: Any = ApiBlueprint(
     "recommendations", __name__, url_prefix="/v1", description="What goes into the basket together."
 )
 
-# Price and stock may be 15 seconds old at most, wherever the answer is held.
-_FRESH_S = 10
+# Price and stock may be 15 seconds old at most, all places together in which the answer is held.
+_HELD_S = 15
 _STALE_S = 5
-_CACHE_CONTROL = f"public, max-age={_FRESH_S}, stale-while-revalidate={_STALE_S}"
-_READY_SIZE = 20_000
+_READY_SIZE = 5_000
+# What the answer depends on beside its address, for caches of others.
+_VARY = "Origin, X-Pannier-Key, Authorization"
+_MADE = metrics.ANSWERS.labels("made")
+_READY = metrics.ANSWERS.labels("ready")
 # How a storefront call may identify its store, in OpenAPI's words.
 PUBLISHABLE: list[dict[str, list[str]]] = [
     {"publishableKey": []},
@@ -33,12 +37,16 @@ PUBLISHABLE: list[dict[str, list[str]]] = [
 ]
 
 
+# Query, publishable key, secret key, origin.
+_Key = tuple[bytes, str | None, str | None, str | None]
+
+
 @dataclass(frozen=True, slots=True)
 class _Ready:
     until: float
     body: bytes
     etag: str
-    origin: str | None
+    headers: list[tuple[str, str]]
 
 
 class ReadyBytes:
@@ -46,23 +54,34 @@ class ReadyBytes:
 
     def __init__(self, lifetime_ms: int) -> None:
         self._lifetime_s = lifetime_ms / 1000
-        self._found: dict[tuple[bytes, str | None, str | None], _Ready] = {}
+        left_s = _HELD_S - math.ceil(self._lifetime_s)
+        stale_s = min(_STALE_S, left_s)
+        self._cache_control = f"public, max-age={left_s - stale_s}, stale-while-revalidate={stale_s}"
+        self._found: dict[_Key, _Ready] = {}
 
     @staticmethod
-    def key() -> tuple[bytes, str | None, str | None]:
-        """Return what the answer to this request may depend on."""
+    def key() -> _Key:
+        """Return what the answer to this request may depend on: whoever asks without a key finds nothing."""
         environ = request.environ
-        return request.query_string, environ.get("HTTP_X_PANNIER_KEY"), environ.get("HTTP_ORIGIN")
+        return (
+            request.query_string,
+            environ.get("HTTP_X_PANNIER_KEY"),
+            environ.get("HTTP_AUTHORIZATION"),
+            environ.get("HTTP_ORIGIN"),
+        )
 
-    def get(self, key: tuple[bytes, str | None, str | None]) -> _Ready | None:
+    def get(self, key: _Key) -> _Ready | None:
         """Return the answer to ``key`` if it is still ready."""
         ready = self._found.get(key)
         return ready if ready and ready.until > time.monotonic() else None
 
-    def put(self, key: tuple[bytes, str | None, str | None], body: bytes) -> _Ready:
+    def put(self, key: _Key, body: bytes) -> _Ready:
         """Hold ``body`` ready for ``key``."""
         etag = f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}"'
-        ready = _Ready(time.monotonic() + self._lifetime_s, body, etag, key[2])
+        headers = [("ETag", etag), ("Cache-Control", self._cache_control), ("Vary", _VARY)]
+        if (origin := key[3]) is not None:  # let in by ``storefront_access``
+            headers.append(("Access-Control-Allow-Origin", origin))
+        ready = _Ready(time.monotonic() + self._lifetime_s, body, etag, headers)
         if self._lifetime_s:
             if len(self._found) >= _READY_SIZE:
                 self._found.clear()
@@ -74,16 +93,10 @@ def _public(ready: _Ready) -> Response:
     """Return an answer that is the same for everybody, or 304 where the caller has it."""
     known = request.headers.get("If-None-Match")
     if known is not None and (known == "*" or ready.etag in known):
-        response = Response(status=304)
-    else:
-        response = Response(ready.body, mimetype="application/json")
-    headers = response.headers
-    headers["ETag"] = ready.etag
-    headers["Cache-Control"] = _CACHE_CONTROL
-    headers["Vary"] = "Origin"
-    if ready.origin is not None:
-        headers["Access-Control-Allow-Origin"] = ready.origin
-    return response
+        response = Response(status=304, headers=ready.headers)
+        del response.headers["Content-Type"]
+        return response
+    return Response(ready.body, headers=ready.headers, content_type="application/json")
 
 
 def held_ready(view: Callable[[], Response]) -> Callable[[], Response]:
@@ -99,9 +112,9 @@ def held_ready(view: Callable[[], Response]) -> Callable[[], Response]:
             if "Cache-Control" in made.headers:
                 return made
             ready = held.put(key, made.get_data())
-            metrics.ANSWERS.labels("made").inc()
+            _MADE.inc()
         else:
-            metrics.ANSWERS.labels("ready").inc()
+            _READY.inc()
         return _public(ready)
 
     return answer
