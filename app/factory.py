@@ -11,6 +11,7 @@ from app.core.api import ProblemApi, register_errors, security_headers
 from app.core.config import ConfigurationError, Settings, load_settings
 from app.core.crypto import keys_on_disk, open_vault
 from app.core.db import db, init_db
+from app.core.limits import init_limits
 from app.core.logging import configure_logging
 from app.core.queues import DELIVERIES, HintSender
 from app.core.redis import init_redis
@@ -57,6 +58,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     open_vault(settings.secret_keys or _development_keys(settings))
     init_db(app, database_url)
     init_redis(app, redis_url)
+    init_limits(app, settings.failures_per_minute)
     app.extensions["pannier_settings"] = settings
     app.extensions["pannier_access"] = AccessCache()
     app.extensions["pannier_ready_bytes"] = ReadyBytes(settings.ready_bytes_ms)

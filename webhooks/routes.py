@@ -5,6 +5,7 @@ commits and answers 200. Nothing else happens here. Nothing is answered in detai
 signature does not fit.
 """
 
+import re
 import threading
 import time
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from app.core.config import Settings
 from app.core.crypto import vault
 from app.core.db import db, now
 from app.core.errors import BadRequest, NotFound, TooLarge, Unauthorized
+from app.core.limits import PINGS, SIGNATURES, count_failure
 from app.core.queues import HintSender
 from connectors.base import Connector, DeliveryHeaders
 from connectors.registry import connector_for
@@ -30,6 +32,7 @@ log = structlog.get_logger()
 blueprint = Blueprint("webhooks", __name__, url_prefix="/webhooks")
 
 _STORE_TTL_S = 5.0
+_TOKEN = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +71,10 @@ def shopify() -> Response:
     """Take a Shopify delivery: 200 kept, 401 not signed by us, 400 no JSON, 413 too large, 503 try again."""
     raw = _raw_body()
     connector = connector_for(SHOPIFY)
-    headers = connector.read_headers(_headers())
+    sent = _headers()
+    headers = connector.read_headers(sent)
     settings: Settings = current_app.extensions["pannier_settings"]
-    if headers is None or not connector.verify(raw, _headers(), settings.shopify_secrets):
+    if headers is None or not connector.verify(raw, sent, settings.shopify_secrets):
         raise _refused(SHOPIFY)
     receiver = _receivers().get(SHOPIFY, headers.source or "")
     if receiver is None:
@@ -84,16 +88,19 @@ def shopify() -> Response:
 def woocommerce(token: str) -> Response:
     """Take a WooCommerce delivery at the store's own address; its unsigned ping gets exactly 200."""
     raw = _raw_body()
-    receiver = _receivers().get(WOOCOMMERCE, token)
+    receiver = _receivers().get(WOOCOMMERCE, token) if _TOKEN.fullmatch(token) else None
     if receiver is None:
         metrics.WEBHOOKS.labels(WOOCOMMERCE, "unknown_store").inc()
+        count_failure(SIGNATURES)
         raise NotFound("There is no such webhook address.")
     connector = connector_for(WOOCOMMERCE)
-    headers = connector.read_headers(_headers())
+    sent = _headers()
+    headers = connector.read_headers(sent)
     if headers is None and _is_ping(raw):
         metrics.WEBHOOKS.labels(WOOCOMMERCE, "ping").inc()
+        count_failure(PINGS)
         return Response(status=200)
-    if headers is None or not connector.verify(raw, _headers(), receiver.secrets):
+    if headers is None or not connector.verify(raw, sent, receiver.secrets):
         raise _refused(WOOCOMMERCE)
     if (headers.source or "").rstrip("/").lower() != receiver.source.lower():
         # A cloned site keeps the addresses and secrets of its original.
@@ -117,11 +124,13 @@ def _accept(
         metrics.WEBHOOKS.labels(connector.platform, "not_json").inc()
         raise BadRequest("The body is not JSON.") from error
     redacted = connector.redact(body, lambda identifier: vault().pseudonym(store_id, identifier))
+    dedupe_key = connector.dedupe_key(headers, body, raw)
     keep(
         Incoming(
             store_id=store_id,
             topic=headers.topic,
-            dedupe_key=connector.dedupe_key(headers, body, raw),
+            # Apart, so that a clone's delivery never stands for one of the store's own.
+            dedupe_key=f"{quarantine}:{dedupe_key}" if quarantine else dedupe_key,
             event_id=headers.event_id,
             api_version=headers.api_version,
             triggered_at=headers.triggered_at,
@@ -159,6 +168,7 @@ def _is_ping(raw: bytes) -> bool:
 
 def _refused(platform: str) -> Unauthorized:
     metrics.WEBHOOKS.labels(platform, "bad_signature").inc()
+    count_failure(SIGNATURES)
     return Unauthorized("The signature does not fit.")
 
 

@@ -8,6 +8,7 @@ from flask import Response, current_app, g, request
 
 from app.commerce.store import AccessCache, StoreAccess
 from app.core.errors import Forbidden, Unauthorized
+from app.core.limits import KEYS, count_failure
 
 _KEY_LENGTH = 100
 # RFC 9110, 11.6.1: a 401 names how to identify oneself.
@@ -22,6 +23,7 @@ def storefront_access() -> StoreAccess:
 
     Raises:
         Unauthorized: without a valid key.
+        TooManyRequests: likewise, from an address that tries too often.
         Forbidden: from a page of an origin that is not the store's.
     """
     key = request.headers.get("X-Pannier-Key") or request.args.get("key")
@@ -30,6 +32,7 @@ def storefront_access() -> StoreAccess:
     else:
         found = _access(key)
         if found is None or found.kind != "publishable":
+            count_failure(KEYS)
             raise Unauthorized(
                 "No valid key was given. Send the store's publishable key as X-Pannier-Key.",
                 headers=_CHALLENGE,
@@ -48,10 +51,12 @@ def server_access() -> StoreAccess:
 
     Raises:
         Unauthorized: without a valid secret key.
+        TooManyRequests: likewise, from an address that tries too often.
     """
     scheme, _, key = request.headers.get("Authorization", "").partition(" ")
     access = _access(key) if scheme.lower() == "bearer" else None
     if access is None or access.kind != "secret":
+        count_failure(KEYS)
         raise Unauthorized(
             "No valid key was given. Send the store's secret key as a bearer token.", headers=_CHALLENGE
         )

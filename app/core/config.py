@@ -40,6 +40,7 @@ class Settings:
     drain_batch: int
     delivery_retention_days: int
     ready_bytes_ms: int
+    failures_per_minute: int
 
     @property
     def shopify_secrets(self) -> tuple[bytes, ...]:
@@ -85,6 +86,7 @@ def load_settings() -> Settings:
                 drain_batch=env.int("DRAIN_BATCH", 200, validate=at_least_one),
                 delivery_retention_days=env.int("DELIVERY_RETENTION_DAYS", 30, validate=at_least_one),
                 ready_bytes_ms=env.int("READY_BYTES_MS", 1000, validate=validate.Range(min=0, max=15_000)),
+                failures_per_minute=env.int("FAILURES_PER_MINUTE", 600, validate=validate.Range(min=0)),
             )
     except EnvError as error:
         raise ConfigurationError(f"A setting cannot be understood: {error}.") from error
