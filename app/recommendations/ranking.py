@@ -186,13 +186,13 @@ class Rebuild:
             _count_rows(
                 first, last, self._corpus.index, self._weights, products, self._limits, sums, rows, best
             )
-            return self._block_of(first, last, rows, best)
+            return self._block_of(first, rows, best)
 
         cuts = _cuts(reach, self._block)
         return _in_order(compute, cuts, self._threads)
 
-    def _block_of(self, first: int, last: int, rows: "_Rows", best: "_Best") -> Block:
-        """Return the rows that a kernel filled for products ``first`` to ``last``, without empty ones."""
+    def _block_of(self, first: int, rows: "_Rows", best: "_Best") -> Block:
+        """Return the rows that a kernel filled for products from ``first`` on, without empty ones."""
         starts, filled = np.concatenate(([0], rows.ends)), rows.ends[-1]
         present = np.flatnonzero(np.diff(starts))
         places = first + present
