@@ -14,6 +14,7 @@ from typing import Any
 from flask import current_app
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from app.core.db import db
 from webhooks.models import PENDING, QUARANTINED
@@ -66,7 +67,8 @@ class _Waiting:
     def __init__(self, row: tuple[Any, ...]) -> None:
         self.row = row
         self.done = False
-        self.error: Exception | None = None
+        # Not written until proven otherwise: whatever ends the writing thread, nobody is told that all is well.
+        self.error: Exception | None = RuntimeError("The delivery was not written.")
 
 
 class GroupCommit:
@@ -104,11 +106,17 @@ class GroupCommit:
         try:
             # Sorted, so that two processes that lock the same keys do so in the same order.
             self._execute(sorted((w.row for w in batch), key=lambda row: (row[0], row[2])))
+            for waiting in batch:
+                waiting.error = None
+        except (OperationalError, PoolTimeout) as error:  # the database is away, for each of them
+            for waiting in batch:
+                waiting.error = error
         except Exception as error:
             for waiting in batch:
                 waiting.error = error if len(batch) == 1 else self._alone(waiting)
-        for waiting in batch:
-            waiting.done = True
+        finally:
+            for waiting in batch:
+                waiting.done = True
 
     def _alone(self, waiting: _Waiting) -> Exception | None:
         """Write one row of a failed batch by itself: a neighbour's fault must not refuse it."""
@@ -123,23 +131,23 @@ class GroupCommit:
         values = tuple(value for row in rows for value in row)
         reused = self._connection is not None
         try:
-            self._open().exec_driver_sql(sql, values)
+            self._run(sql, values)
         except OperationalError:
-            self._close()
             if not reused:
                 raise
-            self._open().exec_driver_sql(sql, values)
+            self._run(sql, values)
 
-    def _open(self) -> Connection:
+    def _run(self, sql: str, values: tuple[Any, ...]) -> None:
+        """Execute on the group's connection; a connection that saw an error is not used again."""
         if self._connection is None:
             self._connection = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
-        return self._connection
-
-    def _close(self) -> None:
-        if self._connection is not None:
-            self._connection.invalidate()
-            self._connection.close()
-            self._connection = None
+        try:
+            self._connection.exec_driver_sql(sql, values)
+        except BaseException:
+            broken, self._connection = self._connection, None
+            broken.invalidate()
+            broken.close()
+            raise
 
 
 def keep(incoming: Incoming) -> None:
