@@ -193,6 +193,7 @@ def _context() -> dict[str, Any]:
         "shop": till.shop,
         "platform": till.shop.platform,
         "cart": g.get("cart"),
+        "basket": "cart" if till.shop.platform == "shopify" else "basket",
         "categories": till.categories,
         "slug": slug,
     }
@@ -262,7 +263,7 @@ def _picture(handle: str) -> ResponseReturnValue:
     product = current_till().by_handle.get(handle)
     if product is None:
         abort(404)
-    headers = {"Cache-Control": "public, max-age=86400", "Access-Control-Allow-Origin": "*"}
+    headers = {"Cache-Control": "public, max-age=86400"}
     return Response(picture(product), mimetype="image/svg+xml", headers=headers)
 
 

@@ -102,6 +102,12 @@ class Till:
         except IndexError:
             return None
 
+    def order_name(self, order: Order) -> str:
+        """Return the number by which shopkeeper and shopper call an order."""
+        if self.shop.platform == "shopify":
+            return str(order.number)
+        return str(woocommerce_shop.order_id(order.number))
+
     def tell(self, messages: Iterable[Message]) -> list[Errand]:
         """Sign ``messages`` and send them to Pannier in the background."""
         return self.courier.send([self.voice.sign(message) for message in messages])
