@@ -91,12 +91,12 @@ def day_number(at: datetime) -> int:
 
 def _append_segments(connection: Connection, store_id: int, neighbours: Neighbours) -> None:
     segments = cooccurrence.pack(neighbours)
-    if segments:
-        connection.exec_driver_sql(
-            "INSERT INTO neighbour_segment (store_id, product_id, packed)"
-            " SELECT %(store)s, unnest(%(products)s::bigint[]), unnest(%(packed)s::bytea[])",
-            {"store": store_id, "products": [p for p, _ in segments], "packed": [s for _, s in segments]},
-        )
+    _copy(
+        connection,
+        "neighbour_segment (store_id, product_id, packed)",
+        ["int8", "int8", "bytea"],
+        ((store_id, product, packed) for product, packed in segments),
+    )
 
 
 def _parameters(connection: Connection, store_id: int) -> Parameters:
@@ -352,17 +352,11 @@ def rebuild(store_id: int, on_progress: Callable[[int, int], None] | None = None
     )
     done = 0
     for block in built.blocks():
-        segments = cooccurrence.pack(block.neighbours)
-        _copy(
-            connection,
-            "neighbour_segment (store_id, product_id, packed)",
-            ["int8", "int8", "bytea"],
-            ((store_id, product, packed) for product, packed in segments),
-        )
+        _append_segments(connection, store_id, block.neighbours)
         lists = _as_lists(block.ranked, platform_ids)
         _store_lists(connection, store_id, FREQUENTLY_BOUGHT_TOGETHER, lists)
         unlisted -= lists.keys()
-        done += len(segments)
+        done += len(block.neighbours.products)
         if on_progress:
             on_progress(done, len(built.products))
     cache.put_lists(store_id, FREQUENTLY_BOUGHT_TOGETHER, {subject: [] for subject in unlisted})
