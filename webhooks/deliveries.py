@@ -3,13 +3,13 @@
 import base64
 from typing import Any
 
-from flask import g
+from flask import Response, g
 from marshmallow import RAISE, Schema, ValidationError, fields, validate, validates_schema
 from sqlalchemy import select
 
 from app.commerce.access import server_access
 from app.commerce.store import StoreAccess
-from app.core.api import ApiBlueprint
+from app.core.api import ApiBlueprint, Shape
 from app.core.db import db
 from webhooks.jobs import replay
 from webhooks.models import STATUSES, WebhookDelivery
@@ -21,7 +21,8 @@ blueprint: Any = ApiBlueprint(
     description="What the platform delivered, and what became of it.",
 )
 _SECRET: list[dict[str, list[str]]] = [{"secretKey": []}]
-_TOPIC = validate.Length(min=1, max=100)
+_TOPIC = Shape(r"^[a-z0-9_./\-]{1,200}$", error="Not a topic.")
+_LARGEST = 2**63 - 1
 
 
 @blueprint.before_request
@@ -30,15 +31,25 @@ def _authenticate() -> None:
     g.access = server_access()
 
 
+@blueprint.after_request
+def _not_stored(response: Response) -> Response:
+    """Keep a merchant's data out of caches."""
+    response.headers["Cache-Control"] = "private, no-store"
+    return response
+
+
 class Cursor(fields.String):
     """An opaque place in a list."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
         text = super()._deserialize(value, attr, data, **kwargs)
         try:
-            return int(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
-        except ValueError as error:
-            raise ValidationError("Not a cursor of this list.") from error
+            id_ = int(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
+        except ValueError:
+            id_ = 0
+        if not 0 < id_ <= _LARGEST:
+            raise ValidationError("Not a cursor of this list.")
+        return id_
 
     @staticmethod
     def of(id_: int) -> str:
@@ -46,13 +57,20 @@ class Cursor(fields.String):
         return base64.urlsafe_b64encode(str(id_).encode()).decode().rstrip("=")
 
 
+class DeliveryId(fields.String):
+    """A delivery's id, as the list gives it."""
+
+    def __init__(self) -> None:
+        super().__init__(validate=Shape(r"^[1-9][0-9]{0,17}$", error="Not the id of a delivery."))
+
+
 class DeliveriesQuery(Schema):
     """Which deliveries, newest first."""
 
-    status = fields.String(load_default=None, validate=validate.OneOf(STATUSES))
-    topic = fields.String(load_default=None, validate=_TOPIC)
+    status = fields.String(validate=validate.OneOf(STATUSES))
+    topic = fields.String(validate=_TOPIC)
     limit = fields.Integer(load_default=50, validate=validate.Range(min=1, max=200))
-    cursor = Cursor(load_default=None)
+    cursor = Cursor(metadata={"description": "``next_cursor`` of the page before."})
 
 
 class Delivery(Schema):
@@ -79,13 +97,13 @@ class ReplayRequest(Schema):
     class Meta:
         unknown = RAISE
 
-    ids = fields.List(
-        fields.Integer(validate=validate.Range(min=1, max=2**63 - 1)),
-        validate=validate.Length(min=1, max=1000),
-    )
+    ids = fields.List(DeliveryId(), validate=validate.Length(min=1, max=1000))
     status = fields.String(validate=validate.OneOf(STATUSES))
     topic = fields.String(validate=_TOPIC)
-    reason = fields.String(validate=validate.Length(min=1, max=100))
+    reason = fields.String(
+        validate=Shape(r"^[^\x00-\x1f]{1,100}$", error="Not a reason."),
+        metadata={"description": "Beginning of the reason."},
+    )
     since = fields.AwareDateTime()
     until = fields.AwareDateTime()
 
@@ -110,9 +128,9 @@ def list_deliveries(query: dict[str, Any]) -> dict[str, Any]:
     access: StoreAccess = g.access
     rows = select(WebhookDelivery).where(WebhookDelivery.store_id == access.store_id)
     for name in ("status", "topic"):
-        if query[name]:
+        if name in query:
             rows = rows.where(getattr(WebhookDelivery, name) == query[name])
-    if query["cursor"] is not None:
+    if "cursor" in query:
         rows = rows.where(WebhookDelivery.id < query["cursor"])
     limit = query["limit"]
     found = db.session.scalars(rows.order_by(WebhookDelivery.id.desc()).limit(limit + 1)).all()
@@ -127,4 +145,5 @@ def list_deliveries(query: dict[str, Any]) -> dict[str, Any]:
 def replay_deliveries(wanted: dict[str, Any]) -> dict[str, int]:
     """Process the store's matching deliveries again. Newer news is never overwritten."""
     access: StoreAccess = g.access
-    return {"replayed": replay(access.store_id, **wanted)}
+    ids = [int(id_) for id_ in wanted.pop("ids")] if "ids" in wanted else None
+    return {"replayed": replay(access.store_id, ids=ids, **wanted)}

@@ -10,7 +10,7 @@ from flask import Flask, Request, Response, g, request
 from flask_smorest import Api
 from flask_smorest.blueprint import Blueprint
 from flask_smorest.utils import prepare_response
-from marshmallow import Schema, ValidationError, fields
+from marshmallow import Schema, ValidationError, fields, validate
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from webargs.core import missing
@@ -47,6 +47,19 @@ class Problem(Schema):
     status = fields.Integer(required=True)
     detail = fields.String(required=True)
     invalid_params = fields.List(fields.Nested(InvalidParam))
+
+
+class Shape(validate.Regexp):
+    """A pattern that the whole text must match, written ``^…$`` as OpenAPI wants it.
+
+    Python's own ``$`` lets a line feed follow.
+    """
+
+    def __call__(self, value: Any) -> Any:
+        """Return ``value``, or raise ValidationError."""
+        if self.regex.fullmatch(value) is None:
+            raise ValidationError(self._format_error(value))
+        return value
 
 
 class BodyParser(FlaskParser):

@@ -29,12 +29,13 @@ _READY_SIZE = 5_000
 _VARY = "Origin, X-Pannier-Key, Authorization"
 _MADE = metrics.ANSWERS.labels("made")
 _READY = metrics.ANSWERS.labels("ready")
-# How a storefront call may identify its store, in OpenAPI's words.
-PUBLISHABLE: list[dict[str, list[str]]] = [
-    {"publishableKey": []},
-    {"publishableKeyInQuery": []},
-    {"secretKey": []},
-]
+# How a storefront call may identify its store, and what else it may be answered, in OpenAPI's words.
+_STOREFRONT: dict[str, Any] = {
+    "security": [{"publishableKey": []}, {"publishableKeyInQuery": []}, {"secretKey": []}],
+    "responses": {403: "FORBIDDEN"},
+}
+_SLOT = {**_STOREFRONT, "responses": {**_STOREFRONT["responses"], 404: "NOT_FOUND"}}
+_NOT_MODIFIED = {304: {"description": "The caller has this answer already (If-None-Match)."}}
 
 
 # Query, publishable key, secret key, origin.
@@ -134,7 +135,7 @@ def for_storefront(view: Callable[..., Response]) -> Callable[..., Response]:
 @blueprint.route("/recommendations", methods=["GET"])
 @held_ready
 @for_storefront
-@blueprint.doc(security=PUBLISHABLE)
+@blueprint.doc(**{**_SLOT, "responses": {**_SLOT["responses"], **_NOT_MODIFIED}})
 @blueprint.arguments(schemas.RecommendationsQuery, location="query")
 @blueprint.response(200, schemas.Answer)
 def get_recommendations(query: dict[str, Any]) -> Response:
@@ -144,14 +145,16 @@ def get_recommendations(query: dict[str, Any]) -> Response:
     Cache-Control. An empty list is a good answer.
     """
     access: StoreAccess = g.access
-    question = serving.question_for_slot(query["slot"], query["product_id"], query["cart"], query["limit"])
+    question = serving.question_for_slot(
+        query["slot"], query.get("product_id"), query.get("cart", []), query.get("limit")
+    )
     response = json_response(serving.answer(access, question))
-    return _private(response) if query["visitor_id"] else response
+    return _private(response) if query.get("visitor_id") else response
 
 
 @blueprint.route("/recommendations", methods=["POST"])
 @for_storefront
-@blueprint.doc(security=PUBLISHABLE)
+@blueprint.doc(**_SLOT)
 @blueprint.arguments(schemas.BatchRequest)
 @blueprint.response(200, schemas.BatchAnswer)
 def post_recommendations(batch: dict[str, Any]) -> Response:
@@ -170,11 +173,14 @@ def post_recommendations(batch: dict[str, Any]) -> Response:
 
 @blueprint.route("/upsell", methods=["POST"])
 @for_storefront
-@blueprint.doc(security=PUBLISHABLE)
+@blueprint.doc(**_STOREFRONT)
 @blueprint.arguments(schemas.UpsellRequest)
 @blueprint.response(200, schemas.UpsellAnswer)
 def upsell(asked: dict[str, Any]) -> Response:
-    """Return what to offer with a cart. An empty cart gets an empty list."""
+    """Return what to offer with a cart. An empty cart goes with nothing: its list is empty.
+
+    ``best_sellers`` alone needs no cart.
+    """
     access: StoreAccess = g.access
     strategy = STRATEGIES[asked["strategy"]]
     cart = tuple(asked["current_cart"])

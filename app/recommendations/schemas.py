@@ -4,20 +4,30 @@ from typing import Any
 
 from marshmallow import EXCLUDE, RAISE, Schema, ValidationError, fields, validate
 
+from app.core.api import Shape
 from app.recommendations.strategies import MAX_CART, MAX_LIMIT, SLOTS, STRATEGIES
 
-_ID = validate.Regexp(r"^[A-Za-z0-9_:/.\-]{1,100}\Z", error="Not a product id.")
+_ID = Shape(r"^[A-Za-z0-9_:/.\-]{1,100}$", error="Not a product id.")
+_LARGEST = 2**63 - 1
 _LIMIT = validate.Range(min=1, max=MAX_LIMIT)
 
 
 class ProductId(fields.String):
-    """A platform's id as a string; numbers are taken too, since shops' scripts often hold them so."""
+    """A platform's id as a string."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(validate=_ID, **kwargs)
 
+
+class ProductIdOrNumber(ProductId):
+    """The same in JSON, where numbers are taken too, since shops' scripts often hold them so."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        numbers = {"type": ["string", "integer"], "minimum": 0, "maximum": _LARGEST}
+        super().__init__(metadata=numbers, **kwargs)
+
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
-        if isinstance(value, int) and not isinstance(value, bool):
+        if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _LARGEST:
             value = str(value)
         return super()._deserialize(value, attr, data, **kwargs)
 
@@ -46,15 +56,10 @@ class RecommendationsQuery(Schema):
         validate=validate.OneOf(list(SLOTS)),
         metadata={"description": "The place on the page."},
     )
-    product_id = ProductId(load_default=None, metadata={"description": "The product of the page."})
-    cart = CommaSeparatedIds(
-        load_default=[], metadata={"description": "Product ids in the cart, separated by commas."}
-    )
-    limit = fields.Integer(
-        load_default=None, validate=_LIMIT, metadata={"description": "How many products at most."}
-    )
+    product_id = ProductId(metadata={"description": "The product of the page."})
+    cart = CommaSeparatedIds(metadata={"description": "Product ids in the cart, separated by commas."})
+    limit = fields.Integer(validate=_LIMIT, metadata={"description": "How many products at most."})
     visitor_id = fields.String(
-        load_default=None,
         validate=validate.Length(max=100),
         metadata={"description": "A pseudonymous visitor; such answers are private."},
     )
@@ -67,8 +72,8 @@ class SlotRequest(Schema):
         unknown = RAISE
 
     slot = fields.String(required=True, validate=validate.OneOf(list(SLOTS)))
-    product_id = ProductId(load_default=None, allow_none=True)
-    cart = fields.List(ProductId(), load_default=[], validate=validate.Length(max=MAX_CART))
+    product_id = ProductIdOrNumber(load_default=None, allow_none=True)
+    cart = fields.List(ProductIdOrNumber(), load_default=[], validate=validate.Length(max=MAX_CART))
     limit = fields.Integer(load_default=None, allow_none=True, strict=True, validate=_LIMIT)
     visitor_id = fields.String(load_default=None, allow_none=True, validate=validate.Length(max=100))
 
@@ -89,7 +94,7 @@ class UpsellRequest(Schema):
         unknown = EXCLUDE
 
     user_id = fields.Raw(load_default=None, allow_none=True)
-    current_cart = fields.List(ProductId(), required=True, validate=validate.Length(max=MAX_CART))
+    current_cart = fields.List(ProductIdOrNumber(), required=True, validate=validate.Length(max=MAX_CART))
     strategy = fields.String(
         load_default="frequently_bought_together", validate=validate.OneOf(list(STRATEGIES))
     )
