@@ -57,7 +57,6 @@ export class BundleBox extends HTMLElement {
     if (this.offsetHeight) this.style.minHeight = `${this.offsetHeight}px`;
     this.#root.replaceChildren();
     this.#answer = this.#view = null;
-    this.#unticked.clear();
     void this.#load();
   }
 
@@ -72,6 +71,8 @@ export class BundleBox extends HTMLElement {
       if (!answer.products.length) throw new Error("nothing to show");
       await quietMoment(this, run.signal);
       this.#answer = answer;
+      const unticked = this.#read("ticked") === "none" ? answer.products : [];
+      this.#unticked = new Set(unticked.map(({ productId }) => productId));
       this.#draw();
     } catch (reason) {
       if (run.signal.aborted) return;
