@@ -68,14 +68,16 @@ def put_lists(
     """Put ready lists into Redis, for the strategy's time to live. Quietly does nothing where it is down.
 
     ``only_missing`` leaves lists alone that are there: for readers, who may hold an older one than a publisher.
+    What readers ask for in vain is remembered for a short time only: anybody can make up product ids.
     """
     ttl_s = STRATEGIES[strategy].ttl_s
 
     def put() -> None:
         pipeline = redis_client().pipeline(transaction=False)
         for subject, items in lists.items():
+            lives_s = ttl_s if items or not only_missing else CARD_TTL_S
             pipeline.set(
-                _list_key(store_id, strategy, subject), orjson.dumps(items), ex=ttl_s, nx=only_missing
+                _list_key(store_id, strategy, subject), orjson.dumps(items), ex=lives_s, nx=only_missing
             )
         pipeline.execute()
 
