@@ -208,7 +208,11 @@ def _write_products(connection: Connection, store_id: int, changes: Sequence[Pro
     _write_variants(
         connection,
         store_id,
-        [(product_id, c.updated_at, v, None) for product_id, c in listed for v in c.variants or ()],
+        [
+            (product_id, c.updated_at, v, None, winners[c.platform_id][0][1])
+            for product_id, c in listed
+            for v in c.variants or ()
+        ],
     )
     _drop_unlisted_variants(connection, listed)
     return {ids[platform_id] for platform_id in winners} | set(revived)
@@ -219,7 +223,16 @@ def _write_lone_variants(connection: Connection, store_id: int, changes: Sequenc
     _write_variants(
         connection,
         store_id,
-        [(ids[c.product_platform_id], c.updated_at, c.variant, c.available) for c in changes],
+        [
+            (
+                ids[c.product_platform_id],
+                c.updated_at,
+                c.variant,
+                c.available,
+                state_digest((c.variant, c.available)),
+            )
+            for c in changes
+        ],
     )
     return set(ids.values())
 
@@ -227,11 +240,15 @@ def _write_lone_variants(connection: Connection, store_id: int, changes: Sequenc
 def _write_variants(
     connection: Connection,
     store_id: int,
-    states: Sequence[tuple[int, datetime, VariantState, bool | None]],
+    states: Sequence[tuple[int, datetime, VariantState, bool | None, bytes]],
 ) -> None:
-    """Upsert variants; within the batch and against the table the newest state stands."""
+    """Upsert variants; within the batch and against the table the newest state stands.
+
+    ``states`` are (product id, time, variant, the shop's word on its availability, digest). The digest of a
+    listed variant is its product's: of two lists of the same second one stands, not some of each.
+    """
     newest: dict[str, dict[str, Any]] = {}
-    for product_id, updated_at, variant, available in states:
+    for product_id, updated_at, variant, available, digest in states:
         row = {
             "product_id": product_id,
             "platform_id": variant.platform_id,
@@ -246,7 +263,7 @@ def _write_variants(
             "position": variant.position,
             "image_url": variant.image_url,
             "source_updated_at": updated_at,
-            "state_digest": state_digest((variant, available)),
+            "state_digest": digest,
         }
         best = newest.get(variant.platform_id)
         if best is None or _version(row) > _version(best):
@@ -422,9 +439,10 @@ def _ensure_customers(
             FROM json_to_recordset(%(rows)s::json) AS r(platform_id text, identity_hash text, at timestamptz)
             ON CONFLICT (store_id, platform_id) DO UPDATE
             SET identity_hash = excluded.identity_hash, source_updated_at = excluded.source_updated_at
-            WHERE c.deleted_at IS NULL AND excluded.identity_hash IS NOT NULL
-                AND (c.identity_hash IS NULL OR (excluded.source_updated_at, excluded.identity_hash)
-                    > (c.source_updated_at, c.identity_hash))
+            WHERE c.deleted_at IS NULL
+                AND (excluded.identity_hash IS NOT NULL, excluded.source_updated_at,
+                    COALESCE(excluded.identity_hash, ''))
+                > (c.identity_hash IS NOT NULL, c.source_updated_at, COALESCE(c.identity_hash, ''))
             """,
             list(registered.values()),
             store=store_id,
@@ -476,7 +494,8 @@ def _forget_customers(connection: Connection, store_id: int, changes: Sequence[C
         FROM json_to_recordset(%(rows)s::json) AS r(platform_id text, deleted_at timestamptz)
         GROUP BY r.platform_id
         ON CONFLICT (store_id, platform_id) DO UPDATE
-        SET identity_hash = NULL, deleted_at = GREATEST(c.deleted_at, excluded.deleted_at)
+        SET identity_hash = NULL, source_updated_at = NULL,
+            deleted_at = GREATEST(c.deleted_at, excluded.deleted_at)
         """,
         [{"platform_id": c.platform_id, "deleted_at": c.deleted_at} for c in changes],
         store=store_id,
@@ -512,7 +531,7 @@ def _apply_orders(
             "DELETE FROM order_tombstone WHERE store_id = %(store)s AND platform_id = ANY(%(ids)s::text[])",
             {"store": store_id, "ids": revived},
         )
-    _write_orders(connection, store_id, _newest_orders(changes, before))
+    _write_orders(connection, store_id, changes, _newest_orders(changes, before))
     _mark_buried(connection, store_id, sorted(named))
     adjusted = [a.order_platform_id for a in adjustments] + [c.platform_id for c in changes]
     _apply_adjustments(connection, store_id, sorted(set(adjusted)))
@@ -556,11 +575,15 @@ def _newest_orders(
 
 
 def _write_orders(
-    connection: Connection, store_id: int, winners: Sequence[tuple[OrderChange, bytes]]
+    connection: Connection,
+    store_id: int,
+    changes: Sequence[OrderChange],
+    winners: Sequence[tuple[OrderChange, bytes]],
 ) -> None:
-    if not winners:
-        return
-    changes = [change for change, _ in winners]
+    """Write the states that won. Products and customers of all others are made known too.
+
+    Which of them exist would else depend on whether an order's older state arrived before its newer one.
+    """
     products = ensure_products(
         connection,
         store_id,
@@ -569,6 +592,8 @@ def _write_orders(
     customers = _ensure_customers(
         connection, store_id, [(c.customer, c.updated_at) for c in changes if c.customer]
     )
+    if not winners:
+        return
     rows = execute_rows(
         connection,
         """
@@ -607,7 +632,7 @@ def _write_orders(
         store=store_id,
     )
     ids = {row[0]: row[1] for row in rows}
-    _write_lines(connection, store_id, [(ids[c.platform_id], c) for c in changes], products)
+    _write_lines(connection, store_id, [(ids[c.platform_id], c) for c, _ in winners], products)
 
 
 def _write_lines(
@@ -798,8 +823,9 @@ def _apply_carts(connection: Connection, store_id: int, changes: Sequence[CartCh
         store=store_id,
     )
     written = [(row[1], newest[bytes(row[0])][1]) for row in rows]
+    # Also those of carts that lost: which products are known must not depend on what arrived first.
     products = ensure_products(
-        connection, store_id, (line.product_platform_id for _, c in written for line in c.lines)
+        connection, store_id, (line.product_platform_id for c in changes for line in c.lines)
     )
     connection.exec_driver_sql(
         "DELETE FROM cart_line WHERE store_id = %(store)s AND cart_id = ANY(%(ids)s::bigint[])",
