@@ -67,6 +67,8 @@ def apply(connection: Connection, store_id: int, changes: Iterable[CommerceChang
     kinds: dict[type, list[Any]] = {}
     for change in changes:
         kinds.setdefault(type(change), []).append(change)
+        if isinstance(change, ProductChange | OrderChange) and change.revives:
+            _void_deletions(kinds, change)
     applied = Applied()
     if not kinds:
         return applied
@@ -77,6 +79,15 @@ def apply(connection: Connection, store_id: int, changes: Iterable[CommerceChang
     _apply_carts(connection, store_id, kinds.get(CartChange, []))
     _apply_store(connection, store_id, kinds)
     return applied
+
+
+def _void_deletions(kinds: dict[type, list[Any]], change: ProductChange | OrderChange) -> None:
+    """Drop the deletions that arrived before the thing was taken back out of the bin.
+
+    Only the order of arrival tells which came first: a restored state can be older than its deletion.
+    """
+    deletion = ProductDeletion if isinstance(change, ProductChange) else OrderDeletion
+    kinds[deletion] = [d for d in kinds.get(deletion, []) if d.platform_id != change.platform_id]
 
 
 def lock_commerce(connection: Connection, store_id: int) -> None:
@@ -521,16 +532,16 @@ def _apply_orders(
     if not named:
         return
     before = _load_orders(connection, store_id, sorted(named))
-    if deletions:
-        _bury_orders(connection, store_id, deletions)
-    if adjustments:
-        _write_adjustments(connection, store_id, adjustments)
     revived = [c.platform_id for c in changes if c.revives]
     if revived:
         connection.exec_driver_sql(
             "DELETE FROM order_tombstone WHERE store_id = %(store)s AND platform_id = ANY(%(ids)s::text[])",
             {"store": store_id, "ids": revived},
         )
+    if deletions:
+        _bury_orders(connection, store_id, deletions)
+    if adjustments:
+        _write_adjustments(connection, store_id, adjustments)
     _write_orders(connection, store_id, changes, _newest_orders(changes, before))
     _mark_buried(connection, store_id, sorted(named))
     adjusted = [a.order_platform_id for a in adjustments] + [c.platform_id for c in changes]
@@ -860,16 +871,16 @@ def _apply_store(connection: Connection, store_id: int, kinds: dict[type, list[A
     for gone in kinds.get(StoreUninstalled, []):
         # Late or repeated news of an earlier installation means nothing.
         connection.exec_driver_sql(
-            "UPDATE store SET uninstalled_at = %(at)s WHERE id = %(store)s AND installed_at < %(at)s"
-            " AND uninstalled_at IS NULL",
+            "UPDATE store SET uninstalled_at = LEAST(uninstalled_at, %(at)s)"
+            " WHERE id = %(store)s AND installed_at < %(at)s",
             {"store": store_id, "at": gone.uninstalled_at},
         )
     problems: list[ConnectionProblem] = kinds.get(ConnectionProblem, [])
     if problems:
-        newest = max(problems, key=lambda problem: problem.noticed_at)
+        newest = max(problems, key=lambda problem: (problem.noticed_at, problem.detail))
         connection.exec_driver_sql(
-            "UPDATE store SET connection_problem = %(detail)s WHERE id = %(store)s",
-            {"store": store_id, "detail": newest.detail},
+            "UPDATE store SET connection_problem = %(detail)s WHERE id = %(store)s AND installed_at < %(at)s",
+            {"store": store_id, "detail": newest.detail, "at": newest.noticed_at},
         )
 
 
