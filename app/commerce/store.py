@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import ForeignKey, Index, UniqueConstraint, func, or_, select, update
 from sqlalchemy.orm import Mapped, mapped_column
@@ -18,6 +19,8 @@ from app.core.db import Model, db, now
 SHOPIFY: Final = "shopify"
 WOOCOMMERCE: Final = "woocommerce"
 _SHOPIFY_DOMAIN = re.compile(r"[a-z0-9][a-z0-9-]*\.myshopify\.com")
+_HOST = re.compile(r"[a-z0-9_.:-]+")
+_DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 # For how long a rotated key still opens the store: pages with the old one are cached for hours.
 KEY_GRACE: Final = timedelta(hours=24)
 
@@ -122,13 +125,15 @@ def add_store(
     A WooCommerce store gets a webhook secret (made where none is given) and an unguessable webhook address.
 
     Raises:
-        StoreError: if the domain does not fit the platform, exists already, or a setting is out of range.
+        StoreError: if the domain does not fit the platform or exists already, or another value is none.
     """
     domain = normalise_domain(platform, domain)
     if db.session.scalar(select(Store.id).where(Store.platform == platform, Store.domain == domain)):
         raise StoreError(f"The {platform} store {domain} exists already.")
     if not re.fullmatch(r"[A-Z]{3}", currency):
         raise StoreError(f"{currency!r} is no ISO 4217 currency code.")
+    if not _is_timezone(timezone):
+        raise StoreError(f"{timezone!r} is no IANA time zone such as Europe/Berlin.")
     credentials: dict[str, str] = {}
     if platform == WOOCOMMERCE:
         # WordPress decodes HTML entities in the secret: letters and digits only.
@@ -148,6 +153,13 @@ def add_store(
     db.session.add(store)
     db.session.flush()
     return store, _hand_out_keys(store.id)
+
+
+def _is_timezone(name: str) -> bool:
+    try:
+        return name == "UTC" or bool(ZoneInfo(name))
+    except (KeyError, ValueError, OSError):
+        return False
 
 
 def rotate_keys(store: Store) -> NewKeys:
@@ -198,10 +210,11 @@ def normalise_domain(platform: str, domain: str) -> str:
             raise StoreError(f"{domain!r} is no Shopify domain such as example.myshopify.com.")
         return lowered
     if platform == WOOCOMMERCE:
-        parts = urlsplit(domain.strip())
-        if parts.scheme not in ("http", "https") or not parts.hostname or parts.username:
-            raise StoreError(f"{domain!r} is no site address such as https://example.com.")
-        return f"{parts.scheme}://{parts.netloc.lower()}{parts.path.rstrip('/')}"
+        try:
+            origin, path = _address(domain)
+        except ValueError as error:
+            raise StoreError(f"{domain!r} is no site address such as https://example.com.") from error
+        return origin + path
     raise StoreError(f"There is no platform {platform!r}; known are shopify and woocommerce.")
 
 
@@ -211,18 +224,38 @@ def normalise_origin(origin: str) -> str:
     Raises:
         StoreError: if it is none.
     """
-    parts = urlsplit(origin.strip().lower())
-    if parts.scheme not in ("http", "https") or not parts.netloc or parts.path.strip("/"):
+    try:
+        found, path = _address(origin)
+    except ValueError:
+        found, path = "", ""
+    if not found or path:
         raise StoreError(f"{origin!r} is no origin such as https://example.com.")
-    return f"{parts.scheme}://{parts.netloc}"
+    return found
+
+
+def _address(text: str) -> tuple[str, str]:
+    """Return origin (ASCII, without a default port) and path of a web address.
+
+    Raises:
+        ValueError: if it is none, or says more than that.
+    """
+    parts = urlsplit(text.strip())
+    host = (parts.hostname or "").encode("idna").decode()
+    if parts.scheme not in _DEFAULT_PORTS or not _HOST.fullmatch(host):
+        raise ValueError("no web address")
+    if parts.query or parts.fragment or "@" in parts.netloc:
+        raise ValueError("more than an address")
+    if ":" in host:
+        host = f"[{host}]"
+    port = "" if parts.port in (None, _DEFAULT_PORTS[parts.scheme]) else f":{parts.port}"
+    return f"{parts.scheme}://{host}{port}", parts.path.rstrip("/")
 
 
 def default_origins(platform: str, domain: str) -> list[str]:
     """Return the origin that a store's pages have when nothing else is said."""
     if platform == SHOPIFY:
         return [f"https://{domain}"]
-    parts = urlsplit(domain)
-    return [f"{parts.scheme}://{parts.netloc}"]
+    return [_address(domain)[0]]
 
 
 def find_store(reference: str) -> Store:
@@ -232,10 +265,10 @@ def find_store(reference: str) -> Store:
         StoreError: if there is none.
     """
     query = select(Store).order_by(Store.id)
-    if reference.isdigit():
+    if reference.isdecimal() and len(reference) < 19:
         query = query.where(Store.id == int(reference))
     else:
-        query = query.where(Store.domain == reference.strip().lower().rstrip("/"))
+        query = query.where(func.lower(Store.domain) == reference.strip().lower().rstrip("/"))
     store = db.session.scalars(query).first()
     if store is None:
         raise StoreError(f"There is no store {reference!r}; `pannier store list` shows them.")
@@ -274,8 +307,9 @@ class AccessCache:
 
 
 def _load_access(key: str) -> StoreAccess | None:
+    # Columns, not the row: its credentials would be decrypted for nothing.
     row = db.session.execute(
-        select(Store, StoreKey.kind)
+        select(Store.id, Store.platform, Store.domain, Store.currency, Store.origins, StoreKey.kind)
         .join(StoreKey, StoreKey.store_id == Store.id)
         .where(
             StoreKey.digest == key_digest(key),
@@ -285,5 +319,5 @@ def _load_access(key: str) -> StoreAccess | None:
     ).first()
     if row is None:
         return None
-    store, kind = row
-    return StoreAccess(store.id, store.platform, store.domain, store.currency, frozenset(store.origins), kind)
+    store_id, platform, domain, currency, origins, kind = row
+    return StoreAccess(store_id, platform, domain, currency, frozenset(origins), kind)
