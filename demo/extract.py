@@ -19,9 +19,9 @@ from pathlib import Path
 from statistics import median_low
 
 DATA = Path(__file__).parent / "data"
-WINDOWS = {
-    "shopify": (datetime(2010, 9, 16), datetime(2010, 11, 6)),
-    "woocommerce": (datetime(2011, 5, 3), datetime(2011, 7, 14)),
+WINDOWS = {  # first day and the day after the last
+    "shopify": ("2010-09-16", "2010-11-06"),
+    "woocommerce": ("2011-05-03", "2011-07-14"),
 }
 LARGEST_BASKET = 60  # distinct products; above it the data set holds wholesale orders
 CANCELLED_WITHIN = timedelta(days=3)
@@ -127,7 +127,7 @@ def main(arguments: list[str]) -> int:
         return 2
     rows = [row for row in _rows(Path(arguments[0])) if GOODS.match(row["StockCode"])]
     for shop, (start, end) in WINDOWS.items():
-        part = [row for row in rows if start <= datetime.fromisoformat(row["InvoiceDate"]) < end]
+        part = [row for row in rows if start <= row["InvoiceDate"] < end]
         products, orders = _sample(part)
         _write(DATA / f"{shop}-products.csv.gz", ("code", "name", "price"), products)
         _write(
@@ -208,7 +208,7 @@ def _invoices(rows: Iterable[dict[str, str]]) -> dict[str, Invoice]:
     return found
 
 
-def _attach_returns(orders: list[Kept], credits: Iterable[Invoice]) -> None:
+def _attach_returns(orders: list[Kept], notes: Iterable[Invoice]) -> None:
     """Give each credited piece to the customer's latest earlier order that still holds so many of it.
 
     Credit notes do not name their invoice in the data set, so this is the likeliest one.
@@ -216,7 +216,7 @@ def _attach_returns(orders: list[Kept], credits: Iterable[Invoice]) -> None:
     by_customer: defaultdict[str, list[Kept]] = defaultdict(list)
     for order in orders:
         by_customer[order.invoice.customer].append(order)
-    for credit in sorted(credits, key=lambda c: (c.at, sorted(c.pieces))):
+    for credit in sorted(notes, key=lambda c: (c.at, sorted(c.pieces))):
         if not credit.customer:
             continue
         earlier = [o for o in reversed(by_customer[credit.customer]) if o.invoice.at < credit.at]

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 
 from demo.catalogue import Product
 
@@ -24,6 +25,17 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
+class CartNews:
+    """A shopper's cart as it is at the moment ``at``. ``is_new`` the first time that the shop speaks of it."""
+
+    token: str
+    lines: tuple[Line, ...]
+    created_at: datetime
+    at: datetime
+    is_new: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Refund:
     """Pieces that came back: pairs of a line's place in its order and a quantity above zero."""
 
@@ -31,7 +43,7 @@ class Refund:
     pieces: tuple[tuple[int, int], ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Order:
     """One order with all that later happens to it. ``customer`` is None for a guest. Times are UTC."""
 
@@ -43,7 +55,7 @@ class Order:
     cancelled_at: datetime | None = None
     fulfilled_at: datetime | None = None
 
-    @property
+    @cached_property
     def total(self) -> int:
         """The price of all lines, in pence, without shipping."""
         return sum(line.total for line in self.lines)

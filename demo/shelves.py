@@ -4,7 +4,6 @@ Survives a restart if it has a file.
 """
 
 import json
-import os
 import threading
 from collections.abc import Iterable
 from dataclasses import replace
@@ -112,4 +111,4 @@ class Shelves:
         fresh.write_text(
             json.dumps({"next_order": self._next_order, "listings": self._changed}), encoding="utf-8"
         )
-        os.replace(fresh, self._path)
+        fresh.replace(self._path)

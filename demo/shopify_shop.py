@@ -7,17 +7,18 @@ them for floating point numbers is found out. The JSON is written as Shopify's R
 import base64
 import hashlib
 import hmac
-import json
 import uuid
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta, timezone
 from html import escape
 from typing import Any
 
+import orjson
+
 from demo.catalogue import Listing, Product
 from demo.messages import Delivery, Message
 from demo.money import decimal
-from demo.orders import Line, Order, Refund
+from demo.orders import CartNews, Line, Order, Refund
 from demo.people import USER_AGENT, person
 from demo.pictures import SIZE
 
@@ -67,8 +68,8 @@ def product_number(variant_id: int) -> int | None:
 
 def encode(body: dict[str, Any]) -> bytes:
     """Return ``body`` as Rails writes JSON: UTF-8, no spaces, with ``&``, ``<`` and ``>`` escaped."""
-    text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
-    return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e").encode()
+    raw = orjson.dumps(body)
+    return raw.replace(b"&", b"\\u0026").replace(b"<", b"\\u003c").replace(b">", b"\\u003e")
 
 
 def signature(raw: bytes, secret: str) -> str:
@@ -156,13 +157,10 @@ class ShopifyShop:
                     yield self._order_message("orders/cancelled", order, order.cancelled_at)
                 yield self._order_message("orders/updated", order, refund.at)
 
-    def cart_changed(
-        self, token: str, lines: Sequence[Line], created_at: datetime, at: datetime, *, is_new: bool = False
-    ) -> list[Message]:
-        """Return what is sent when a shopper's cart changes; ``token`` names the cart."""
-        topic = "carts/create" if is_new else "carts/update"
-        held = tuple(lines)
-        return [Message(topic, at, f"cart-{token}", lambda: self._cart(token, held, created_at, at))]
+    def cart_changed(self, cart: CartNews, /) -> list[Message]:
+        """Return what is sent when a shopper's cart changes."""
+        topic = "carts/create" if cart.is_new else "carts/update"
+        return [Message(topic, cart.at, f"cart-{cart.token}", lambda: self._cart(cart))]
 
     # -- messages --
 
@@ -611,14 +609,14 @@ class ShopifyShop:
             "admin_graphql_api_id": gid("OrderTransaction", number),
         }
 
-    def _cart(self, token: str, lines: Sequence[Line], created_at: datetime, at: datetime) -> dict[str, Any]:
+    def _cart(self, cart: CartNews) -> dict[str, Any]:
         return {
-            "id": token,
-            "token": token,
-            "line_items": [self._cart_line(line) for line in lines],
+            "id": cart.token,
+            "token": cart.token,
+            "line_items": [self._cart_line(line) for line in cart.lines],
             "note": None,
-            "updated_at": _cart_stamp(at),
-            "created_at": _cart_stamp(created_at),
+            "updated_at": _cart_stamp(cart.at),
+            "created_at": _cart_stamp(cart.created_at),
         }
 
     def _cart_line(self, line: Line) -> dict[str, Any]:

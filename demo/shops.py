@@ -16,7 +16,7 @@ from demo.catalogue import (
     read_rows,
 )
 from demo.messages import Delivery, Mailbag, Message, Platform
-from demo.orders import Line, Order, read_orders
+from demo.orders import CartNews, Order, read_orders
 from demo.shopify_shop import ShopifyShop
 from demo.woocommerce_shop import WooCommerceShop
 
@@ -58,9 +58,7 @@ class PlatformShop(Protocol):
         """Yield all that was sent about an order until ``now``, in the order of the events."""
         ...
 
-    def cart_changed(
-        self, token: str, lines: list[Line], created_at: datetime, at: datetime, *, is_new: bool = False
-    ) -> list[Message]:
+    def cart_changed(self, cart: CartNews, /) -> list[Message]:
         """Return what is sent when a shopper's cart changes."""
         ...
 

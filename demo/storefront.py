@@ -91,7 +91,7 @@ def create_storefront(
     app.before_request(_open_cart)
     app.after_request(_keep_cart)
     app.context_processor(_context)
-    app.register_error_handler(404, lambda error: (render_template("missing.html"), 404))
+    app.register_error_handler(404, _missing)
     addresses = _ADDRESSES[shop.platform]
     app.add_url_rule("/", "home", _home)
     app.add_url_rule(addresses["catalogue"], "catalogue", _catalogue)
@@ -142,7 +142,7 @@ class StorefrontServer:
 class _QuietHandler(WSGIRequestHandler):
     protocol_version = "HTTP/1.1"
 
-    def log(self, type: str, message: str, *args: Any) -> None:
+    def log(self, _level: str, message: str, *args: Any) -> None:
         """Log requests for whoever wants to see them, not to the terminal."""
         logging.getLogger("demo.storefront").debug(message, *args)
 
@@ -204,6 +204,10 @@ def _context() -> dict[str, Any]:
 
 def _shown() -> list[Listing]:
     return [listing for listing in current_till().shelves.all() if listing.on_show]
+
+
+def _missing(_: Exception) -> ResponseReturnValue:
+    return render_template("missing.html"), 404
 
 
 def _home() -> ResponseReturnValue:

@@ -14,7 +14,7 @@ from demo.carts import Cart, Carts
 from demo.catalogue import CATEGORIES, Listing, Product
 from demo.courier import Courier, Errand
 from demo.messages import Message
-from demo.orders import Line, Order
+from demo.orders import CartNews, Line, Order
 from demo.shelves import Shelves
 from demo.shops import Shop
 
@@ -114,9 +114,10 @@ class Till:
 
     def cart_changed(self, cart: Cart) -> None:
         """Tell Pannier that ``cart`` is different now, if the platform does so."""
-        lines = list(cart.lines.values())
-        now = datetime.now(UTC)
-        self.tell(self.voice.cart_changed(cart.token, lines, cart.created_at, now, is_new=not cart.announced))
+        news = CartNews(
+            cart.token, tuple(cart.lines.values()), cart.created_at, datetime.now(UTC), not cart.announced
+        )
+        self.tell(self.voice.cart_changed(news))
         cart.announced = True
 
     def place_order(self, cart: Cart) -> PlacedOrder:

@@ -97,7 +97,7 @@ def _one_of_batch(path: str, single: dict[str, Any]) -> dict[str, Any]:
     headers = {str(k).lower(): v for k, v in raw_headers.items()} if isinstance(raw_headers, dict) else {}
     content = single.get("body")
     try:
-        prefix, _, action = path.split("?")[0].rpartition("/")
+        prefix, _, action = path.split("?", maxsplit=1)[0].rpartition("/")
         if prefix != "/wc/store/v1/cart" or str(single.get("method", "POST")).upper() != "POST":
             raise _no_route()
         body, status = _act(action, content if isinstance(content, dict) else {}, headers.get("nonce"))

@@ -16,7 +16,7 @@ from typing import Any
 from demo.catalogue import CATEGORIES, Listing, Product
 from demo.messages import Delivery, Message
 from demo.money import decimal
-from demo.orders import Line, Order
+from demo.orders import CartNews, Line, Order
 from demo.people import USER_AGENT, person
 
 VERSION = "10.5.0"
@@ -166,9 +166,7 @@ class WooCommerceShop:
             if refund.at <= now:
                 yield self._order_message("order.updated", order, max(refund.at, finished or refund.at))
 
-    def cart_changed(
-        self, token: str, lines: Sequence[Line], created_at: datetime, at: datetime, *, is_new: bool = False
-    ) -> list[Message]:
+    def cart_changed(self, _cart: CartNews, /) -> list[Message]:
         """Return nothing: WooCommerce has no cart topic."""
         return []
 
