@@ -46,9 +46,13 @@ _EMAIL_LIMIT: Final = 320
 # What happens to a field that is not simply kept. Plain numbers: looking up an enum's member costs more.
 _DROP: Final = 1
 _SIGN_OF_A_PERSON: Final = 2  # dropped, and tells what the object around it is
-_CUSTOMER: Final = 3
-_CART: Final = 4
-_MONEY: Final = 5  # the same amount in two currencies: the bulk of an order, and never personal
+_CART: Final = 3
+_CUSTOMER: Final = 4
+_CATEGORY: Final = 5
+_MONEY: Final = 6
+
+
+_NAMED_VERDICTS: Final = {"cart_token": _CART, "customer": _CUSTOMER, "category": _CATEGORY}
 
 
 class _Verdicts(dict[str, int | None]):
@@ -63,10 +67,8 @@ class _Verdicts(dict[str, int | None]):
 
 def _judge(name: str) -> int | None:
     """Return what happens to a field called ``name``, None to keep it."""
-    if name == "customer":
-        return _CUSTOMER
-    if name == "cart_token":
-        return _CART
+    if name in _NAMED_VERDICTS:
+        return _NAMED_VERDICTS[name]
     snake = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
     if snake in _SIGNS_OF_A_PERSON:
         return _SIGN_OF_A_PERSON
@@ -78,7 +80,8 @@ def _judge(name: str) -> int | None:
 
 
 _VERDICTS: Final = _Verdicts()
-_CURRENCIES: Final = frozenset({"shop_money", "presentment_money"})
+_CURRENCIES: Final = ("shop_money", "presentment_money")
+_AMOUNT: Final = frozenset({"amount", "currency_code"})
 
 
 def redact(body: Any, pseudonym: Pseudonym) -> Any:
@@ -122,28 +125,48 @@ def _object(value: dict[str, Any], pseudonym: Pseudonym, depth: int) -> dict[str
                 kept[name] = _redacted(inner, pseudonym, depth)
             else:
                 kept[name] = inner
-        elif verdict == _MONEY:
-            kept[name] = inner if _is_money(inner) else _redacted(inner, pseudonym, depth)
         elif verdict == _SIGN_OF_A_PERSON:
             about_a_person = True
-        elif verdict == _CUSTOMER:
-            kept[name] = _person(_redacted(inner, pseudonym, depth))
         elif verdict == _CART:
             kept["cart_token_hash"] = _token_hash(inner) if type(inner) is str and inner else None
+        elif verdict != _DROP:
+            kept[name] = _PARTS[verdict](inner, pseudonym, depth)
     if "email" in value or "contact_email" in value:
         kept |= _identity(value, pseudonym)
     return _person(kept) if about_a_person and "line_items" not in kept else kept
 
 
-def _is_money(value: Any) -> bool:
-    """Return whether ``value`` is one amount in the currencies of shop and shopper."""
-    return type(value) is dict and value.keys() <= _CURRENCIES
+def _money(value: Any, pseudonym: Pseudonym, depth: int) -> Any:
+    """Return an amount in the currencies of shop and shopper as it is.
+
+    Such amounts are the bulk of an order; looking at each of their fields would take twice as long.
+    """
+    if type(value) is dict and len(value) == len(_CURRENCIES):
+        shop, shopper = value.get("shop_money"), value.get("presentment_money")
+        if type(shop) is dict and type(shopper) is dict and shop.keys() == shopper.keys() == _AMOUNT:
+            return value
+    return _redacted(value, pseudonym, depth)
 
 
-def _person(kept: Any) -> dict[str, Any] | None:
-    """Return what may be kept of a redacted object about a person, None where it is no object."""
-    if type(kept) is not dict:
-        return None
+def _customer(value: Any, pseudonym: Pseudonym, depth: int) -> Any:
+    """Return what may be kept of a customer, whatever fields it has."""
+    kept = _redacted(value, pseudonym, depth)
+    return _person(kept) if type(kept) is dict else None
+
+
+def _category(value: Any, pseudonym: Pseudonym, depth: int) -> Any:
+    """Return a category of Shopify's taxonomy: its ``full_name`` is a path, and nobody's name."""
+    kept = _redacted(value, pseudonym, depth)
+    if type(kept) is dict and type(value.get("full_name")) is str:
+        kept["full_name"] = _clean(value["full_name"])
+    return kept
+
+
+_PARTS: Final = {_CUSTOMER: _customer, _CATEGORY: _category, _MONEY: _money}
+
+
+def _person(kept: dict[str, Any]) -> dict[str, Any]:
+    """Return what may be kept of an object about a person."""
     return {name: kept[name] for name in _KEPT_OF_A_PERSON if name in kept}
 
 
