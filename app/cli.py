@@ -12,13 +12,15 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import click
+from alembic.util import CommandError
 from cryptography.fernet import Fernet
+from psycopg.errors import UndefinedColumn, UndefinedTable
 from sqlalchemy import func, select
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from app.commerce.order import Order
 from app.commerce.store import (
@@ -38,6 +40,7 @@ from app.core.db import db
 from app.core.migrations import migrate as apply_migrations
 from app.factory import create_app
 from app.recommendations.models import LearnedModel
+from webhooks.models import PENDING
 
 Command = Callable[..., Any]
 
@@ -54,7 +57,21 @@ class WorkFailed(click.ClickException):
     exit_code = 1
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+# "\\b" keeps click from joining the lines of a paragraph.
+_HELP = """Pannier: what goes into the basket together.
+
+\b
+Begin with
+  pannier demo                                   two shops with real orders
+  pannier store add shopify NAME.myshopify.com   a shop of your own
+"""
+
+
+@click.group(
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help=_HELP,
+    epilog="Settings come from the environment and from .env. Exit codes: 0 done, 1 the work failed, 2 bad use.",
+)
 @click.version_option(package_name="pannier", prog_name="pannier")
 def cli() -> None:
     """Pannier: what goes into the basket together."""
@@ -87,6 +104,12 @@ def with_app(command: Command) -> Command:
             raise WorkFailed(str(error)) from error
         except OperationalError as error:
             raise WorkFailed("The database does not answer; look at DATABASE_URL.") from error
+        except ProgrammingError as error:
+            if not isinstance(error.orig, UndefinedTable | UndefinedColumn):
+                raise
+            raise WorkFailed("The database lacks this version's tables; run `pannier migrate`.") from error
+        except CommandError as error:  # Alembic's
+            raise WorkFailed("The database is newer than this version of Pannier; use that one.") from error
         finally:
             if running is not None:
                 running.stop()
@@ -94,10 +117,15 @@ def with_app(command: Command) -> Command:
     return wrapped
 
 
+def _as_json(value: Any) -> str:
+    """Return times as RFC 3339."""
+    return value.isoformat() if isinstance(value, datetime) else str(value)
+
+
 def show(rows: list[dict[str, Any]], as_json: bool, empty: str) -> None:
     """Print rows as a table, or as JSON."""
     if as_json:
-        click.echo(json.dumps(rows, default=str))
+        click.echo(json.dumps(rows, default=_as_json))
     elif not rows:
         click.echo(empty)
     else:
@@ -131,7 +159,10 @@ def new_secret_key() -> None:
 
 @cli.command("services")
 def services() -> None:
-    """Run the embedded PostgreSQL and Redis until Ctrl-C, for development."""
+    """Run PostgreSQL and Redis until Ctrl-C.
+
+    The embedded ones under PANNIER_VAR_DIR, for development.
+    """
     try:
         running = start_services(load_settings())
     except (ConfigurationError, embedded.ServiceError) as error:
@@ -159,7 +190,10 @@ def wait_for_end() -> None:
 )
 @click.option("--once", is_flag=True, help="Stop when everything is learned, instead of serving shops.")
 def demo_command(port: int | None, orders: int, once: bool) -> None:
-    """Show it all: two shops with real orders, from signed webhooks to the bundle on the page."""
+    """Show two shops with real orders.
+
+    From signed webhooks to the bundle on the page, until Ctrl-C.
+    """
     from demo.run import run
 
     if port is not None:
@@ -197,8 +231,11 @@ def parse_settings(pairs: tuple[str, ...]) -> dict[str, float]:
     return found
 
 
+_SETTINGS_HELP = ", ".join(
+    f"{name} ({low:g} to {high:g}, else {default:g})" for name, (default, low, high) in SETTINGS.items()
+)
 setting_option = click.option(
-    "--setting", "settings", multiple=True, metavar="NAME=NUMBER", help=f"One of {', '.join(SETTINGS)}."
+    "--setting", "settings", multiple=True, metavar="NAME=NUMBER", help=f"One of {_SETTINGS_HELP}."
 )
 
 
@@ -208,7 +245,10 @@ setting_option = click.option(
 @click.option("--name", help="What to call it.")
 @click.option("--currency", default="USD", show_default=True, help="ISO 4217 code.")
 @click.option("--timezone", default="UTC", show_default=True, help="IANA name.")
-@click.option("--origin", "origins", multiple=True, help="An origin whose pages may use the key.")
+@click.option(
+    "--origin", "origins", multiple=True, metavar="ORIGIN",
+    help="Whose pages may use the publishable key, such as https://shop.example; several may be given.",
+)  # fmt: skip
 @setting_option
 @json_option
 @with_app
@@ -216,7 +256,10 @@ def store_add(
     platform: str, domain: str, name: str | None, currency: str, timezone: str,
     origins: tuple[str, ...], settings: tuple[str, ...], as_json: bool,
 ) -> None:  # fmt: skip
-    """Add the store DOMAIN (example.myshopify.com, or a WooCommerce site's address)."""
+    """Add a store and print its keys.
+
+    DOMAIN is example.myshopify.com, or the address of a WooCommerce site.
+    """
     store, keys = add_store(
         platform, domain, name=name, currency=currency, timezone=timezone, origins=list(origins),
         settings=parse_settings(settings),
@@ -266,7 +309,10 @@ def store_list(as_json: bool) -> None:
 @json_option
 @with_app
 def store_show(store: str, settings: tuple[str, ...], as_json: bool) -> None:
-    """Show one store; --setting changes how it learns, from the next rebuild on."""
+    """Show one store, by id or domain.
+
+    --setting changes how it learns, from the next rebuild on.
+    """
     found = find_store(store)
     if settings:
         found.settings = {**found.settings, **checked_settings(parse_settings(settings))}
@@ -283,7 +329,7 @@ def store_show(store: str, settings: tuple[str, ...], as_json: bool) -> None:
         **{name: found.setting(name) for name in SETTINGS},
     }  # fmt: skip
     if as_json:
-        click.echo(json.dumps(facts, default=str))
+        click.echo(json.dumps(facts, default=_as_json))
         return
     for label, value in facts.items():
         click.echo(f"{label.replace('_', ' ')}: {'–' if value is None else value}")
@@ -294,7 +340,10 @@ def store_show(store: str, settings: tuple[str, ...], as_json: bool) -> None:
 @json_option
 @with_app
 def store_rotate_keys(store: str, as_json: bool) -> None:
-    """Give a store new keys; the old ones work for another day."""
+    """Give a store new keys.
+
+    STORE is its id or domain. The old keys work for another day.
+    """
     found = find_store(store)
     keys = rotate_keys(found)
     db.session.commit()
@@ -322,26 +371,38 @@ def webhooks_status(store: str | None, as_json: bool) -> None:
 
 @webhooks_group.command("replay")
 @store_option
-@click.option("--status", type=click.Choice(["processed", "set_aside", "quarantined"]))
-@click.option("--topic")
+@click.option(
+    "--status", type=click.Choice(["processed", "set_aside", "quarantined"]), help="Where they stand now."
+)
+@click.option("--topic", help="The platform's word, such as orders/create or order.created.")
 @click.option("--reason", help="Beginning of the reason.")
-@click.option("--since", type=click.DateTime(), help="Received at or after (UTC).")
-@click.option("--until", type=click.DateTime(), help="Received before (UTC).")
+@click.option(
+    "--since",
+    metavar="TIME",
+    type=click.DateTime(),
+    help="Received at or after, such as 2026-11-22T08:00:00 (UTC).",
+)
+@click.option("--until", metavar="TIME", type=click.DateTime(), help="Received before (UTC).")
 @click.option("--all", "everything", is_flag=True, help="All deliveries of the store.")
 @with_app
 def webhooks_replay(
     store: str, status: str | None, topic: str | None, reason: str | None,
     since: datetime | None, until: datetime | None, everything: bool,
 ) -> None:  # fmt: skip
-    """Process stored deliveries again, now."""
-    from webhooks.jobs import drain, replay
+    """Process stored deliveries again, now.
+
+    All conditions must hold. Newer news is never overwritten.
+    """
+    from webhooks.jobs import drain, replay, status_counts
 
     if not (everything or status or topic or reason or since or until):
         raise OneSentence("Say which deliveries (--status, --topic, --reason, --since, --until) or --all.")
     store_id = find_store(store).id
     count = replay(store_id, status=status, topic=topic, reason=reason, since=_utc(since), until=_utc(until))
     drain(store_id)
-    click.echo(f"{count} deliveries processed again.")
+    waiting = sum(row["deliveries"] for row in status_counts(store_id) if row["status"] == PENDING)
+    rest = f", {waiting} still wait for a worker" if waiting else ""
+    click.echo(f"{count} deliveries taken up again{rest}.")
 
 
 @webhooks_group.command("sweep")
@@ -354,8 +415,6 @@ def webhooks_sweep() -> None:
 
 
 def _utc(at: datetime | None) -> datetime | None:
-    from datetime import UTC
-
     return at.replace(tzinfo=UTC) if at else None
 
 

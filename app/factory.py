@@ -1,9 +1,10 @@
 """The composition root: the one place that knows every blueprint."""
 
-from typing import Any
+from typing import Any, Final
 
 from flask import Flask, Response, request
-from sqlalchemy import select
+from sqlalchemy import make_url, select
+from sqlalchemy.exc import ArgumentError
 
 from app.commerce.store import AccessCache, Store
 from app.core import embedded, health
@@ -22,6 +23,7 @@ from webhooks import deliveries
 from webhooks import routes as webhooks
 from webhooks.jobs import DRAIN
 
+_DRIVER: Final = "postgresql+psycopg"
 _SECURITY_SCHEMES = {
     "publishableKey": {"type": "apiKey", "in": "header", "name": "X-Pannier-Key"},
     "publishableKeyInQuery": {"type": "apiKey", "in": "query", "name": "key"},
@@ -57,7 +59,10 @@ def create_app(settings: Settings | None = None) -> Flask:
     database_url, redis_url = _service_urls(settings)
     open_vault(settings.secret_keys or _development_keys(settings))
     init_db(app, database_url)
-    init_redis(app, redis_url)
+    try:
+        init_redis(app, redis_url)
+    except ValueError as error:
+        raise ConfigurationError("REDIS_URL is no address such as redis://:password@host:6379/0.") from error
     init_limits(app, settings.failures_per_minute)
     app.extensions["pannier_settings"] = settings
     app.extensions["pannier_access"] = AccessCache()
@@ -85,11 +90,20 @@ def _service_urls(settings: Settings) -> tuple[str, str]:
         raise ConfigurationError(
             f"{missing} is not set and no embedded service runs; set it, or start one with `pannier services`."
         )
-    # A plain postgresql:// address, as hosting platforms hand it out, means the driver that is here.
-    for scheme in ("postgres://", "postgresql://"):
-        if database_url.startswith(scheme):
-            database_url = "postgresql+psycopg://" + database_url.removeprefix(scheme)
-    return database_url, redis_url
+    return _database_url(database_url), redis_url
+
+
+def _database_url(address: str) -> str:
+    """Return ``address`` with the driver that is here: hosting platforms hand out plain postgresql:// ones."""
+    try:
+        url = make_url(address)
+    except ArgumentError as error:
+        raise ConfigurationError(
+            "DATABASE_URL is no address such as postgresql://user:password@host/name."
+        ) from error
+    if url.drivername not in ("postgres", "postgresql", _DRIVER):
+        raise ConfigurationError("DATABASE_URL must name a PostgreSQL database (postgresql://…).")
+    return url.set(drivername=_DRIVER).render_as_string(hide_password=False)
 
 
 def _development_keys(settings: Settings) -> tuple[str, ...]:
