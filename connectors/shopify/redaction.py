@@ -100,18 +100,30 @@ def _redacted(value: Any, pseudonym: Pseudonym, depth: int) -> Any:
     """Return any JSON value without personal fields."""
     kind = type(value)
     if kind is dict:
-        return _object(value, pseudonym, depth + 1) if depth < _DEPTH_LIMIT else None
+        return _object(value, pseudonym, depth + 1)
     if kind is list:
-        return [_redacted(item, pseudonym, depth + 1) for item in value] if depth < _DEPTH_LIMIT else None
+        return _list(value, pseudonym, depth + 1)
     return _clean(value) if kind is str else value
 
 
+def _list(value: list[Any], pseudonym: Pseudonym, depth: int) -> list[Any] | None:
+    """Return a JSON array without personal fields, None where it lies too deep."""
+    if depth > _DEPTH_LIMIT:
+        return None
+    return [
+        _object(item, pseudonym, depth + 1) if type(item) is dict else _redacted(item, pseudonym, depth)
+        for item in value
+    ]
+
+
 def _object(value: dict[str, Any], pseudonym: Pseudonym, depth: int) -> dict[str, Any] | None:
-    """Return a JSON object without personal fields.
+    """Return a JSON object without personal fields, None where it lies too deep.
 
     Every field of every order passes here within the request that receives it: texts are looked at in
     place, because a call for each would take longer than all the rest.
     """
+    if depth > _DEPTH_LIMIT:
+        return None
     kept: dict[str, Any] = {}
     about_a_person = False
     verdicts = _VERDICTS
@@ -121,8 +133,10 @@ def _object(value: dict[str, Any], pseudonym: Pseudonym, depth: int) -> dict[str
             kind = type(inner)
             if kind is str:
                 kept[name] = _clean(inner) if "@" in inner or "\x00" in inner else inner
-            elif kind is dict or kind is list:
-                kept[name] = _redacted(inner, pseudonym, depth)
+            elif kind is dict:
+                kept[name] = _object(inner, pseudonym, depth + 1)
+            elif kind is list:
+                kept[name] = _list(inner, pseudonym, depth + 1)
             else:
                 kept[name] = inner
         elif verdict == _SIGN_OF_A_PERSON:
