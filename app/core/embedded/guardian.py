@@ -51,8 +51,8 @@ class Service(Protocol):
     def url(self) -> str:
         """Return its address."""
 
-    def prepare(self) -> None:
-        """Do what must be done once before the first start."""
+    def prepare(self, pause: Callable[[float], None]) -> None:
+        """Do what must be done once before the first start; call ``pause`` while waiting for seconds."""
 
     def choose_port(self) -> None:
         """Take a free port."""
@@ -140,7 +140,7 @@ class Supervised:
             OwnerGone: if the owner ends meanwhile.
             ServiceError: if it does not answer.
         """
-        self.service.prepare()
+        self.service.prepare(watch.wait)
         for _ in range(_START_ATTEMPTS):
             self.service.choose_port()
             self._spawn()

@@ -6,6 +6,8 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import ClassVar
 
@@ -70,8 +72,11 @@ class Postgres:
         secret = (self._home / "password").read_text().strip()
         return f"postgresql+psycopg://pannier:{secret}@127.0.0.1:{self._port}/pannier"
 
-    def prepare(self) -> None:
+    def prepare(self, pause: Callable[[float], None]) -> None:
         """Create the cluster where there is none, and clear away what a power cut left.
+
+        Args:
+            pause: waits for some seconds, less when a child ends; what it raises breaks this off.
 
         Raises:
             ServiceError: if the cluster is not ours to run, is being run by somebody else, or cannot be made.
@@ -82,7 +87,7 @@ class Postgres:
         if self._account is not None:
             self._home.chmod(0o711)
         if not self._data.exists():
-            self._initialise()
+            self._initialise(pause)
         if self._account is not None and self._data.stat().st_uid != self._account.uid:
             give(self._data, self._account)
         self._clear_stale_pid()
@@ -98,19 +103,19 @@ class Postgres:
             OSError: if the program cannot be run.
         """
         settings = {**_SETTINGS, "port": str(self._port)}
-        return spawn(
-            [
-                self._programs / "postgres",
-                *("-D", reachable_data(self._data, self._account)),
-                *(part for name, value in settings.items() for part in ("-c", f"{name}={value}")),
-            ],
-            lock=self._lock,
-            log=self._log,
-            directory=self._data,
-            account=self._account,
-            # Should the guardian be killed, nobody could insist: end at once, and recover at the next start.
-            death_signal=signal.SIGQUIT,
-        )
+        with reachable_data(self._data, self._account) as (data, open_files):
+            return spawn(
+                [
+                    self._programs / "postgres",
+                    *("-D", data),
+                    *(part for name, value in settings.items() for part in ("-c", f"{name}={value}")),
+                ],
+                inherited=(self._lock, *open_files),
+                log=self._log,
+                account=self._account,
+                # Were the guardian killed, nobody could insist: end at once, recover at the next start.
+                death_signal=signal.SIGQUIT,
+            )
 
     def ready(self, process: "subprocess.Popen[bytes]") -> bool:
         """Say whether the server takes connections."""
@@ -124,7 +129,7 @@ class Postgres:
             and lines[_STATUS_LINE].strip() == "ready"
         )
 
-    def _initialise(self) -> None:
+    def _initialise(self, pause: Callable[[float], None]) -> None:
         """Make the cluster beside its place and move it there whole: an interrupted start leaves none."""
         draft = self._home / "data.new"
         shutil.rmtree(draft, ignore_errors=True)
@@ -133,20 +138,25 @@ class Postgres:
         if self._account is not None:
             give(draft, self._account)
             give(secret, self._account)
-        place = reachable_data(draft, self._account)
-        initdb = spawn(
-            [
-                self._programs / "initdb",
-                *("--pgdata", place, "--username", "pannier", "--pwfile", place / ".." / secret.name),
-                *("--auth", "scram-sha-256", "--encoding", "UTF8"),
-                *_locale_arguments(postgres_major(self._programs)),
-            ],
-            lock=self._lock,
-            log=self._log,
-            directory=draft,
-            account=self._account,
-        )
-        if initdb.wait(_INITDB_SECONDS) != 0:
+        with reachable_data(draft, self._account) as (data, open_files):
+            initdb = spawn(
+                [
+                    self._programs / "initdb",
+                    *("--pgdata", data, "--username", "pannier", "--pwfile", data / ".." / secret.name),
+                    *("--auth", "scram-sha-256", "--encoding", "UTF8"),
+                    *_locale_arguments(postgres_major(self._programs)),
+                ],
+                inherited=(self._lock, *open_files),
+                log=self._log,
+                account=self._account,
+            )
+        try:
+            deadline = time.monotonic() + _INITDB_SECONDS
+            while initdb.poll() is None and time.monotonic() < deadline:
+                pause(1.0)
+        finally:
+            initdb.kill()
+        if initdb.wait() != 0:
             raise ServiceError(f"PostgreSQL's initdb failed: see {self._log}.")
         draft.rename(self._data)
 

@@ -24,9 +24,9 @@ _LIBC = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 def spawn(
     arguments: Sequence[str | Path],
     *,
-    lock: int,
+    inherited: tuple[int, ...],
     log: Path,
-    directory: Path,
+    directory: Path = Path("/"),
     account: Account | None = None,
     death_signal: signal.Signals = signal.SIGKILL,
     standard_input: bytes = b"",
@@ -35,7 +35,7 @@ def spawn(
 
     Args:
         arguments: the program and its arguments.
-        lock: the service's lock, which the process keeps as long as it lives.
+        inherited: the open files that the process keeps as long as it lives, the service's lock among them.
         log: the file that its output is appended to.
         directory: its working directory.
         account: whom to run it as, None for the guardian's own account.
@@ -54,7 +54,7 @@ def spawn(
             stderr=output,
             cwd=directory,
             env=_environment(),
-            pass_fds=(lock,),
+            pass_fds=inherited,
             user=None if account is None else account.uid,
             group=None if account is None else account.gid,
             extra_groups=None if account is None else [],

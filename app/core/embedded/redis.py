@@ -3,6 +3,7 @@
 import signal
 import socket
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from typing import ClassVar
 
@@ -40,7 +41,7 @@ class Redis:
         """Return the address, with the password."""
         return f"redis://:{self._password}@127.0.0.1:{self._port}/0"
 
-    def prepare(self) -> None:
+    def prepare(self, _pause: Callable[[float], None]) -> None:
         """Do nothing: there is nothing to keep."""
 
     def choose_port(self) -> None:
@@ -56,7 +57,7 @@ class Redis:
         # By standard input: everybody on this system can read the arguments of a process.
         return spawn(
             [self._program, "-"],
-            lock=self._lock,
+            inherited=(self._lock,),
             log=self._log,
             directory=self._log.parent,
             standard_input=self._configuration().encode(),
