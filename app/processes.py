@@ -4,23 +4,26 @@ A child that dies is started again, with growing pauses; all end with the comman
 For everything larger the Procfile names the same commands to a process manager.
 """
 
-import ctypes
 import os
 import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Final
 
 from app.core.config import Settings
+from app.core.orphans import end_with_parent
 
 ROOT: Final = Path(__file__).resolve().parents[1]
-_PR_SET_PDEATHSIG: Final = 1  # <linux/prctl.h>
 _STOP_S: Final = 8.0
+_SHORTEST_PAUSE_S: Final = 0.2
 _LONGEST_PAUSE_S: Final = 10.0
+# A child that lived this long is started again without a growing pause.
+_HEALTHY_S: Final = 30.0
 
 
 def commands(settings: Settings) -> dict[str, list[str]]:
@@ -67,41 +70,55 @@ class Processes:
         """End all children: SIGTERM, and SIGKILL for those that take too long."""
         self._stopping.set()
         with self._lock:
-            children = list(self._running.values())
-        for child in children:
-            child.terminate()
+            for child in self._running.values():
+                child.terminate()
         deadline = time.monotonic() + _STOP_S
-        for child in children:
-            try:
-                child.wait(max(0.1, deadline - time.monotonic()))
-            except subprocess.TimeoutExpired:
-                child.kill()
-                child.wait()
         for keeper in self._keepers:
-            keeper.join(timeout=2)
+            keeper.join(max(0.0, deadline - time.monotonic()))
+        with self._lock:
+            for child in self._running.values():
+                _kill_group(child.pid)
+        for keeper in self._keepers:
+            keeper.join()
         self._log.close()
 
     def _keep(self, name: str, command: list[str]) -> None:
-        pause_s = 0.2
+        pause_s = _SHORTEST_PAUSE_S
         while not self._stopping.is_set():
             started = time.monotonic()
-            with self._lock:
-                if self._stopping.is_set():
-                    return
-                child = subprocess.Popen(  # noqa: S603 - our own commands
-                    command, cwd=ROOT, env=self._environment, stdin=subprocess.DEVNULL, stdout=self._log,
-                    stderr=self._log, start_new_session=True, preexec_fn=_die_with_parent,  # noqa: PLW1509
-                )  # fmt: skip
-                self._running[name] = child
+            child = self._start(name, command)
+            if child is None:
+                return
             child.wait()
-            pause_s = 0.2 if time.monotonic() - started > 30 else min(pause_s * 2, _LONGEST_PAUSE_S)
+            _kill_group(child.pid)
+            with self._lock:
+                del self._running[name]
+            lived = time.monotonic() - started > _HEALTHY_S
+            pause_s = _SHORTEST_PAUSE_S if lived else min(pause_s * 2, _LONGEST_PAUSE_S)
             self._stopping.wait(pause_s)
 
+    def _start(self, name: str, command: list[str]) -> "subprocess.Popen[bytes] | None":
+        with self._lock:
+            if self._stopping.is_set():
+                return None
+            child = subprocess.Popen(  # noqa: S603 - our own commands
+                command, cwd=ROOT, env=self._environment, stdin=subprocess.DEVNULL, stdout=self._log,
+                stderr=self._log, start_new_session=True, preexec_fn=_in_child(os.getpid()),  # noqa: PLW1509
+            )  # fmt: skip
+            self._running[name] = child
+            return child
 
-_LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
+
+def _in_child(parent: int) -> Callable[[], None]:
+    def end_with_us() -> None:
+        end_with_parent(signal.SIGTERM)
+        if os.getppid() != parent:  # gone before it could be asked for
+            os._exit(1)
+
+    return end_with_us
 
 
-def _die_with_parent() -> None:
-    """Have Linux end this process when its parent is gone, however that ended."""
-    if _LIBC is not None:
-        _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+def _kill_group(leader: int) -> None:
+    """Kill what a child leaves behind: a web server that was killed outright does not end its workers."""
+    with suppress(ProcessLookupError):
+        os.killpg(leader, signal.SIGKILL)

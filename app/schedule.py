@@ -8,6 +8,7 @@ import sys
 import time
 
 from redis.exceptions import ConnectionError as RedisDown
+from redis.exceptions import TimeoutError as RedisSlow
 from rq.cron import CronScheduler
 
 from app.core.config import ConfigurationError
@@ -18,6 +19,17 @@ from app.recommendations.jobs import publish_everywhere, rebuild_everywhere
 from webhooks.jobs import forget_old_deliveries, sweep
 
 _DAY_S = 86_400
+
+
+def register(clock: CronScheduler) -> None:
+    """Tell ``clock`` what to do when."""
+    # What a lost hint left behind.
+    clock.register(sweep, DELIVERIES, interval=10, result_ttl=0, failure_ttl=_DAY_S)
+    # What a drain that died had learned and not published.
+    clock.register(publish_everywhere, LEARNING, interval=60, result_ttl=0, failure_ttl=_DAY_S)
+    # Fresh ratios for products that no order touched, new settings, a new weighting epoch.
+    clock.register(rebuild_everywhere, LEARNING, cron="17 3 * * *", result_ttl=0, failure_ttl=_DAY_S)
+    clock.register(forget_old_deliveries, UPKEEP, cron="41 2 * * *", result_ttl=0, failure_ttl=_DAY_S)
 
 
 def main() -> int:
@@ -31,16 +43,10 @@ def main() -> int:
         return 2
     with app.app_context():
         clock = CronScheduler(connection=queue_redis(), logging_level="WARNING")
-        # What a lost hint left behind.
-        clock.register(sweep, DELIVERIES, interval=10, result_ttl=0, failure_ttl=_DAY_S)
-        # What a drain that died had learned and not published.
-        clock.register(publish_everywhere, LEARNING, interval=60, result_ttl=0, failure_ttl=_DAY_S)
-        # Fresh ratios for products that no order touched, new settings, a new weighting epoch.
-        clock.register(rebuild_everywhere, LEARNING, cron="17 3 * * *", result_ttl=0, failure_ttl=_DAY_S)
-        clock.register(forget_old_deliveries, UPKEEP, cron="41 2 * * *", result_ttl=0, failure_ttl=_DAY_S)
+        register(clock)
         try:
             clock.start()
-        except RedisDown:
+        except (RedisDown, RedisSlow):
             print("Redis does not answer; the clock ends and is started again.", file=sys.stderr)
             return 1
     return 0

@@ -5,12 +5,15 @@ The parent opens no database connection, so no two processes ever share one.
 """
 
 import logging
+import os
 import sys
 
 from redis.exceptions import ConnectionError as RedisDown
+from redis.exceptions import TimeoutError as RedisSlow
 from rq import Queue, Worker
 
 from app.core.config import ConfigurationError
+from app.core.orphans import end_with_parent
 from app.core.queues import ALL
 from app.core.redis import queue_redis
 from app.factory import create_app
@@ -25,17 +28,19 @@ def main() -> int:
         print(error, file=sys.stderr)
         return 2
     ranking.warm_up()
+    # A job must not go on when its worker was killed: another worker takes the job's rows up again.
+    os.register_at_fork(after_in_child=end_with_parent)
     logging.getLogger("rq").setLevel(logging.WARNING)
     with app.app_context():
         connection = queue_redis()
-        worker = Worker(
-            [Queue(name, connection=connection) for name in ALL],
-            connection=connection,
-            log_job_description=False,
-        )
         try:
+            worker = Worker(
+                [Queue(name, connection=connection) for name in ALL],
+                connection=connection,
+                log_job_description=False,
+            )
             worker.work(logging_level="WARNING")
-        except RedisDown:
+        except (RedisDown, RedisSlow):
             print("Redis does not answer; this worker ends and is started again.", file=sys.stderr)
             return 1
     return 0
