@@ -5,9 +5,9 @@ each product it walks the product's baskets, adds up orders and weights in dense
 processor's cache, writes the row out and keeps its best few in the same pass.
 
 Threads are Python's own over kernels that release the GIL, not Numba's ``prange``: a pool lives only as long
-as a call, so a worker process that has computed something may still fork (GNU OpenMP, Numba's usual layer
-here, ends a process that does), and two jobs in one process cannot trip over a shared pool (Numba's
-``workqueue`` layer does).
+as a call, so a worker process that has computed something may still fork and compute in the child (GNU
+OpenMP, Numba's usual layer here, would end the child), and two jobs in one process cannot trip over a shared
+pool (Numba's ``workqueue`` layer would).
 
 Kernels index with unsigned integers, because Numba turns a signed index into a check for negative ones,
 which halves the speed of the innermost loop.
