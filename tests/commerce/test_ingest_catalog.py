@@ -1,0 +1,377 @@
+"""Products, variants, stock levels: what stands, and whether it can be bought."""
+
+import itertools
+from typing import Any
+
+import pytest
+from sqlalchemy import delete
+
+from app.commerce.catalog import ELIGIBLE_SQL, Product
+from app.commerce.changes import CommerceChange, ProductStatus
+from app.commerce.store import Store
+from app.core.db import db
+from tests.commerce.conftest import Apply, Tables
+from tests.factories import (
+    inventory_change,
+    order_change,
+    product_change,
+    product_deletion,
+    variant_change,
+    variant_state,
+)
+
+
+def product(tables: Tables) -> dict[str, Any]:
+    """Return the only product."""
+    (found,) = tables()["product"]
+    return found
+
+
+def variants(tables: Tables, column: str) -> dict[str, Any]:
+    """Return one column of the variants by platform id."""
+    return {row["platform_id"]: row[column] for row in tables()["variant"]}
+
+
+def eligible(store: Store) -> list[str]:
+    """Return the platform ids of the products that may be shown."""
+    rows = db.session.connection().exec_driver_sql(
+        f"SELECT platform_id FROM product p WHERE store_id = %(store)s AND {ELIGIBLE_SQL} ORDER BY 1",
+        {"store": store.id},
+    )
+    return [row[0] for row in rows]
+
+
+def test_a_product_is_written_with_all_that_it_says(apply: Apply, tables: Tables) -> None:
+    change = product_change(
+        "p1",
+        variant_state("v1", title="Red", price=900, stock=3, sells_when_out=True, item="i1", position=2),
+        seconds=60,
+        title="Mug",
+        tags=["new", "red"],
+        price=900,
+    )
+
+    applied = apply(change)
+
+    assert applied.products == {"p1"}
+    assert product(tables) == {
+        "platform_id": "p1",
+        "status": "active",
+        "visible": True,
+        "stated_available": None,
+        "available": True,
+        "title": "Mug",
+        "url": None,
+        "image_url": None,
+        "category": None,
+        "vendor": None,
+        "tags": ["new", "red"],
+        "gift_card": False,
+        "price": 900,
+        "compare_at_price": None,
+        "currency": "USD",
+        "source_updated_at": "2026-01-05T12:01:00+00:00",
+        "state_digest": product(tables)["state_digest"],
+        "deleted_at": None,
+    }
+    (variant,) = tables()["variant"]
+    assert variant == {
+        "product_id": "p1",
+        "platform_id": "v1",
+        "title": "Red",
+        "sku": None,
+        "price": 900,
+        "compare_at_price": None,
+        "stock": 3,
+        "sells_when_out": True,
+        "stated_available": None,
+        "inventory_item_id": "i1",
+        "position": 2,
+        "image_url": None,
+        "source_updated_at": "2026-01-05T12:01:00+00:00",
+        "state_digest": variant["state_digest"],
+    }
+
+
+@pytest.mark.parametrize("arrival", list(itertools.permutations(range(3))), ids=str)
+@pytest.mark.parametrize("together", [False, True], ids=["apart", "one batch"])
+def test_the_newest_state_of_a_product_stands(
+    apply: Apply, tables: Tables, arrival: tuple[int, ...], together: bool
+) -> None:
+    states = [
+        product_change("p1", variant_state("v1", price=1), seconds=1, title="Old"),
+        product_change("p1", variant_state("v1", price=3), variant_state("v2"), seconds=3, title="New"),
+        product_change("p1", variant_state("v1", price=2), variant_state("v3"), seconds=2, title="Middle"),
+    ]
+
+    arriving = [states[index] for index in arrival]
+    for batch in [arriving] if together else [[state] for state in arriving]:
+        apply(*batch)
+
+    assert product(tables)["title"] == "New"
+    assert variants(tables, "price") == {"v1": 3, "v2": 1000}
+
+
+def test_states_of_one_second_are_settled_alike_in_any_order(
+    apply: Apply, tables: Tables, store: Store
+) -> None:
+    states = [
+        product_change("p1", *(variant_state(f"v{m}", price=n * 10 + m) for m in range(4)), title=str(n))
+        for n in range(3)
+    ]
+    stood = []
+
+    for arrival in itertools.permutations(states):
+        db.session.execute(delete(Product).where(Product.store_id == store.id))
+        for change in arrival:
+            apply(change)
+        stood.append((product(tables)["title"], variants(tables, "price")))
+
+    title = stood[0][0]
+    assert stood == [(title, {f"v{m}": int(title) * 10 + m for m in range(4)})] * 6
+
+
+def test_an_older_state_changes_no_card(apply: Apply, tables: Tables) -> None:
+    apply(product_change("p1", variant_state("v1"), seconds=2))
+    before = tables()
+
+    applied = apply(product_change("p1", variant_state("v2"), seconds=1, title="Old"))
+
+    assert applied.products == set()
+    assert tables() == before
+
+
+def test_a_complete_list_drops_the_variants_that_it_lacks(apply: Apply, tables: Tables) -> None:
+    apply(product_change("p1", variant_state("v1"), variant_state("v2"), seconds=1))
+    apply(product_change("p2", variant_state("other"), seconds=1))
+
+    apply(product_change("p1", variant_state("v2"), seconds=2))
+
+    assert sorted(variants(tables, "product_id").items()) == [("other", "p2"), ("v2", "p1")]
+
+
+def test_an_empty_list_drops_all_variants(apply: Apply, tables: Tables) -> None:
+    apply(product_change("p1", variant_state("v1"), seconds=1))
+
+    apply(product_change("p1", seconds=2))
+
+    assert tables()["variant"] == []
+
+
+def test_a_list_that_may_be_cut_off_drops_nothing(apply: Apply, tables: Tables) -> None:
+    apply(product_change("p1", variant_state("last"), seconds=1))
+
+    apply(product_change("p1", *(variant_state(f"v{n}") for n in range(100)), seconds=2))
+
+    assert len(tables()["variant"]) == 101
+
+
+def test_a_message_without_variants_leaves_them(apply: Apply, tables: Tables) -> None:
+    apply(variant_change("p1", variant_state("v1"), seconds=1))
+
+    apply(product_change("p1", seconds=2, lists_variants=False))
+
+    assert variants(tables, "product_id") == {"v1": "p1"}
+
+
+def test_a_variant_newer_than_the_list_stays(apply: Apply, tables: Tables) -> None:
+    apply(variant_change("p1", variant_state("new"), seconds=3))
+
+    apply(product_change("p1", variant_state("v1"), seconds=2))
+
+    assert variants(tables, "product_id") == {"new": "p1", "v1": "p1"}
+
+
+@pytest.mark.parametrize("swapped", [False, True], ids=["in order", "swapped"])
+def test_the_newest_state_of_a_lone_variant_stands(apply: Apply, tables: Tables, swapped: bool) -> None:
+    old = variant_change("p1", variant_state("v1", price=1), seconds=1)
+    new = variant_change("p1", variant_state("v1", price=2), seconds=2)
+
+    for change in (new, old) if swapped else (old, new):
+        apply(change)
+
+    assert variants(tables, "price") == {"v1": 2}
+    assert product(tables)["status"] == "unknown"
+
+
+@pytest.mark.parametrize(
+    ("change", "shown"),
+    [
+        (product_change("p1", variant_state("v1")), True),
+        (product_change("p1", variant_state("v1"), status=ProductStatus.DRAFT), False),
+        (product_change("p1", variant_state("v1"), status=ProductStatus.ARCHIVED), False),
+        (product_change("p1", variant_state("v1"), visible=False), False),
+        (product_change("p1", variant_state("v1"), gift_card=True), False),
+        (product_change("p1", variant_state("v1"), title=""), False),
+        (product_change("p1"), False),
+        (product_change("p1", variant_state("v1", stock=0)), False),
+        (product_change("p1", variant_state("v1", stock=-1)), False),
+        (product_change("p1", variant_state("v1", stock=0), variant_state("v2", stock=1)), True),
+        (product_change("p1", variant_state("v1", stock=None)), True),
+        (product_change("p1", variant_state("v1", stock=0, sells_when_out=True)), True),
+        (product_change("p1", available=True), True),
+        (product_change("p1", variant_state("v1"), available=False), False),
+    ],
+    ids=[
+        "on sale",
+        "draft",
+        "archived",
+        "not visible",
+        "gift card",
+        "without a title",
+        "without variants",
+        "sold out",
+        "oversold",
+        "one variant left",
+        "stock not counted",
+        "backorders",
+        "the shop says yes",
+        "the shop says no",
+    ],
+)
+def test_what_may_be_shown(apply: Apply, store: Store, change: CommerceChange, shown: bool) -> None:
+    apply(change)
+
+    assert eligible(store) == (["p1"] if shown else [])
+
+
+@pytest.mark.parametrize("available", [True, False], ids=["available", "not available"])
+def test_the_shops_word_on_a_lone_variant_decides(apply: Apply, tables: Tables, available: bool) -> None:
+    stock = 0 if available else 5
+    apply(product_change("p1", lists_variants=False))
+
+    apply(variant_change("p1", variant_state("v1", stock=stock), available=available))
+
+    assert product(tables)["available"] is available
+
+
+@pytest.mark.parametrize(
+    ("levels", "available"),
+    [
+        ([inventory_change("i1", 0, seconds=2)], False),
+        ([inventory_change("i1", 0, seconds=1)], True),
+        ([inventory_change("i1", 0, seconds=2), inventory_change("i1", 3, location="there")], True),
+        ([inventory_change("i1", -3, seconds=2), inventory_change("i1", 3, location="there")], False),
+        ([inventory_change("i1", 0, seconds=3), inventory_change("i1", 7, seconds=2)], False),
+        ([inventory_change("i1", 0, seconds=2), inventory_change("i1", 7, seconds=3)], True),
+        ([inventory_change("i2", 0, seconds=2)], True),
+    ],
+    ids=[
+        "newer level",
+        "level of the product's second",
+        "another location",
+        "sum of the locations",
+        "older level later",
+        "newer level later",
+        "another item",
+    ],
+)
+@pytest.mark.parametrize("product_last", [False, True], ids=["product first", "levels first"])
+@pytest.mark.parametrize("together", [False, True], ids=["apart", "one batch"])
+def test_a_level_newer_than_the_product_decides(
+    apply: Apply,
+    tables: Tables,
+    levels: list[CommerceChange],
+    available: bool,
+    product_last: bool,
+    together: bool,
+) -> None:
+    described: list[CommerceChange] = [
+        product_change("p1", variant_state("v1", stock=5, item="i1"), seconds=1)
+    ]
+    arriving = [*levels, *described] if product_last else [*described, *levels]
+
+    for batch in [arriving] if together else [[change] for change in arriving]:
+        apply(*batch)
+
+    assert product(tables)["available"] is available
+
+
+def test_a_product_newer_than_the_levels_decides(apply: Apply, tables: Tables) -> None:
+    apply(inventory_change("i1", 0, seconds=2))
+
+    apply(product_change("p1", variant_state("v1", stock=5, item="i1"), seconds=3))
+
+    assert product(tables)["available"] is True
+
+
+def test_levels_of_one_second_are_settled_by_the_number(apply: Apply, tables: Tables) -> None:
+    apply(inventory_change("i1", 3, seconds=2), inventory_change("i1", 5, seconds=2))
+    apply(inventory_change("i1", 4, seconds=2))
+
+    assert [row["available"] for row in tables()["inventory_level"]] == [5]
+
+
+def test_a_level_touches_the_cards_of_its_product(apply: Apply) -> None:
+    apply(product_change("p1", variant_state("v1", item="i1")), product_change("p2", variant_state("v2")))
+
+    applied = apply(inventory_change("i1", 0))
+
+    assert applied.products == {"p1"}
+
+
+@pytest.mark.parametrize("deletion_first", [False, True], ids=["state first", "deletion first"])
+@pytest.mark.parametrize(
+    ("seconds", "shown"), [(4, False), (5, False), (6, True)], ids=["older", "same second", "newer"]
+)
+def test_only_a_newer_state_brings_a_deleted_product_back(
+    apply: Apply, store: Store, deletion_first: bool, seconds: int, shown: bool
+) -> None:
+    state, deletion = (
+        product_change("p1", variant_state("v1"), seconds=seconds),
+        product_deletion("p1", 5),
+    )
+
+    for change in (deletion, state) if deletion_first else (state, deletion):
+        apply(change)
+
+    assert eligible(store) == (["p1"] if shown else [])
+
+
+def test_a_deleted_product_keeps_its_row_for_the_orders_that_name_it(apply: Apply, tables: Tables) -> None:
+    apply(order_change("order", "p1"))
+
+    applied = apply(product_deletion("p1", 5))
+
+    assert applied.products == {"p1"}
+    assert product(tables)["deleted_at"] == "2026-01-05T12:00:05+00:00"
+    assert tables()["orders"][0]["basket"] == ["p1"]
+
+
+def test_an_older_deletion_does_not_shorten_a_newer_one(apply: Apply, tables: Tables) -> None:
+    apply(product_deletion("p1", 5))
+
+    apply(product_deletion("p1", 3))
+
+    assert product(tables)["deleted_at"] == "2026-01-05T12:00:05+00:00"
+
+
+@pytest.mark.parametrize("together", [False, True], ids=["apart", "one batch"])
+@pytest.mark.parametrize(
+    ("arrival", "shown"),
+    [("deleted restored", True), ("restored deleted", False), ("deleted restored deleted", False)],
+    ids=["restored last", "deleted last", "deleted again"],
+)
+def test_the_bin_follows_the_order_of_arrival(
+    apply: Apply, store: Store, together: bool, arrival: str, shown: bool
+) -> None:
+    known: dict[str, CommerceChange] = {
+        "deleted": product_deletion("p1", 5),
+        "restored": product_change("p1", variant_state("v1"), seconds=1, revives=True),
+    }
+    changes = [product_change("p1", variant_state("v1"), seconds=1), *(known[w] for w in arrival.split())]
+
+    for batch in [changes] if together else [[change] for change in changes]:
+        apply(*batch)
+
+    assert eligible(store) == (["p1"] if shown else [])
+
+
+def test_a_described_product_takes_over_its_placeholder(apply: Apply, tables: Tables, store: Store) -> None:
+    apply(order_change("order", "p1"))
+    assert eligible(store) == []
+
+    apply(product_change("p1", variant_state("v1"), seconds=-100))
+
+    assert eligible(store) == ["p1"]
+    assert tables()["orders"][0]["basket"] == ["p1"]
