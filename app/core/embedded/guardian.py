@@ -163,7 +163,7 @@ class Supervised:
             self._retry_at = None
             try:
                 self._spawn()
-            except OSError as error:
+            except (OSError, ServiceError, subprocess.SubprocessError) as error:
                 _log(f"{self.service.name} cannot be run: {error}")
                 self._fail(now)
         return None if self._retry_at is None else max(0.0, self._retry_at - now)
@@ -227,9 +227,9 @@ def guard(directory: Path, owner: int, services: Sequence[Service]) -> None:
     except OwnerGone:
         pass
     except ServiceError as error:
-        _report({"error": str(error)})
+        _report_failure(str(error))
     except (OSError, subprocess.SubprocessError) as error:
-        _report({"error": f"The embedded services under {directory} do not start: {error}."})
+        _report_failure(f"The embedded services under {directory} do not start: {error}.")
     finally:
         end(supervised)
 
@@ -260,6 +260,11 @@ def _report(message: dict[str, Any]) -> None:
     """Tell the owner, who reads one line and closes; whether it still listens is the watch's matter."""
     with suppress(OSError):
         os.write(sys.stdout.fileno(), json.dumps(message).encode() + b"\n")
+
+
+def _report_failure(sentence: str) -> None:
+    _log(sentence)
+    _report({"error": sentence})
 
 
 def _log(text: str) -> None:
