@@ -4,7 +4,8 @@ Amounts are integers in the smallest unit of an ISO 4217 currency (cents, yen, f
 sums are exact and no float ever touches a price.
 """
 
-from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
+import re
+from decimal import ROUND_HALF_UP, Context, Decimal, InvalidOperation
 from typing import Final
 
 # ISO 4217 currencies whose minor unit is not 1/100 (ISO 4217:2015, table A.1, "Mnr Unt").
@@ -15,6 +16,9 @@ _EXPONENTS: Final[dict[str, int]] = {
 }  # fmt: skip
 # PostgreSQL's bigint; a larger amount is a mistake of the sender.
 _LIMIT: Final = 2**63 - 1
+# Wide enough that an amount is rounded once, to the minor unit, however many digits it brings.
+_WIDE: Final = Context(prec=200)
+_NUMBER: Final = re.compile(r"[+-]?[0-9]{1,30}(\.[0-9]{0,100})?([eE][+-]?[0-9]{1,2})?")
 
 
 def exponent(currency: str) -> int:
@@ -28,15 +32,18 @@ def to_minor(amount: str | int | float | Decimal, currency: str) -> int:
     Half a minor unit rounds away from zero, as on an invoice.
 
     Raises:
-        ValueError: if ``amount`` is not a finite number or does not fit in 63 bits.
+        ValueError: if ``amount`` is no finite decimal number or does not fit in 63 bits. The text does not repeat
+            it: amounts are the merchant's business.
     """
+    if isinstance(amount, str) and not _NUMBER.fullmatch(amount):
+        raise ValueError("not an amount of money")
     try:
         value = amount if isinstance(amount, Decimal) else Decimal(str(amount))
-        minor = int(value.scaleb(exponent(currency)).quantize(Decimal(1), ROUND_HALF_UP))
+        minor = int(value.scaleb(exponent(currency), _WIDE).quantize(Decimal(1), ROUND_HALF_UP, _WIDE))
     except (InvalidOperation, OverflowError, ValueError) as error:
-        raise ValueError(f"not an amount of money: {amount!r}") from error
+        raise ValueError("not an amount of money") from error
     if abs(minor) > _LIMIT:
-        raise ValueError(f"amount of money out of range: {amount!r}")
+        raise ValueError("amount of money out of range")
     return minor
 
 
