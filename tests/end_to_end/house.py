@@ -127,7 +127,8 @@ def open_house(directory: Path, platforms: tuple[Platform, ...], orders: int) ->
             migrate(db.engine)
             for platform in platforms:
                 port = free_port()
-                shop = small(load_shop(platform, base_url=f"http://127.0.0.1:{port}"), orders)
+                shop = load_shop(platform, base_url=f"http://127.0.0.1:{port}")
+                shop = dataclasses.replace(shop, orders=shop.orders[-orders:])
                 store, keys = add_store(
                     platform,
                     shop.domain,
