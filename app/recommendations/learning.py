@@ -47,6 +47,15 @@ def learn(connection: Connection, store_id: int, baskets: Sequence[BasketChange]
         return
     parameters = _parameters(connection, store_id)
     increment = cooccurrence.increment(parameters, contributions)
+    amounts = zip(
+        increment.product_orders.tolist(),
+        increment.product_weights.tolist(),
+        increment.product_popularity.tolist(),
+        strict=True,
+    )
+    counted = dict(zip(increment.products.tolist(), amounts, strict=True))
+    # A product whose companions changed may have kept its own counts: {a, b} became {a, c}.
+    touched = np.union1d(increment.products, increment.neighbours.products).tolist()
     execute_rows(
         connection,
         """
@@ -58,14 +67,9 @@ def learn(connection: Connection, store_id: int, baskets: Sequence[BasketChange]
             weight = c.weight + excluded.weight, popularity = c.popularity + excluded.popularity, stale = true
         """,
         [
-            {"product_id": p, "orders": o, "weight": w, "popularity": y}
-            for p, o, w, y in zip(
-                increment.products.tolist(),
-                increment.product_orders.tolist(),
-                increment.product_weights.tolist(),
-                increment.product_popularity.tolist(),
-                strict=True,
-            )
+            {"product_id": product, "orders": orders, "weight": weight, "popularity": popularity}
+            for product in touched
+            for orders, weight, popularity in [counted.get(product, (0, 0, 0))]
         ],
         store=store_id,
     )
