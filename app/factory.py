@@ -12,6 +12,7 @@ from app.core.api import ProblemApi, register_errors, security_headers
 from app.core.config import ConfigurationError, Settings, load_settings
 from app.core.crypto import keys_on_disk, open_vault
 from app.core.db import db, init_db
+from app.core.documentation import init_documentation
 from app.core.limits import init_limits
 from app.core.logging import configure_logging
 from app.core.queues import DELIVERIES, HintSender
@@ -76,6 +77,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     api.register_blueprint(deliveries.blueprint)
     for blueprint in (health.blueprint, widget.blueprint, webhooks.blueprint):
         app.register_blueprint(blueprint)
+    init_documentation(app, api.spec)
     return app
 
 

@@ -151,6 +151,9 @@ class ProblemApi(Api):
     def _register_error_handlers(self) -> None:
         """Leave errors to ``register_errors``: smorest's own handler drops headers such as Retry-After."""
 
+    def _register_pagination_header(self) -> None:
+        """Describe no pagination header: lists page by a cursor in the body."""
+
     def _register_responses(self) -> None:
         """Name the problems, so that operations can refer to them."""
         named = {HTTPStatus(status).name: kind.title for status, kind in PROBLEMS.items()}
