@@ -64,15 +64,15 @@ def _load_lists(store_id: int, strategy: str, subjects: Sequence[str]) -> dict[s
 
 def put_lists(
     store_id: int, strategy: str, lists: Mapping[str, list[Candidate]], *, only_missing: bool = False
-) -> None:
-    """Put ready lists into Redis, for the strategy's time to live. Quietly does nothing where it is down.
+) -> bool:
+    """Put ready lists into Redis, for the strategy's time to live; return whether it took them.
 
     ``only_missing`` leaves lists alone that are there: for readers, who may hold an older one than a publisher.
     What readers ask for in vain is remembered for a short time only: anybody can make up product ids.
     """
     ttl_s = STRATEGIES[strategy].ttl_s
 
-    def put() -> None:
+    def put() -> bool:
         pipeline = redis_client().pipeline(transaction=False)
         for subject, items in lists.items():
             lives_s = ttl_s if items or not only_missing else CARD_TTL_S
@@ -80,9 +80,9 @@ def put_lists(
                 _list_key(store_id, strategy, subject), orjson.dumps(items), ex=lives_s, nx=only_missing
             )
         pipeline.execute()
+        return True
 
-    if lists:
-        breaker().call(put, otherwise=None)
+    return breaker().call(put, otherwise=False) if lists else True
 
 
 def get_cards(store_id: int, product_ids: Sequence[str]) -> dict[str, Card]:

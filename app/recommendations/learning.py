@@ -19,7 +19,7 @@ from sqlalchemy import Connection
 from app.commerce.changes import SALES
 from app.commerce.ingest import BASKET_SQL, BasketChange, lock_commerce
 from app.commerce.store import Store
-from app.core.db import db, execute_rows, now
+from app.core.db import db, execute_rows, lock_store, now
 from app.recommendations import cache, cooccurrence
 from app.recommendations.cooccurrence import Contribution, Neighbours, Parameters
 from app.recommendations.strategies import BEST_SELLERS, FREQUENTLY_BOUGHT_TOGETHER
@@ -38,6 +38,7 @@ _SEGMENTS: Final = 16
 # epoch long before the exponent reaches its limit of 16 half-lives.
 _EPOCH_HALF_LIVES: Final = 8
 _DAY_ZERO: Final = date(1970, 1, 1)
+_PUBLISHING_LOCK: Final = 3
 
 
 def learn(connection: Connection, store_id: int, baskets: Sequence[BasketChange]) -> None:
@@ -115,7 +116,8 @@ def _parameters(connection: Connection, store_id: int) -> Parameters:
 
 def _head(connection: Connection, store_id: int) -> Any:
     return connection.exec_driver_sql(
-        "SELECT epoch, half_life_days, basket_cap, orders FROM learned_model WHERE store_id = %(store)s",
+        "SELECT epoch, half_life_days, basket_cap, orders, version, learned_at FROM learned_model"
+        " WHERE store_id = %(store)s",
         {"store": store_id},
     ).first()
 
@@ -163,34 +165,44 @@ def publish_stale(store_id: int) -> int:
     """Publish the lists of all products whose counts changed since; return how many.
 
     Only products that an order touched are published anew. The others' ratios drift with the number of
-    orders until the next rebuild, by less than a change of one order makes.
+    orders until the next rebuild, by less than a change of one order makes. A product stays stale where Redis did
+    not take its list: the list that Redis still holds would outlive this one.
     """
-    totals = None
-    published = 0
+    totals: _Totals | None = None
+    published, last = 0, 0
     while True:
         connection = db.session.connection()
-        stale = _take_stale(connection, store_id)
+        # One at a time, and not while a rebuild replaces what is read here.
+        lock_store(connection, store_id, _PUBLISHING_LOCK)
+        stale = _take_stale(connection, store_id, last)
         if not stale:
             db.session.rollback()
             break
         if totals is None:
+            _publish_best_sellers(connection, store_id)
+        if totals is None or totals.state != _state(connection, store_id):
             totals = _Totals(connection, store_id)
         _publish_products(connection, store_id, stale, totals)
         db.session.commit()
-        published += len(stale)
+        published, last = published + len(stale), stale[-1]
     if published:
-        _publish_best_sellers(store_id)
         log.info("lists_published", store_id=store_id, products=published)
     return published
 
 
-def _take_stale(connection: Connection, store_id: int) -> list[int]:
+def _take_stale(connection: Connection, store_id: int, after: int) -> list[int]:
     rows = connection.exec_driver_sql(
-        "SELECT product_id FROM product_count WHERE store_id = %(store)s AND stale ORDER BY product_id"
-        f" LIMIT {_PUBLISH_BATCH} FOR UPDATE SKIP LOCKED",
-        {"store": store_id},
+        "SELECT product_id FROM product_count WHERE store_id = %(store)s AND stale AND product_id > %(after)s"
+        f" ORDER BY product_id LIMIT {_PUBLISH_BATCH} FOR UPDATE SKIP LOCKED",
+        {"store": store_id, "after": after},
     )
     return [row[0] for row in rows]
+
+
+def _state(connection: Connection, store_id: int) -> tuple[int, datetime]:
+    """Return what changes with everything that is learned."""
+    head = _head(connection, store_id)
+    return head.version, head.learned_at
 
 
 class _Totals:
@@ -199,6 +211,7 @@ class _Totals:
     def __init__(self, connection: Connection, store_id: int) -> None:
         from app.recommendations import ranking  # Numba: in jobs only
 
+        self.state = _state(connection, store_id)
         rows = connection.exec_driver_sql(
             "SELECT c.product_id, c.orders, c.weight, p.platform_id FROM product_count c"
             " JOIN product p ON p.id = c.product_id WHERE c.store_id = %(store)s ORDER BY c.product_id",
@@ -227,7 +240,8 @@ def _publish_products(connection: Connection, store_id: int, products: list[int]
     ranked = ranking.rank(neighbours, totals.orders, totals.products, totals.gates, LIST_LENGTH)
     lists: dict[str, list[cache.Candidate]] = {totals.platform_ids[p]: [] for p in products}
     lists |= _as_lists(ranked, totals.platform_ids)
-    _store_lists(connection, store_id, FREQUENTLY_BOUGHT_TOGETHER, lists)
+    if not _store_lists(connection, store_id, FREQUENTLY_BOUGHT_TOGETHER, lists):
+        return
     connection.exec_driver_sql(
         "UPDATE product_count SET stale = false WHERE store_id = %(store)s"
         " AND product_id = ANY(%(ids)s::bigint[])",
@@ -287,8 +301,7 @@ def _compact(
     _append_segments(connection, store_id, neighbours.select(np.array(sorted(many), np.int64)))
 
 
-def _publish_best_sellers(store_id: int) -> None:
-    connection = db.session.connection()
+def _publish_best_sellers(connection: Connection, store_id: int) -> None:
     rows = connection.exec_driver_sql(
         "SELECT p.platform_id, c.orders FROM product_count c JOIN product p ON p.id = c.product_id"
         " WHERE c.store_id = %(store)s AND c.orders > 0 ORDER BY c.popularity DESC, c.product_id"
@@ -297,12 +310,12 @@ def _publish_best_sellers(store_id: int) -> None:
     )
     items = [{"id": platform_id, "orders": orders} for platform_id, orders in rows]
     _store_lists(connection, store_id, BEST_SELLERS, {"": items})
-    db.session.commit()
 
 
 def _store_lists(
     connection: Connection, store_id: int, strategy: str, lists: dict[str, list[cache.Candidate]]
-) -> None:
+) -> bool:
+    """Write lists to PostgreSQL and to Redis; return whether Redis took them."""
     execute_rows(
         connection,
         """
@@ -317,7 +330,7 @@ def _store_lists(
         strategy=strategy,
     )
     # Before the commit: should this process die in between, the lists are still stale and published again.
-    cache.put_lists(store_id, strategy, lists)
+    return cache.put_lists(store_id, strategy, lists)
 
 
 # --- rebuild --------------------------------------------------------------------------------------------
@@ -326,13 +339,15 @@ def _store_lists(
 def rebuild(store_id: int, on_progress: Callable[[int, int], None] | None = None) -> int:
     """Count a store's orders anew from their lines and publish every list; return the number of orders.
 
-    Intake goes on meanwhile; applying waits. Readers see the old lists until the new ones are committed.
+    Intake goes on meanwhile; applying and publishing wait. Readers of PostgreSQL see the old lists until the new
+    ones are committed; Redis gets each as it is made.
     ``on_progress`` is called with (products done, products in all).
     """
     from app.recommendations import ranking  # Numba: in jobs only
 
     connection = db.session.connection()
     lock_commerce(connection, store_id)
+    lock_store(connection, store_id, _PUBLISHING_LOCK)
     parameters = _rebuild_parameters(connection, store_id)
     _refresh_stored_baskets(connection, store_id)
     baskets = _read_baskets(connection, store_id)
@@ -354,18 +369,22 @@ def rebuild(store_id: int, on_progress: Callable[[int, int], None] | None = None
             strict=False,
         ),
     )
-    done = 0
+    done, taken = 0, True
     for block in built.blocks():
         _append_segments(connection, store_id, block.neighbours)
         lists = _as_lists(block.ranked, platform_ids)
-        _store_lists(connection, store_id, FREQUENTLY_BOUGHT_TOGETHER, lists)
+        taken &= _store_lists(connection, store_id, FREQUENTLY_BOUGHT_TOGETHER, lists)
         unlisted -= lists.keys()
         done += len(block.neighbours.products)
         if on_progress:
             on_progress(done, len(built.products))
-    cache.put_lists(store_id, FREQUENTLY_BOUGHT_TOGETHER, {subject: [] for subject in unlisted})
+    taken &= cache.put_lists(store_id, FREQUENTLY_BOUGHT_TOGETHER, {subject: [] for subject in unlisted})
+    _publish_best_sellers(connection, store_id)
+    if not taken:  # what Redis still holds is old: let it be published again
+        connection.exec_driver_sql(
+            "UPDATE product_count SET stale = true WHERE store_id = %(store)s", {"store": store_id}
+        )
     db.session.commit()
-    _publish_best_sellers(store_id)
     log.info("model_rebuilt", store_id=store_id, orders=built.orders, products=len(built.products))
     return built.orders
 
