@@ -77,6 +77,16 @@ class Variant(Model):
     state_digest: Mapped[bytes]
 
 
+# Whether variant ``v`` can be bought now: by the shop's word, else by stock. Its stock is what its product's message
+# stated, until a location's level is newer: then the sum of the known levels. That is wrong in a shop
+# whose other locations have not reported since, until the product's own message follows.
+BUYABLE_SQL: Final = """COALESCE(v.stated_available, v.sells_when_out OR v.stock IS NULL OR COALESCE(
+    (SELECT sum(l.available) FROM inventory_level l
+        WHERE l.store_id = v.store_id AND l.inventory_item_id = v.inventory_item_id
+        HAVING max(l.source_updated_at) > v.source_updated_at),
+    v.stock) > 0)"""
+
+
 class InventoryLevel(Model):
     """How many of an inventory item one location has to sell (Shopify)."""
 

@@ -15,6 +15,7 @@ from typing import Any, Final
 import orjson
 from sqlalchemy import Connection
 
+from app.commerce.catalog import BUYABLE_SQL
 from app.commerce.changes import (
     SALES,
     CartChange,
@@ -387,22 +388,11 @@ def _write_levels(connection: Connection, store_id: int, changes: Sequence[Inven
 
 
 def _refresh_availability(connection: Connection, product_ids: list[int]) -> None:
-    """Decide whether products can be bought: by the shop's word, else by stock.
-
-    A variant's stock is what its product's message stated, until a location's level is newer: then the sum of
-    the known levels. That can be too low in a shop with locations that never reported, until the product's
-    own message follows; it is never too high.
-    """
+    """Decide whether products can be bought: by the shop's word, else by whether any variant can."""
     connection.exec_driver_sql(
-        """
-        UPDATE product p SET available = COALESCE(p.stated_available, EXISTS (
-            SELECT FROM variant v
-            LEFT JOIN LATERAL (
-                SELECT sum(l.available) AS available, max(l.source_updated_at) AS at FROM inventory_level l
-                WHERE l.store_id = v.store_id AND l.inventory_item_id = v.inventory_item_id
-            ) level ON true
-            WHERE v.product_id = p.id AND COALESCE(v.stated_available, v.sells_when_out OR v.stock IS NULL OR
-                CASE WHEN level.at > v.source_updated_at THEN level.available ELSE v.stock END > 0)))
+        f"""
+        UPDATE product p SET available = COALESCE(p.stated_available,
+            EXISTS (SELECT FROM variant v WHERE v.product_id = p.id AND {BUYABLE_SQL}))
         WHERE p.id = ANY(%(ids)s::bigint[])
         """,
         {"ids": product_ids},

@@ -14,7 +14,7 @@ from typing import Any, Final
 import orjson
 from sqlalchemy import Connection
 
-from app.commerce.catalog import ELIGIBLE_SQL
+from app.commerce.catalog import BUYABLE_SQL, ELIGIBLE_SQL
 from app.core.db import db
 from app.core.redis import breaker, redis_client
 from app.recommendations.strategies import STRATEGIES
@@ -112,8 +112,7 @@ def load_cards(connection: Connection, store_id: int, product_ids: Sequence[str]
         LEFT JOIN LATERAL (
             SELECT v.platform_id, v.price, v.image_url FROM variant v
             WHERE v.store_id = p.store_id AND v.product_id = p.id
-            ORDER BY COALESCE(v.stated_available, v.sells_when_out OR v.stock IS NULL OR v.stock > 0) DESC,
-                v.position, v.id
+            ORDER BY {BUYABLE_SQL} DESC, v.position, v.id
             LIMIT 1
         ) v ON true
         WHERE p.store_id = %(store)s AND p.platform_id = ANY(%(ids)s::text[])
