@@ -18,7 +18,7 @@ def strongest_pairs(store_id: int, limit: int) -> list[dict[str, Any]]:
     rows = db.session.connection().exec_driver_sql(
         f"""
         SELECT l.subject AS product_id, p.title AS product, {_COLUMNS},
-            round((i->>'orders')::numeric / m.orders, 5)::float AS support
+            round((i->>'orders')::numeric / NULLIF(m.orders, 0), 5)::float AS support
         FROM published_list l
         JOIN learned_model m ON m.store_id = l.store_id
         CROSS JOIN jsonb_array_elements(l.items) i
