@@ -10,7 +10,18 @@ from typing import Any
 
 import orjson
 from flask import Flask, current_app, g
-from sqlalchemy import BigInteger, Connection, CursorResult, DateTime, Engine, LargeBinary, MetaData, Text, create_engine, text
+from sqlalchemy import (
+    BigInteger,
+    Connection,
+    CursorResult,
+    DateTime,
+    Engine,
+    LargeBinary,
+    MetaData,
+    Text,
+    create_engine,
+    text,
+)
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import DeclarativeBase, Session
 
