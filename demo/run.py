@@ -90,7 +90,9 @@ def run(settings: Settings, *, orders: int, once: bool) -> int:
         ConfigurationError: if a setting is wrong.
         embedded.ServiceError: if an embedded service cannot be started.
     """
-    signal.signal(signal.SIGTERM, _interrupt)
+    # Also where a shell started the demo in the background, with SIGINT ignored.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _interrupt)
     try:
         with ExitStack() as stack:
             _run(settings, orders, once, stack)
