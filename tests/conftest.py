@@ -4,15 +4,18 @@ Services named by DATABASE_URL and REDIS_URL are used, else the embedded ones, s
 processes. Each test process has a database of its own, emptied before each test that asks for one.
 """
 
+import io
 import os
 import shutil
+import socket
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 from cryptography.fernet import Fernet
 from flask import Flask
 from flask.testing import FlaskClient
@@ -20,11 +23,15 @@ from redis import Redis
 from sqlalchemy import create_engine, make_url, text
 
 from app.commerce.store import NewKeys, Store, add_store
-from app.core import embedded
+from app.core import api, embedded, queues
 from app.core.config import Settings, load_settings
 from app.core.db import Model, db
 from app.core.migrations import migrate
+from app.core.redis import Breaker
 from app.factory import create_app
+from app.recommendations import cache
+from app.recommendations import cache
+from webhooks import routes
 
 SHOPIFY_SECRET = "hush"
 SHOPIFY_OLD_SECRET = "old-hush"
@@ -127,7 +134,11 @@ def app(shared_app: Flask) -> Iterator[Flask]:
         shared_app.extensions["pannier_redis"].flushdb()
         for name in ("pannier_access", "pannier_ready_bytes"):
             shared_app.extensions[name]._found.clear()
+        shared_app.extensions["pannier_failures"]._counts.clear()
         shared_app.extensions.pop("pannier_receivers", None)
+        shared_app.extensions["pannier_redis_breaker"] = Breaker()
+        cache._versions.found.clear()
+        cache._versions.found.clear()
         yield shared_app
         db.session.rollback()
 
@@ -139,9 +150,66 @@ def client(app: Flask) -> FlaskClient:
 
 
 @pytest.fixture
+def make_app(settings: Settings) -> Iterator[Callable[..., Flask]]:
+    """Make further applications on the same services, with other settings."""
+    made: list[Flask] = []
+
+    def make(**changes: Any) -> Flask:
+        made.append(create_app(replace(settings, **changes)))
+        return made[-1]
+
+    yield make
+    for app in made:
+        with app.app_context():
+            db.engine.dispose()
+
+
+@pytest.fixture
+def closed_port() -> int:
+    """A port of 127.0.0.1 on which nobody listens."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture
+def dead_database(closed_port: int) -> str:
+    """The address of a PostgreSQL that is down."""
+    return f"postgresql+psycopg://pannier:not-logged@127.0.0.1:{closed_port}/pannier"
+
+
+@pytest.fixture
+def dead_redis(closed_port: int) -> str:
+    """The address of a Redis that is down."""
+    return f"redis://:not-logged@127.0.0.1:{closed_port}/0"
+
+
+@pytest.fixture
+def logged(shared_app: Flask, monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
+    """What the routes and error handlers write into the log during this test, at every level."""
+    written = io.StringIO()
+    logger = structlog.wrap_logger(
+        structlog.PrintLogger(written),
+        processors=structlog.get_config()["processors"],
+        wrapper_class=structlog.make_filtering_bound_logger(0),
+    )
+    for module in (api, routes, queues):
+        monkeypatch.setattr(module, "log", logger)
+    return written
+
+
+@pytest.fixture
 def redis(app: Flask) -> Redis:
     """The application's Redis."""
     return app.extensions["pannier_redis"]
+
+
+@pytest.fixture
+def redis_down(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody answers at the application's Redis."""
+    for name in ("pannier_redis", "pannier_queue_redis"):
+        # Port 1 of this machine: refused at once.
+        monkeypatch.setitem(app.extensions, name, Redis.from_url("redis://127.0.0.1:1/0", retry=None))
 
 
 @pytest.fixture

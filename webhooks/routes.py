@@ -18,10 +18,11 @@ from sqlalchemy import select
 
 from app.commerce.store import SHOPIFY, WOOCOMMERCE, Store
 from app.core import metrics
+from app.core.api import read_body
 from app.core.config import Settings
 from app.core.crypto import vault
 from app.core.db import db, now
-from app.core.errors import BadRequest, NotFound, TooLarge, Unauthorized
+from app.core.errors import BadRequest, NotFound, Unauthorized
 from app.core.limits import PINGS, SIGNATURES, count_failure
 from app.core.queues import HintSender
 from connectors.base import Connector, DeliveryHeaders
@@ -153,11 +154,7 @@ def _headers() -> dict[str, str]:
 
 def _raw_body() -> bytes:
     settings: Settings = current_app.extensions["pannier_settings"]
-    limit = settings.webhook_max_bytes
-    request.max_content_length = limit
-    if (request.content_length or 0) > limit:
-        raise TooLarge(f"The body is larger than {limit} bytes.")
-    return request.get_data(cache=False)
+    return read_body(settings.webhook_max_bytes)
 
 
 def _is_ping(raw: bytes) -> bool:

@@ -70,15 +70,15 @@ class BodyParser(FlaskParser):
     """
 
     def _raw_load_json(self, req: Request) -> Any:
-        body = req.get_data()
+        body = read_body(req.max_content_length)
         if not body:
             return missing
         if not is_json_request(req):
             raise UnsupportedMediaType("The body must be JSON, sent as application/json.")
-        return orjson.loads(body)
-
-    def _handle_invalid_json_error(self, error: Exception, req: Request, *_: Any, **__: Any) -> NoReturn:  # noqa: ARG002
-        raise BadRequest("The body is not JSON.") from error
+        try:
+            return orjson.loads(body)
+        except orjson.JSONDecodeError as error:
+            raise BadRequest("The body is not JSON.") from error
 
     def handle_error(self, error: ValidationError, *_: Any, **__: Any) -> NoReturn:
         """Name every parameter that is wrong."""
@@ -122,6 +122,22 @@ def json_response(value: Any, status: int = 200, headers: dict[str, str] | None 
     response = Response(orjson.dumps(value), status, mimetype="application/json")
     response.headers.update(headers or {})
     return response
+
+
+def read_body(limit: int | None) -> bytes:
+    """Return the raw body of the request.
+
+    Raises:
+        TooLarge: if it has more than ``limit`` bytes.
+    """
+    stated = request.content_length
+    request.max_content_length = limit
+    if limit is None or (stated is not None and stated <= limit):
+        return request.get_data(cache=False)
+    # Werkzeug cuts off a body that does not state its length, instead of refusing it.
+    if stated is not None or len(body := request.get_data(cache=False)) >= limit:
+        raise TooLarge(f"The body is larger than {limit} bytes.")
+    return body
 
 
 def problem(

@@ -41,7 +41,8 @@ body { margin: 0 auto; max-width: 76rem; padding: 2rem 1.5rem 6rem; background: 
 @media (min-width: 62rem) { body { display: grid; grid-template-columns: 15rem minmax(0, 1fr); column-gap: 3rem }
   header { grid-column: 1 / -1 } nav { position: sticky; top: 1.5rem; align-self: start; max-height: 94vh;
   overflow: auto } }
-header { margin-bottom: 1.5rem } h1 { margin: 0 } h2 { margin: 2.5rem 0 .5rem } h3 { margin: 2.25rem 0 .25rem; font-size: 1.05rem }
+header { margin-bottom: 1.5rem } h1 { margin: 0 }
+h2 { margin: 2.5rem 0 .5rem } h3 { margin: 2.25rem 0 .25rem; font-size: 1.05rem }
 main > :first-child { margin-top: 0 }
 nav { font-size: .9rem } nav ul { list-style: none; margin: .25rem 0 1rem; padding: 0 }
 nav li { overflow-wrap: anywhere; padding: .1rem 0 } nav b { font-weight: 600 }
