@@ -157,7 +157,9 @@ def send(
             postbox.close()
 
     started = time.perf_counter()
-    threads = [threading.Thread(target=work, args=(postbox,), daemon=True) for postbox in postboxes]
+    threads = [
+        threading.Thread(target=work, args=(postbox,), name="demo-send", daemon=True) for postbox in postboxes
+    ]
     for thread in threads:
         thread.start()
     try:

@@ -46,7 +46,7 @@ _PALETTES: dict[str, Palette] = {
     "teal": Palette("#62a5a4", "#38706f", "#e6f3f2", "#eb9c7d", "#e1efee"),
 }
 _COLOURS = (
-    ("red", "red|retro spot|cherry|strawberry|ruby|poppy|holly|santa|union jack|toadstool|cerise"),
+    ("red", "red|retro spot|cherry|strawberry|ruby|holly|santa|union jack|toadstool|cerise"),
     ("pink", "pink|rose|roses|sweetheart|blossom|raspberry|fuchsia|babushka"),
     ("green", "green|apple|apples|mint|pistachio|olive|botanical|herb|leaf|woodland|tree"),
     ("blue", "blue|turquoise|aqua|seaside|denim|spaceboy|union|midnight"),

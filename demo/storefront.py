@@ -6,6 +6,7 @@ only.
 """
 
 import logging
+import socket
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -124,7 +125,7 @@ class StorefrontServer:
     @property
     def port(self) -> int:
         """The port that it listens on."""
-        return self._server.server_port
+        return self._server.port
 
     @property
     def url(self) -> str:
@@ -153,7 +154,12 @@ def serve(app: Flask, port: int) -> StorefrontServer:
     Raises:
         OSError: if the port is taken.
     """
-    server = make_server("127.0.0.1", port, app, threaded=True, request_handler=_QuietHandler)
+    # Werkzeug ends the whole process when it finds the port taken, so the port is bound here.
+    with socket.create_server(("127.0.0.1", port)) as listener:
+        bound = listener.getsockname()[1]
+        server = make_server(
+            "127.0.0.1", bound, app, threaded=True, request_handler=_QuietHandler, fd=listener.fileno()
+        )
     return StorefrontServer(app, server)
 
 
