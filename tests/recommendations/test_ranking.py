@@ -9,7 +9,7 @@ from random import Random
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from app.recommendations import association, ranking
@@ -422,6 +422,9 @@ def test_strongest_pairs_equal_brute_force(baskets: list[list[int]], least: int,
 
 
 @given(st.integers(0, 10**6), st.integers(0, 10**6), st.integers(0, 10**6), st.integers(0, 10**6))
+@example(1001, 999, 1000, 1_000_000).via("every cell is near independence, or none")
+@example(1005, 998_995, 998_995, 998_003_005).via("half a percent from independence")
+@example(10_000, 990_001, 10_000, 990_000).via("one order from independence")
 def test_the_scalar_likelihood_ratio_equals_the_vectorised_one(
     k11: int, k12: int, k21: int, k22: int
 ) -> None:
