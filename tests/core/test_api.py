@@ -23,7 +23,7 @@ class Body(Schema):
         unknown = RAISE
 
     number = fields.Integer(required=True, strict=True)
-    inner = fields.Nested(lambda: Body())
+    inner = fields.Nested("Body")
 
 
 def small_app() -> Flask:
