@@ -30,7 +30,6 @@ from app.core.migrations import migrate
 from app.core.redis import Breaker
 from app.factory import create_app
 from app.recommendations import cache
-from app.recommendations import cache
 from webhooks import routes
 
 SHOPIFY_SECRET = "hush"
@@ -138,7 +137,6 @@ def app(shared_app: Flask) -> Iterator[Flask]:
         shared_app.extensions.pop("pannier_receivers", None)
         shared_app.extensions["pannier_redis_breaker"] = Breaker()
         cache._versions.found.clear()
-        cache._versions.found.clear()
         yield shared_app
         db.session.rollback()
 
@@ -205,11 +203,10 @@ def redis(app: Flask) -> Redis:
 
 
 @pytest.fixture
-def redis_down(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody answers at the application's Redis."""
+def redis_down(app: Flask, dead_redis: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The Redis of the application is down during this test."""
     for name in ("pannier_redis", "pannier_queue_redis"):
-        # Port 1 of this machine: refused at once.
-        monkeypatch.setitem(app.extensions, name, Redis.from_url("redis://127.0.0.1:1/0", retry=None))
+        monkeypatch.setitem(app.extensions, name, Redis.from_url(dead_redis, retry=None))
 
 
 @pytest.fixture
