@@ -13,7 +13,7 @@ import orjson
 import structlog
 from flask import current_app
 from sqlalchemy import Connection, delete, func, select, text, update
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DataError, IntegrityError
 
 from app.commerce import ingest
 from app.commerce.changes import CommerceChange, PrivacyRequest
@@ -37,6 +37,19 @@ _TURN_S: Final = 20.0
 # Pending for longer than this means that a hint was lost.
 _LEFT_BEHIND: Final = timedelta(seconds=5)
 _RETENTION_BATCH: Final = 5_000
+# What can come of a delivery's own content. Nothing else (a database that is down, read-only or behind the code,
+# a missing secret key, a worker out of time) may empty the inbox into quarantine.
+_POISON: Final = (
+    DataError,
+    IntegrityError,
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    LookupError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
 
 
 def drain(store_id: int) -> None:
@@ -46,30 +59,33 @@ def drain(store_id: int) -> None:
     deadline = time.monotonic() + _TURN_S
     while _pending(store_id):
         if not _drain_under_lock(store_id, batch_size, deadline):
-            return  # another worker is at it; it looks again after it let go of the lock
+            # Another worker is at it and looks again after it let go of the lock, or somebody else holds the rows
+            # and the sweep comes back to them.
+            return
         if time.monotonic() > deadline:
             enqueue(DELIVERIES, DRAIN, store_id)
             return
 
 
-def _drain_under_lock(store_id: int, batch_size: int, deadline: float) -> bool:
-    """Drain until nothing is pending or the turn is over; return False where another drain holds the store.
+def _drain_under_lock(store_id: int, batch_size: int, deadline: float) -> int:
+    """Drain until nothing is pending or the turn is over; return how many deliveries were processed.
 
     The lock belongs to a connection of its own, so that it ends with the process, however that ends.
     """
+    drained = 0
     with db.engine.connect() as guard:
         key = {"room": _DRAIN_LOCK, "store": store_id % 2**31}
         if not guard.scalar(text("SELECT pg_try_advisory_lock(:room, :store)"), key):
-            return False
+            return 0
         guard.commit()
         try:
-            while time.monotonic() < deadline and drain_batch(store_id, batch_size):
-                pass
+            while time.monotonic() < deadline and (done := drain_batch(store_id, batch_size)):
+                drained += done
             learning.publish_stale(store_id)
         finally:
             guard.execute(text("SELECT pg_advisory_unlock(:room, :store)"), key)
             guard.commit()
-    return True
+    return drained
 
 
 def drain_batch(store_id: int, limit: int) -> int:
@@ -80,31 +96,13 @@ def drain_batch(store_id: int, limit: int) -> int:
     with metrics.DRAIN_SECONDS.time():
         try:
             return _process(store_id, limit)
-        except OperationalError:
+        except _POISON as error:
             db.session.rollback()
-            raise  # the database is ill, not the delivery
-        except (DBAPIError, ArithmeticError, LookupError, TypeError, ValueError) as error:
+            log.warning("batch_failed_trying_singly", store_id=store_id, error=type(error).__name__)
+            return sum(_process_or_quarantine(store_id) for _ in range(limit))
+        except Exception:
             db.session.rollback()
-            if limit > 1:
-                log.warning("batch_failed_trying_singly", store_id=store_id, error=type(error).__name__)
-                return sum(_process_or_quarantine(store_id) for _ in range(limit))
-            return _process_or_quarantine(store_id)
-
-
-def _process_or_quarantine(store_id: int) -> int:
-    try:
-        return _process(store_id, 1)
-    except OperationalError:
-        db.session.rollback()
-        raise
-    except (DBAPIError, ArithmeticError, LookupError, TypeError, ValueError) as error:
-        db.session.rollback()
-        poisoned = _take(store_id, 1)
-        reason = f"apply_failed: {type(error).__name__}"
-        _close(db.session.connection(), [(d.id, QUARANTINED, reason) for d in poisoned])
-        db.session.commit()
-        log.error("delivery_quarantined", store_id=store_id, ids=[d.id for d in poisoned], reason=reason)
-        return len(poisoned)
+            raise
 
 
 def _process(store_id: int, limit: int) -> int:
@@ -113,7 +111,33 @@ def _process(store_id: int, limit: int) -> int:
     if store is None or not deliveries:
         db.session.rollback()
         return 0
-    connector = connector_for(store.platform)
+    _apply(store, deliveries)
+    return len(deliveries)
+
+
+def _process_or_quarantine(store_id: int) -> int:
+    store = db.session.get(Store, store_id)
+    deliveries = _take(store_id, 1) if store else []
+    if store is None or not deliveries:
+        db.session.rollback()
+        return 0
+    platform, ids = store.platform, [delivery.id for delivery in deliveries]
+    try:
+        _apply(store, deliveries)
+    except _POISON as error:
+        db.session.rollback()
+        reason = f"apply_failed: {type(error).__name__}"
+        _close(db.session.connection(), [(id_, QUARANTINED, reason) for id_ in ids])
+        db.session.commit()
+        metrics.DELIVERIES.labels(platform, QUARANTINED).inc(len(ids))
+        log.error("delivery_quarantined", store_id=store_id, ids=ids, reason=reason)
+    return len(ids)
+
+
+def _apply(store: Store, deliveries: Sequence[WebhookDelivery]) -> None:
+    """Process deliveries with everything that follows from them, and commit."""
+    store_id, platform = store.id, store.platform
+    connector = connector_for(platform)
     outcomes: list[tuple[int, str, str | None]] = []
     changes: list[CommerceChange] = []
     requests: list[PrivacyRequest] = []
@@ -141,10 +165,9 @@ def _process(store_id: int, limit: int) -> int:
     cache.replace_cards(db.session.connection(), store_id, applied.products)
     db.session.rollback()
     for _, status, reason in outcomes:
-        metrics.DELIVERIES.labels(store.platform, status).inc()
+        metrics.DELIVERIES.labels(platform, status).inc()
         if status == QUARANTINED:
             log.warning("delivery_quarantined", store_id=store_id, reason=reason)
-    return len(deliveries)
 
 
 def _outcome(delivery_id: int, translation: Translation) -> tuple[int, str, str | None]:
