@@ -1,6 +1,8 @@
 """The rebuild and the ranking, against increments, brute force and each other."""
 
 import math
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
@@ -443,6 +445,26 @@ def test_every_kernel_is_compiled_for_one_signature() -> None:
 
     called = ("_number_lines", "_transpose", "_count_rows", "_rank_rows", "_strongest_rows")
     assert [len(getattr(ranking, name).nopython_signatures) for name in called] == [1] * 5
+
+
+def test_a_process_that_has_computed_may_fork_and_compute_again() -> None:
+    program = """
+import os, numpy as np
+from app.recommendations import ranking
+from app.recommendations.cooccurrence import Parameters
+
+def compute():
+    baskets = ranking.Baskets(np.arange(0, 3001, 3), np.tile(np.arange(30), 100), np.zeros(1000, np.int64))
+    whole = ranking.rebuild(Parameters(0, 1.0, 9), baskets, ranking.Gates(), 5, block=10, threads=2)
+    return sum(len(block.ranked.others) for block in whole.blocks())
+
+expected = compute()
+child = os.fork()
+if child == 0:
+    os._exit(0 if compute() == expected == 60 else 1)
+raise SystemExit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+    assert subprocess.run([sys.executable, "-c", program], check=False, timeout=120).returncode == 0
 
 
 @pytest.mark.parametrize(
