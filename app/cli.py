@@ -288,7 +288,7 @@ def _show_new_keys(store: Store, keys: NewKeys, as_json: bool) -> None:
 def store_list(as_json: bool) -> None:
     """List the stores."""
     counts = dict(
-        db.session.execute(select(Order.store_id, func.count()).group_by(Order.store_id)).tuples().all()
+        db.session.execute(select(Order.store_id, func.count()).group_by(Order.store_id)).all()
     )
     rows = [
         {
