@@ -9,22 +9,23 @@ import hashlib
 import threading
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, LiteralString
 
+import psycopg
 from flask import current_app
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Engine
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from app.core.db import db
 from webhooks.models import PENDING, QUARANTINED
 
-_INSERT = """
+_INSERT: LiteralString = """
 INSERT INTO webhook_delivery (store_id, topic, dedupe_key, event_id, api_version, triggered_at, received_at,
     body, body_sha256, status, reason)
 VALUES {rows} ON CONFLICT (store_id, dedupe_key) DO NOTHING
 """
-_ROW = "(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
+_ROW: LiteralString = "(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
 # Enough for every thread of a process; each size is a prepared statement of its own.
 _LARGEST_GROUP = 32
 
@@ -80,7 +81,7 @@ class GroupCommit:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._connection: Connection | None = None
+        self._connection: psycopg.Connection[Any] | None = None
         self._queue: list[_Waiting] = []
         self._queue_lock = threading.Lock()
         self._door = threading.Lock()
@@ -89,7 +90,8 @@ class GroupCommit:
         """Return once ``row`` is committed.
 
         Raises:
-            sqlalchemy.exc.SQLAlchemyError: if it could not be written; then nothing is kept of it.
+            sqlalchemy.exc.OperationalError: if the database is away.
+            psycopg.Error: if it refuses the row.
         """
         mine = _Waiting(row)
         with self._queue_lock:
@@ -137,17 +139,30 @@ class GroupCommit:
                 raise
             self._run(sql, values)
 
-    def _run(self, sql: str, values: tuple[Any, ...]) -> None:
-        """Execute on the group's connection; a connection that saw an error is not used again."""
-        if self._connection is None:
-            self._connection = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+    def _run(self, sql: LiteralString, values: tuple[Any, ...]) -> None:
+        """Execute on the group's connection; a connection that saw an error is not used again.
+
+        The driver is called directly: SQLAlchemy's execution would cost as much again as the statement.
+        """
+        connection = self._connection or self._connect()
+        self._connection = None
         try:
-            self._connection.exec_driver_sql(sql, values)
+            connection.execute(sql, values, prepare=True)
+        except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+            connection.close()
+            raise OperationalError("INSERT INTO webhook_delivery", None, error) from error
         except BaseException:
-            broken, self._connection = self._connection, None
-            broken.invalidate()
-            broken.close()
+            connection.close()
             raise
+        self._connection = connection
+
+    def _connect(self) -> psycopg.Connection[Any]:
+        pooled = self._engine.raw_connection()
+        connection = pooled.driver_connection
+        pooled.detach()  # the group's own from now on: it must not wait for the requests' connections
+        assert isinstance(connection, psycopg.Connection)
+        connection.autocommit = True
+        return connection
 
 
 def keep(incoming: Incoming) -> None:

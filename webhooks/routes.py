@@ -15,6 +15,7 @@ import orjson
 import structlog
 from flask import Blueprint, Response, current_app, request
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from app.commerce.store import SHOPIFY, WOOCOMMERCE, Store
 from app.core import metrics
@@ -58,8 +59,11 @@ class ReceiverCache:
         if hit and hit[0] > time.monotonic():
             return hit[1]
         column = Store.domain if platform == SHOPIFY else Store.webhook_token
-        store = db.session.scalar(select(Store).where(Store.platform == platform, column == name))
-        receiver = Receiver(store.id, store.domain, store.webhook_secrets) if store else None
+        # A session of its own: the request's would hold its connection while it waits for the group's commit, which
+        # needs one too.
+        with Session(db.engine) as session:
+            store = session.scalar(select(Store).where(Store.platform == platform, column == name))
+            receiver = Receiver(store.id, store.domain, store.webhook_secrets) if store else None
         with self._lock:
             if len(self._found) > 10_000:
                 self._found.clear()
