@@ -1,0 +1,269 @@
+"""Who may see what: every route of the application, so that a new one cannot be forgotten."""
+
+import json
+import re
+import time
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import select, update
+from werkzeug.test import TestResponse
+
+from app.commerce import ingest
+from app.commerce.store import Store, StoreKey
+from app.core.crypto import key_digest
+from app.core.db import db, now
+from app.recommendations.models import PublishedList
+from tests.factories import incoming, product_change, variant_state
+from webhooks.inbox import keep
+from webhooks.models import QUARANTINED, WebhookDelivery
+
+Route = tuple[str, str]
+
+# Routes that need no key, and why.
+OPEN: dict[Route, str] = {
+    ("GET", "/healthz"): "for machines that keep the process alive",
+    ("GET", "/readyz"): "for machines that route to it",
+    ("GET", "/metrics"): "for the operator's network, which the operator closes to others",
+    ("GET", "/openapi.json"): "documentation",
+    ("GET", "/docs"): "documentation",
+    ("GET", "/docs/problems"): "documentation",
+    ("GET", "/v1/widget.js"): "the same file for every page of every shop",
+    ("POST", "/webhooks/shopify"): "signed by the platform",
+    ("POST", "/webhooks/woocommerce/<token>"): "signed by the shop",
+}
+# A good call of every route that needs a key, by what my store has. A new route must be added here.
+CALLS: dict[Route, dict[str, Any]] = {
+    ("GET", "/v1/recommendations"): {"query_string": {"slot": "product", "product_id": "111"}},
+    ("POST", "/v1/recommendations"): {
+        "json": {"requests": [{"slot": "cart", "cart": ["111"]}, {"slot": "home"}]}
+    },
+    ("POST", "/v1/upsell"): {"json": {"current_cart": ["111"], "strategy": "frequently_bought_together"}},
+    ("GET", "/v1/webhooks/deliveries"): {},
+    ("POST", "/v1/webhooks/deliveries/replay"): {"json": {"status": "quarantined"}},
+}
+STOREFRONT = {route for route in CALLS if not route[1].startswith("/v1/webhooks/")}
+SERVER = set(CALLS) - STOREFRONT
+# Stands in everything that my store has.
+MINE = "only-of-mine"
+
+
+def routes(app: Flask) -> set[Route]:
+    """Return every method and rule, without those that Flask adds by itself."""
+    return {
+        (method, rule.rule)
+        for rule in app.url_map.iter_rules()
+        for method in set(rule.methods or ()) - {"HEAD", "OPTIONS"}
+    }
+
+
+@pytest.fixture
+def two(client: FlaskClient, keys: dict[str, Any]) -> dict[str, Any]:
+    """Two stores; mine has products, lists and a delivery in quarantine."""
+    store: Store = keys["mine"][0]
+    changes = [
+        product_change(p, variant_state(f"{MINE}-{p}"), title=f"{MINE} {p}") for p in ("111", "112", "113")
+    ]
+    ingest.apply(db.session.connection(), store.id, changes)
+    for strategy, subject in (("frequently_bought_together", "111"), ("best_sellers", "")):
+        items = [
+            {"id": p, "orders": 5, "confidence": 0.5, "lift": 2.0, "llr": 20.0, "score": 1.0}
+            for p in ("112", "113")
+        ]
+        db.session.add(
+            PublishedList(
+                store_id=store.id, strategy=strategy, subject=subject, items=items, published_at=now()
+            )
+        )
+    db.session.commit()
+    keep(incoming(store.id, topic="orders/create", quarantine=MINE))
+    return keys
+
+
+def call(client: FlaskClient, route: Route, headers: dict[str, str]) -> TestResponse:
+    return client.open(route[1], method=route[0], headers=headers, **CALLS[route])
+
+
+def publishable(key: str) -> dict[str, str]:
+    return {"X-Pannier-Key": key}
+
+
+def secret(key: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {key}"}
+
+
+def good(route: Route, keys: Any) -> dict[str, str]:
+    return publishable(keys.publishable) if route in STOREFRONT else secret(keys.secret)
+
+
+def assert_refused(response: TestResponse) -> None:
+    assert response.status_code == 401
+    assert response.content_type == "application/problem+json"
+    body = response.get_json()
+    assert (body["type"], body["title"], body["status"]) == (
+        "/docs/problems#unauthorized",
+        "Unauthorized",
+        401,
+    )
+    assert body["detail"].startswith("No valid key was given.")
+    assert set(body) == {"type", "title", "status", "detail"}
+    assert response.headers["WWW-Authenticate"] == 'Bearer realm="pannier"'
+
+
+def untouched() -> bool:
+    db.session.rollback()
+    return [d.status for d in db.session.scalars(select(WebhookDelivery))] == [QUARANTINED]
+
+
+def test_every_route_is_open_for_a_reason_or_needs_a_key(app: Flask) -> None:
+    """A route that is new must be put into one of the two lists, and is tested from then on."""
+    assert routes(app) == set(OPEN) | set(CALLS)
+
+
+def test_the_openapi_document_says_the_same(app: Flask, client: FlaskClient) -> None:
+    document: dict[str, Any] = client.get("/openapi.json").json or {}
+    said = {
+        (method.upper(), re.sub(r"{(\w+)}", r"<\1>", path)): [
+            name for s in operation["security"] for name in s
+        ]
+        for path, item in document["paths"].items()
+        for method, operation in item.items()
+    }
+
+    assert set(said) == set(CALLS)
+    for route, schemes in said.items():
+        if route in STOREFRONT:
+            assert schemes == ["publishableKey", "publishableKeyInQuery", "secretKey"]
+        else:
+            assert schemes == ["secretKey"]
+
+
+@pytest.mark.parametrize("route", sorted(CALLS), ids=" ".join)
+def test_my_key_opens_what_is_mine(client: FlaskClient, two: dict[str, Any], route: Route) -> None:
+    response = call(client, route, good(route, two["mine"][1]))
+
+    assert response.status_code == 200
+    if route[0] == "GET" or route in STOREFRONT:
+        assert MINE in response.text
+    else:
+        assert not untouched()
+
+
+@pytest.mark.parametrize("route", sorted(STOREFRONT), ids=" ".join)
+def test_a_secret_key_opens_the_storefront_too(
+    client: FlaskClient, two: dict[str, Any], route: Route
+) -> None:
+    assert MINE in call(client, route, secret(two["mine"][1].secret)).text
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        publishable(""),
+        publishable("pk_guess"),
+        publishable("sk_guess"),
+        publishable("x" * 5000),
+        publishable("ünïcode"),
+        secret(""),
+        secret("sk_guess"),
+        {"Authorization": "Bearer"},
+        {"Authorization": "Basic c2s6"},
+        {"Authorization": ""},
+        {"Cookie": "key=pk_guess"},
+    ],
+    ids=["none", "empty", "guessed", "guessed secret", "long", "umlauts", "empty bearer", "guessed bearer",
+         "no bearer", "basic", "empty authorization", "cookie"],
+)  # fmt: skip
+@pytest.mark.parametrize("route", sorted(CALLS), ids=" ".join)
+def test_without_a_key_every_route_is_401(
+    client: FlaskClient, two: dict[str, Any], route: Route, headers: dict[str, str]
+) -> None:
+    assert_refused(call(client, route, headers))
+    assert untouched()
+
+
+@pytest.mark.parametrize("route", sorted(CALLS), ids=" ".join)
+def test_nothing_is_said_of_parameters_before_the_key_is_right(client: FlaskClient, route: Route) -> None:
+    for wrong in ({"data": b"{", "content_type": "application/json"}, {"query_string": {"limit": "x"}}):
+        assert_refused(client.open(route[1], method=route[0], **wrong))
+
+
+@pytest.mark.parametrize("route", sorted(SERVER), ids=" ".join)
+def test_a_publishable_key_opens_no_route_of_servers(
+    client: FlaskClient, two: dict[str, Any], route: Route
+) -> None:
+    key = two["mine"][1].publishable
+
+    for headers in (publishable(key), secret(key), {"Authorization": key}):
+        assert_refused(call(client, route, headers))
+    assert_refused(client.open(f"{route[1]}?key={key}", method=route[0], **CALLS[route]))
+    assert untouched()
+
+
+@pytest.mark.parametrize("route", sorted(CALLS), ids=" ".join)
+def test_the_key_of_another_store_gets_nothing_of_mine(
+    client: FlaskClient, two: dict[str, Any], route: Route
+) -> None:
+    response = call(client, route, good(route, two["other"][1]))
+
+    assert response.status_code in (200, 404)
+    assert MINE not in response.text
+    if response.status_code == 200:
+        found = [v for v in json.loads(response.text).values() if isinstance(v, list)]
+        for entry in (entry for entries in found for entry in entries):
+            assert entry.get("recommendations", []) == []
+    assert untouched()
+
+
+@pytest.mark.parametrize("route", sorted(CALLS), ids=" ".join)
+def test_a_rotated_key_whose_time_is_over_opens_nothing(
+    app: Flask, client: FlaskClient, two: dict[str, Any], route: Route
+) -> None:
+    keys = two["mine"][1]
+    digests = [key_digest(keys.publishable), key_digest(keys.secret)]
+    over = update(StoreKey).where(StoreKey.digest.in_(digests))
+    db.session.execute(over.values(expires_at=now() + timedelta(minutes=1)))
+    db.session.commit()
+    assert call(client, route, good(route, keys)).status_code == 200
+
+    db.session.execute(over.values(expires_at=now() - timedelta(seconds=1)))
+    db.session.commit()
+    app.extensions["pannier_access"]._found.clear()
+
+    assert_refused(call(client, route, good(route, keys)))
+
+
+@pytest.mark.parametrize("route", sorted(CALLS), ids=" ".join)
+def test_an_uninstalled_store_gets_nothing(
+    app: Flask, client: FlaskClient, two: dict[str, Any], route: Route
+) -> None:
+    store, keys = two["mine"]
+    store.uninstalled_at = now()
+    db.session.commit()
+
+    assert_refused(call(client, route, good(route, keys)))
+    assert_refused(call(client, route, secret(keys.secret)))
+    assert untouched()
+
+
+@pytest.mark.parametrize("route", sorted(CALLS), ids=" ".join)
+def test_a_key_that_was_taken_away_opens_for_some_seconds_more(
+    app: Flask, client: FlaskClient, two: dict[str, Any], route: Route
+) -> None:
+    """The price of not asking the database on every call."""
+    store, keys = two["mine"]
+    assert call(client, route, good(route, keys)).status_code == 200
+
+    store.uninstalled_at = now()
+    db.session.commit()
+    assert call(client, route, good(route, keys)).status_code == 200
+
+    remembered = app.extensions["pannier_access"]._found
+    assert {until - time.monotonic() <= 5 for until, _ in remembered.values()} == {True}
+    for key, (_, access) in list(remembered.items()):
+        remembered[key] = (0.0, access)
+    assert_refused(call(client, route, good(route, keys)))
