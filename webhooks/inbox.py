@@ -144,15 +144,15 @@ class GroupCommit:
 
         The driver is called directly: SQLAlchemy's execution would cost as much again as the statement.
         """
-        connection = self._connection or self._connect()
-        self._connection = None
+        connection, self._connection = self._connection, None
         try:
+            connection = connection or self._connect()
             connection.execute(sql, values, prepare=True)
-        except (psycopg.OperationalError, psycopg.InterfaceError) as error:
-            connection.close()
-            raise OperationalError("INSERT INTO webhook_delivery", None, error) from error
-        except BaseException:
-            connection.close()
+        except BaseException as error:
+            if connection is not None:
+                connection.close()
+            if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
+                raise OperationalError("INSERT INTO webhook_delivery", None, error) from error
             raise
         self._connection = connection
 
