@@ -5,10 +5,11 @@ complete. A setting that cannot be understood stops the start with one sentence.
 """
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from environs import Env, EnvError
+from environs import Env, EnvValidationError
 from marshmallow import validate
 
 
@@ -56,40 +57,45 @@ def load_settings() -> Settings:
     Raises:
         ConfigurationError: if a value cannot be understood.
     """
-    env = Env()
+    env = Env(eager=False)  # so that what is wrong comes with its name, from ``seal``
     env.read_env(Path(".env"), recurse=False)
     at_least_one = validate.Range(min=1)
+    with env.prefixed("PANNIER_"):
+        host = env.str("HOST", "127.0.0.1")
+        port = env.int("PORT", 8000, validate=validate.Range(min=1, max=65535))
+        settings = Settings(
+            database_url=_outside("DATABASE_URL"),
+            redis_url=_outside("REDIS_URL"),
+            shopify_api_key=_outside("SHOPIFY_API_KEY"),
+            shopify_api_secret=_outside("SHOPIFY_API_SECRET"),
+            shopify_old_api_secret=_outside("SHOPIFY_OLD_API_SECRET"),
+            secret_keys=tuple(filter(None, map(str.strip, env.list("SECRET_KEYS", [])))),
+            var_dir=Path(env.str("VAR_DIR", "var")).absolute(),
+            host=host,
+            port=port,
+            public_url=env.str("PUBLIC_URL", "").rstrip("/") or f"http://{host}:{port}",
+            web_processes=env.int("WEB_PROCESSES", 2, validate=at_least_one),
+            web_threads=env.int("WEB_THREADS", 4, validate=at_least_one),
+            worker_processes=env.int("WORKER_PROCESSES", 2, validate=at_least_one),
+            log_level=env.str(
+                "LOG_LEVEL", "info", validate=validate.OneOf(["debug", "info", "warning", "error"])
+            ),
+            log_format=env.str("LOG_FORMAT", "console", validate=validate.OneOf(["console", "json"])),
+            webhook_max_bytes=env.int("WEBHOOK_MAX_BYTES", 5_000_000, validate=at_least_one),
+            request_max_bytes=env.int("REQUEST_MAX_BYTES", 100_000, validate=at_least_one),
+            drain_batch=env.int("DRAIN_BATCH", 200, validate=at_least_one),
+            delivery_retention_days=env.int("DELIVERY_RETENTION_DAYS", 30, validate=at_least_one),
+            ready_bytes_ms=env.int("READY_BYTES_MS", 1000, validate=validate.Range(min=0, max=15_000)),
+            failures_per_minute=env.int("FAILURES_PER_MINUTE", 600, validate=validate.Range(min=0)),
+        )
     try:
-        with env.prefixed("PANNIER_"):
-            host = env.str("HOST", "127.0.0.1")
-            port = env.int("PORT", 8000, validate=validate.Range(min=1, max=65535))
-            return Settings(
-                database_url=_outside("DATABASE_URL"),
-                redis_url=_outside("REDIS_URL"),
-                shopify_api_key=_outside("SHOPIFY_API_KEY"),
-                shopify_api_secret=_outside("SHOPIFY_API_SECRET"),
-                shopify_old_api_secret=_outside("SHOPIFY_OLD_API_SECRET"),
-                secret_keys=tuple(env.list("SECRET_KEYS", [])),
-                var_dir=Path(env.str("VAR_DIR", "var")).absolute(),
-                host=host,
-                port=port,
-                public_url=env.str("PUBLIC_URL", "").rstrip("/") or f"http://{host}:{port}",
-                web_processes=env.int("WEB_PROCESSES", 2, validate=at_least_one),
-                web_threads=env.int("WEB_THREADS", 4, validate=at_least_one),
-                worker_processes=env.int("WORKER_PROCESSES", 2, validate=at_least_one),
-                log_level=env.str(
-                    "LOG_LEVEL", "info", validate=validate.OneOf(["debug", "info", "warning", "error"])
-                ),
-                log_format=env.str("LOG_FORMAT", "console", validate=validate.OneOf(["console", "json"])),
-                webhook_max_bytes=env.int("WEBHOOK_MAX_BYTES", 5_000_000, validate=at_least_one),
-                request_max_bytes=env.int("REQUEST_MAX_BYTES", 100_000, validate=at_least_one),
-                drain_batch=env.int("DRAIN_BATCH", 200, validate=at_least_one),
-                delivery_retention_days=env.int("DELIVERY_RETENTION_DAYS", 30, validate=at_least_one),
-                ready_bytes_ms=env.int("READY_BYTES_MS", 1000, validate=validate.Range(min=0, max=15_000)),
-                failures_per_minute=env.int("FAILURES_PER_MINUTE", 600, validate=validate.Range(min=0)),
-            )
-    except EnvError as error:
-        raise ConfigurationError(f"A setting cannot be understood: {error}.") from error
+        env.seal()
+    except EnvValidationError as error:
+        wrong = error.error_messages
+        assert isinstance(wrong, Mapping)
+        name, reasons = next(iter(wrong.items()))
+        raise ConfigurationError(f"{name} cannot be understood: {' '.join(reasons)}") from error
+    return settings
 
 
 def _outside(name: str) -> str | None:
