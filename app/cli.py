@@ -95,9 +95,13 @@ def with_app(command: Command) -> Command:
             running = start_services(settings)
             app = create_app(settings)
             with app.app_context():
-                if not settings.database_url:
-                    apply_migrations(db.engine)
-                return command(*args, **kwargs)
+                try:
+                    if not settings.database_url:
+                        apply_migrations(db.engine)
+                    return command(*args, **kwargs)
+                finally:
+                    db.session.close()
+                    db.engine.dispose()
         except (ConfigurationError, StoreError) as error:
             raise OneSentence(str(error)) from error
         except embedded.ServiceError as error:
@@ -287,9 +291,7 @@ def _show_new_keys(store: Store, keys: NewKeys, as_json: bool) -> None:
 @with_app
 def store_list(as_json: bool) -> None:
     """List the stores."""
-    counts = dict(
-        db.session.execute(select(Order.store_id, func.count()).group_by(Order.store_id)).all()
-    )
+    counts = dict(db.session.execute(select(Order.store_id, func.count()).group_by(Order.store_id)).all())
     rows = [
         {
             "store": s.id,
@@ -451,7 +453,7 @@ def recommendations_rebuild(store: str) -> None:
 @recommendations_group.command("show")
 @store_option
 @click.option("--product", default=None, help="Platform id of a product; else the strongest pairs.")
-@click.option("--limit", default=10, show_default=True, type=click.IntRange(1, 1000))
+@click.option("--limit", default=10, show_default=True, type=click.IntRange(1, 1000), help="Rows at most.")
 @json_option
 @with_app
 def recommendations_show(store: str, product: str | None, limit: int, as_json: bool) -> None:
