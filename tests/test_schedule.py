@@ -1,0 +1,199 @@
+"""The clock: what it enqueues when, and how it and the worker end without Redis."""
+
+import importlib
+import signal
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+import time_machine
+from flask import Flask
+from redis import Redis
+from rq import Queue
+from rq.cron import CronScheduler
+
+from app import schedule, worker
+from app.core.config import Settings
+from app.core.orphans import end_with_parent
+from app.core.queues import ALL, DELIVERIES, LEARNING, UPKEEP
+from app.core.redis import queue_redis
+from app.schedule import register
+from tests.conftest import SECRET_KEY
+
+SWEEP = "webhooks.jobs.sweep"
+FORGET = "webhooks.jobs.forget_old_deliveries"
+PUBLISH = "app.recommendations.jobs.publish_everywhere"
+REBUILD = "app.recommendations.jobs.rebuild_everywhere"
+
+
+@pytest.fixture
+def utc(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The time zone that the clock sets for its own process."""
+    monkeypatch.setenv("TZ", "UTC")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+@pytest.fixture
+def clock(app: Flask, utc: None) -> CronScheduler:
+    clock = CronScheduler(connection=queue_redis(), logging_level="WARNING")
+    register(clock)
+    return clock
+
+
+def queued() -> dict[str, list[str]]:
+    """Return the queued functions by queue."""
+    found = {name: [job.func_name for job in Queue(name, connection=queue_redis()).jobs] for name in ALL}
+    return {name: functions for name, functions in found.items() if functions}
+
+
+def test_every_periodic_job_has_its_queue_and_its_time(clock: CronScheduler) -> None:
+    page = {job.func_name: (job.queue_name, job.interval or job.cron) for job in clock.get_jobs()}
+
+    assert page == {
+        SWEEP: (DELIVERIES, 10),
+        PUBLISH: (LEARNING, 60),
+        REBUILD: (LEARNING, "17 3 * * *"),
+        FORGET: (UPKEEP, "41 2 * * *"),
+    }
+
+
+def test_workers_listen_to_every_queue_of_the_clock(clock: CronScheduler) -> None:
+    assert {job.queue_name for job in clock.get_jobs()} <= set(ALL)
+
+
+def test_workers_find_every_job_by_its_name(clock: CronScheduler) -> None:
+    for job in clock.get_jobs():
+        module, _, name = job.func_name.rpartition(".")
+        assert getattr(importlib.import_module(module), name) is job.func
+        assert (job.args, job.kwargs) == ((), {})
+
+
+def test_results_are_not_kept_and_failures_for_a_day(clock: CronScheduler) -> None:
+    assert {(j.job_options["result_ttl"], j.job_options["failure_ttl"]) for j in clock.get_jobs()} == {
+        (0, 86_400)
+    }
+
+
+def test_at_the_start_the_frequent_jobs_run_at_once(clock: CronScheduler) -> None:
+    with time_machine.travel(datetime(2026, 11, 22, 12, tzinfo=UTC), tick=False):
+        clock.enqueue_jobs()
+
+    assert queued() == {DELIVERIES: [SWEEP], LEARNING: [PUBLISH]}
+
+
+@pytest.mark.parametrize(
+    ("seconds", "due"),
+    [(9, []), (10, [SWEEP]), (59, [SWEEP]), (60, [SWEEP, PUBLISH])],
+)
+def test_the_frequent_jobs_come_again(
+    clock: CronScheduler, redis: Redis, seconds: int, due: list[str]
+) -> None:
+    with time_machine.travel(datetime(2026, 11, 22, 12, tzinfo=UTC), tick=False) as traveller:
+        clock.enqueue_jobs()
+        redis.flushdb()
+        traveller.shift(seconds)
+
+        enqueued = clock.enqueue_jobs()
+
+    assert [job.func_name for job in enqueued] == due
+
+
+@pytest.mark.parametrize(
+    ("at", "function"),
+    [("02:41", FORGET), ("03:17", REBUILD)],
+    ids=["retention", "rebuild"],
+)
+def test_the_nightly_jobs_come_once_a_night_at_their_time(
+    app: Flask, utc: None, at: str, function: str
+) -> None:
+    with time_machine.travel(datetime(2026, 11, 22, 1, tzinfo=UTC), tick=False) as traveller:
+        clock = CronScheduler(connection=queue_redis(), logging_level="WARNING")
+        register(clock)
+        hour, minute = map(int, at.split(":"))
+        times: list[datetime] = []
+        for day in (22, 23):
+            for moment in (
+                datetime(2026, 11, day, hour, minute - 1, 59, tzinfo=UTC),
+                datetime(2026, 11, day, hour, minute, tzinfo=UTC),
+                datetime(2026, 11, day, hour, minute, 30, tzinfo=UTC),
+            ):
+                traveller.move_to(moment)
+                if function in [job.func_name for job in clock.enqueue_jobs()]:
+                    times.append(moment)
+
+    assert times == [datetime(2026, 11, day, hour, minute, tzinfo=UTC) for day in (22, 23)]
+
+
+# --- the processes --------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def environment(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """The environment of a process of the application; what ``main`` changes is put back."""
+    monkeypatch.setenv("DATABASE_URL", str(settings.database_url))
+    monkeypatch.setenv("REDIS_URL", str(settings.redis_url))
+    monkeypatch.setenv("PANNIER_SECRET_KEYS", SECRET_KEY)
+    monkeypatch.setenv("PANNIER_VAR_DIR", str(tmp_path))
+    monkeypatch.setenv("PANNIER_LOG_LEVEL", "error")
+    return monkeypatch
+
+
+@pytest.fixture
+def handlers() -> Iterator[None]:
+    """Put signal handlers back that a process sets."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+def test_without_redis_the_clock_ends_with_one_sentence(
+    environment: pytest.MonkeyPatch,
+    utc: None,
+    handlers: None,
+    dead_redis: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    environment.setenv("REDIS_URL", dead_redis)
+
+    code = schedule.main()
+
+    said = capsys.readouterr()
+    assert (code, said.out) == (1, "")
+    assert said.err == "Redis does not answer; the clock ends and is started again.\n"
+
+
+def test_without_redis_a_worker_ends_with_one_sentence(
+    environment: pytest.MonkeyPatch, dead_redis: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    environment.setenv("REDIS_URL", dead_redis)
+    environment.setattr("app.worker.ranking.warm_up", lambda: None)
+    at_fork: list[Any] = []
+    environment.setattr("os.register_at_fork", lambda after_in_child: at_fork.append(after_in_child))
+
+    code = worker.main()
+
+    said = capsys.readouterr()
+    assert (code, said.out) == (1, "")
+    assert said.err == "Redis does not answer; this worker ends and is started again.\n"
+    assert at_fork == [end_with_parent]
+
+
+@pytest.mark.parametrize("module", [schedule, worker], ids=["clock", "worker"])
+def test_with_a_wrong_setting_a_process_ends_with_one_sentence(
+    environment: pytest.MonkeyPatch, utc: None, capsys: pytest.CaptureFixture[str], module: ModuleType
+) -> None:
+    environment.setenv("DATABASE_URL", "nonsense")
+
+    code = module.main()
+
+    said = capsys.readouterr()
+    assert (code, said.out) == (2, "")
+    assert said.err == "DATABASE_URL is no address such as postgresql://user:password@host/name.\n"
