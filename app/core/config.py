@@ -4,13 +4,21 @@ Every setting stands in ``.env.example`` with its default and in ``docs/settings
 complete. A setting that cannot be understood stops the start with one sentence.
 """
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
 from environs import Env, EnvValidationError
 from marshmallow import validate
+
+_OUTSIDE: Final = (
+    "DATABASE_URL",
+    "REDIS_URL",
+    "SHOPIFY_API_KEY",
+    "SHOPIFY_API_SECRET",
+    "SHOPIFY_OLD_API_SECRET",
+)
 
 
 class ConfigurationError(Exception):
@@ -60,15 +68,13 @@ def load_settings() -> Settings:
     env = Env(eager=False)  # so that what is wrong comes with its name, from ``seal``
     env.read_env(Path(".env"), recurse=False)
     at_least_one = validate.Range(min=1)
+    # Names fixed by custom, without our prefix; empty means not set.
+    outside = {name.lower(): env.str(name, "") or None for name in _OUTSIDE}
     with env.prefixed("PANNIER_"):
         host = env.str("HOST", "127.0.0.1")
         port = env.int("PORT", 8000, validate=validate.Range(min=1, max=65535))
         settings = Settings(
-            database_url=_outside("DATABASE_URL"),
-            redis_url=_outside("REDIS_URL"),
-            shopify_api_key=_outside("SHOPIFY_API_KEY"),
-            shopify_api_secret=_outside("SHOPIFY_API_SECRET"),
-            shopify_old_api_secret=_outside("SHOPIFY_OLD_API_SECRET"),
+            **outside,
             secret_keys=tuple(filter(None, map(str.strip, env.list("SECRET_KEYS", [])))),
             var_dir=Path(env.str("VAR_DIR", "var")).absolute(),
             host=host,
@@ -96,8 +102,3 @@ def load_settings() -> Settings:
         name, reasons = next(iter(wrong.items()))
         raise ConfigurationError(f"{name} cannot be understood: {' '.join(reasons)}") from error
     return settings
-
-
-def _outside(name: str) -> str | None:
-    """Return a setting whose name is fixed by custom and carries no prefix, None where empty."""
-    return os.environ.get(name) or None
