@@ -82,7 +82,7 @@ class HintSender:
         """Have a hint sent for ``store_id`` soon."""
         with self._lock:
             self._stores.add(store_id)
-            if self._thread is None:
+            if self._thread is None or not self._thread.is_alive():  # a fork has no threads
                 self._thread = threading.Thread(target=self._run, name="hints", daemon=True)
                 self._thread.start()
         self._wake.set()
