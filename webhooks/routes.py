@@ -47,10 +47,13 @@ class Receiver:
 
 
 class ReceiverCache:
-    """Receiving stores by domain or webhook token, held for a few seconds: bursts ask for one store."""
+    """Receiving stores by domain or webhook token, held for a few seconds: bursts ask for one store.
+
+    That there is none is not held: a shop may be connected at any moment, and what it sends next is not sent again.
+    """
 
     def __init__(self) -> None:
-        self._found: dict[tuple[str, str], tuple[float, Receiver | None]] = {}
+        self._found: dict[tuple[str, str], tuple[float, Receiver]] = {}
         self._lock = threading.Lock()
 
     def get(self, platform: str, name: str) -> Receiver | None:
@@ -63,7 +66,9 @@ class ReceiverCache:
         # needs one too.
         with Session(db.engine) as session:
             store = session.scalar(select(Store).where(Store.platform == platform, column == name))
-            receiver = Receiver(store.id, store.domain, store.webhook_secrets) if store else None
+            if store is None:
+                return None
+            receiver = Receiver(store.id, store.domain, store.webhook_secrets)
         with self._lock:
             if len(self._found) > 10_000:
                 self._found.clear()
