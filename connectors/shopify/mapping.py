@@ -38,8 +38,8 @@ from app.commerce.changes import (
 )
 from app.core.money import to_minor
 from connectors.base import DeliveryContext, PayloadError, Translation
+from connectors.fields import read
 from connectors.shopify import schemas
-from connectors.shopify.schemas import read
 
 _PRODUCT_STATUS: Final = {
     "active": ProductStatus.ACTIVE,

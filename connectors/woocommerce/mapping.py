@@ -32,8 +32,8 @@ from app.commerce.changes import (
 )
 from app.core.money import to_minor
 from connectors.base import DeliveryContext, PayloadError, Translation
+from connectors.fields import read
 from connectors.woocommerce import schemas
-from connectors.woocommerce.schemas import read
 
 _ORDER_STATUS: Final = {
     "pending": OrderStatus.PENDING,

@@ -6,10 +6,11 @@ marks that ``mapping`` reads. A customer keeps an id, a role and times. ``order_
 open an order's page to whoever holds them, so they go as well.
 """
 
-import re
 from typing import Any, Final
 
+from connectors import personal
 from connectors.base import Pseudonym
+from connectors.personal import PERSONAL_WORDS, Fate, Redaction, Verdict, Verdicts, email_address
 
 # WooCommerce's own eraser writes these in the place of what it erases.
 _ERASED_EMAIL: Final = "deleted@site.invalid"
@@ -18,15 +19,7 @@ _ERASED_TEXT: Final = "[deleted]"
 # The line belongs to a bundle or to a composite product; the value is the key of the line it belongs to.
 BUNDLE_MARKS: Final = frozenset({"_bundled_by", "_composite_parent", "_woosb_parent_id"})
 
-# Deeper nesting than any body of WooCommerce's is cut off: it could only exhaust the stack.
-_DEPTH_LIMIT: Final = 20
-_VERDICTS_LIMIT: Final = 5_000
-
-_PERSONAL_WORDS: Final = frozenset({
-    "email", "emails", "mail", "phone", "phones", "mobile", "fax", "address", "addresses", "company",
-    "zip", "postcode", "postal", "city", "latitude", "longitude", "ip", "birthday", "birthdate", "gender",
-    "avatar", "note", "notes", "token", "password", "secret", "vat",
-})  # fmt: skip
+_PERSONAL_WORDS: Final = PERSONAL_WORDS | {"vat"}
 _PERSONAL_FIELDS: Final = frozenset({
     "billing", "shipping", "full_name", "display_name", "user_name", "user_login", "user_nicename",
     "nickname", "user_agent", "customer_user_agent", "order_key", "payment_url", "transaction_id",
@@ -42,44 +35,6 @@ _KEPT_OF_A_PERSON: Final = (
     "erased",
 )  # fmt: skip
 
-# "shirt@2x.png" in an image's address is no e-mail address. The bounds keep the search linear.
-_EMAIL_ADDRESS: Final = re.compile(r"[\w.+%'-]{1,64}@(?!\d[\d.]*x\.)[\w-]{1,63}(?:\.[\w-]{1,63}){1,8}")
-_EMAIL_LIMIT: Final = 320
-
-
-# What happens to a field that is not simply kept. Plain numbers: looking up an enum's member costs more.
-_DROP: Final = 1
-_SIGN_OF_A_PERSON: Final = 2  # dropped, and tells what the object around it is
-_META: Final = 3
-_PROTECTION: Final = 4  # of a protected product page: that there is one matters
-
-
-class _Verdicts(dict[str, int | None]):
-    """The verdict on each field name met so far, None to keep it: judging takes longer than looking up."""
-
-    def __missing__(self, name: str) -> int | None:
-        verdict = _judge(name)
-        if len(self) < _VERDICTS_LIMIT:
-            self[name] = verdict
-        return verdict
-
-
-def _judge(name: str) -> int | None:
-    """Return what happens to a field called ``name``, None to keep it."""
-    if name == "meta_data":
-        return _META
-    if name == "post_password":
-        return _PROTECTION
-    snake = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
-    if snake in _SIGNS_OF_A_PERSON:
-        return _SIGN_OF_A_PERSON
-    if snake in _PERSONAL_FIELDS or not name.isprintable():
-        return _DROP
-    return None if _PERSONAL_WORDS.isdisjoint(re.split(r"[^a-z]+", snake)) else _DROP
-
-
-_VERDICTS: Final = _Verdicts()
-
 
 def redact(body: Any, pseudonym: Pseudonym) -> Any:
     """Return ``body`` without personal fields; see ``connectors.base.Connector.redact``.
@@ -87,85 +42,10 @@ def redact(body: Any, pseudonym: Pseudonym) -> Any:
     An order that the shop has erased is marked ``erased``. Marks and hashes that ``body`` brings along are
     dropped: only this function writes them. So a redacted body must not be redacted again.
     """
-    return _redacted(body, pseudonym, 0)
+    return _WooCommerceRedaction(pseudonym).redacted(body)
 
 
-def _redacted(value: Any, pseudonym: Pseudonym, depth: int) -> Any:
-    """Return any JSON value without personal fields."""
-    kind = type(value)
-    if kind is dict:
-        return _object(value, pseudonym, depth + 1)
-    if kind is list:
-        return _list(value, pseudonym, depth + 1)
-    return _clean(value) if kind is str else value
-
-
-def _list(value: list[Any], pseudonym: Pseudonym, depth: int) -> list[Any] | None:
-    """Return a JSON array without personal fields, None where it lies too deep."""
-    if depth > _DEPTH_LIMIT:
-        return None
-    return [
-        _object(item, pseudonym, depth + 1) if type(item) is dict else _redacted(item, pseudonym, depth)
-        for item in value
-    ]
-
-
-def _object(value: dict[str, Any], pseudonym: Pseudonym, depth: int) -> dict[str, Any] | None:
-    """Return a JSON object without personal fields, None where it lies too deep.
-
-    Every field of every order passes here within the request that receives it: texts are looked at in
-    place, because a call for each would take longer than all the rest.
-    """
-    if depth > _DEPTH_LIMIT:
-        return None
-    kept: dict[str, Any] = {}
-    about_a_person = False
-    verdicts = _VERDICTS
-    for name, inner in value.items():
-        verdict = verdicts[name]
-        if verdict is None:
-            kind = type(inner)
-            if kind is str:
-                kept[name] = _clean(inner) if "@" in inner or "\x00" in inner else inner
-            elif kind is dict:
-                kept[name] = _object(inner, pseudonym, depth + 1)
-            elif kind is list:
-                kept[name] = _list(inner, pseudonym, depth + 1)
-            else:
-                kept[name] = inner
-        elif verdict == _META:
-            kept[name] = _bundle_marks(inner)
-        elif verdict == _SIGN_OF_A_PERSON:
-            about_a_person = True
-        elif verdict == _PROTECTION:
-            kept["password_protected"] = inner not in ("", None)
-    if "billing" in value or "email" in value:
-        kept |= _identity(value, pseudonym)
-    if "discount_type" in value:
-        kept.pop("description", None)
-    return _person(kept) if about_a_person and "line_items" not in kept else kept
-
-
-def _person(kept: dict[str, Any]) -> dict[str, Any]:
-    """Return what may be kept of a customer."""
-    return {name: kept[name] for name in _KEPT_OF_A_PERSON if name in kept}
-
-
-def _identity(value: dict[str, Any], pseudonym: Pseudonym) -> dict[str, Any]:
-    """Return the keyed hash of the e-mail address of an order or a customer, or the mark of an erased one."""
-    billing = value.get("billing")
-    if type(billing) is not dict:
-        billing = {}
-    email = value.get("email") or billing.get("email")
-    normal = email.strip().lower() if type(email) is str else ""
-    if normal == _ERASED_EMAIL or _ERASED_TEXT in billing.values():
-        return {"erased": True}
-    if "@" in normal and len(normal) <= _EMAIL_LIMIT:
-        return {"identity_hash": pseudonym(normal)}
-    return {}
-
-
-def _bundle_marks(meta_data: Any) -> list[dict[str, Any]]:
+def _bundle_marks(_redaction: Redaction, meta_data: Any, _depth: int) -> list[dict[str, Any]]:
     """Return the marks of a bundle's line out of ``meta_data``, without their values."""
     if type(meta_data) is not list:
         return []
@@ -173,6 +53,47 @@ def _bundle_marks(meta_data: Any) -> list[dict[str, Any]]:
     return [{"key": mark} for mark in marks if type(mark) is str and mark in BUNDLE_MARKS]
 
 
-def _clean(text: str) -> str:
-    """Return ``text`` without e-mail addresses and without NUL, which PostgreSQL cannot hold."""
-    return _EMAIL_ADDRESS.sub("", text.replace("\x00", ""))
+_NAMED: Final[dict[str, Verdict]] = {
+    "meta_data": _bundle_marks,
+    "email": Fate.TELLING,
+    "billing": Fate.TELLING,
+    "post_password": Fate.TELLING,
+    "discount_type": Fate.TELLING,
+}
+
+
+def _judge(name: str) -> Verdict:
+    """Return what happens to a field called ``name``."""
+    return _NAMED.get(name) or personal.judge(
+        name, words=_PERSONAL_WORDS, fields=_PERSONAL_FIELDS, signs_of_a_person=_SIGNS_OF_A_PERSON
+    )
+
+
+class _WooCommerceRedaction(Redaction):
+    """The walk through one of WooCommerce's bodies."""
+
+    __slots__ = ()
+
+    verdicts = Verdicts(_judge)
+    kept_of_a_person = _KEPT_OF_A_PERSON
+
+    def complete(self, value: dict[str, Any], kept: dict[str, Any], depth: int) -> None:
+        """Leave who it was as a keyed hash and that a page is protected; drop what a coupon tells staff."""
+        if "email" in value or "billing" in value:
+            kept |= _identity(value, self.pseudonym)
+        if "post_password" in value:
+            kept["password_protected"] = value["post_password"] not in ("", None)
+        if "discount_type" in value:
+            kept["discount_type"] = self.redacted(value["discount_type"], depth)
+            kept.pop("description", None)
+
+
+def _identity(value: dict[str, Any], pseudonym: Pseudonym) -> dict[str, Any]:
+    """Return the keyed hash of the e-mail address of an order or a customer, or the mark of an erased one."""
+    billing = value.get("billing")
+    if type(billing) is not dict:
+        billing = {}
+    address = email_address(value.get("email") or billing.get("email"))
+    if address == _ERASED_EMAIL or _ERASED_TEXT in billing.values():
+        return {"erased": True}
+    return {"identity_hash": pseudonym(address)} if address else {}
