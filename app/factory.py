@@ -22,7 +22,7 @@ from app.recommendations import widget
 from app.recommendations.routes import ReadyBytes
 from webhooks import deliveries
 from webhooks import routes as webhooks
-from webhooks.jobs import DRAIN
+from webhooks.jobs import DRAIN, measure
 
 _DRIVER: Final = "postgresql+psycopg"
 _SECURITY_SCHEMES = {
@@ -69,6 +69,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.extensions["pannier_access"] = AccessCache()
     app.extensions["pannier_ready_bytes"] = ReadyBytes(settings.ready_bytes_ms)
     app.extensions["pannier_drain_hints"] = HintSender(app, DELIVERIES, DRAIN)
+    app.extensions["pannier_measures"] = (measure,)
     register_errors(app)
     app.after_request(security_headers)
     app.before_request(_preflight)

@@ -24,9 +24,10 @@ from app.core.db import db, execute_rows, now
 from app.core.queues import DELIVERIES, enqueue, take_hint
 from app.privacy import requests as privacy_requests
 from app.recommendations import cache, learning
+from app.recommendations.models import ProductCount
 from connectors.base import DeliveryContext, PayloadError, Translation
 from connectors.registry import connector_for
-from webhooks.models import PENDING, PROCESSED, QUARANTINED, SET_ASIDE, WebhookDelivery
+from webhooks.models import FOREIGN_SOURCE, PENDING, PROCESSED, QUARANTINED, SET_ASIDE, WebhookDelivery
 
 log = structlog.get_logger()
 
@@ -93,16 +94,15 @@ def drain_batch(store_id: int, limit: int) -> int:
 
     A delivery that makes the batch fail is found by processing the batch one by one, and goes to quarantine.
     """
-    with metrics.DRAIN_SECONDS.time():
-        try:
-            return _process(store_id, limit)
-        except _POISON as error:
-            db.session.rollback()
-            log.warning("batch_failed_trying_singly", store_id=store_id, error=type(error).__name__)
-            return sum(_process_or_quarantine(store_id) for _ in range(limit))
-        except Exception:
-            db.session.rollback()
-            raise
+    try:
+        return _process(store_id, limit)
+    except _POISON as error:
+        db.session.rollback()
+        log.warning("batch_failed_trying_singly", store_id=store_id, error=type(error).__name__)
+        return sum(_process_or_quarantine(store_id) for _ in range(limit))
+    except Exception:
+        db.session.rollback()
+        raise
 
 
 def _process(store_id: int, limit: int) -> int:
@@ -121,7 +121,7 @@ def _process_or_quarantine(store_id: int) -> int:
     if store is None or not deliveries:
         db.session.rollback()
         return 0
-    platform, ids = store.platform, [delivery.id for delivery in deliveries]
+    ids = [delivery.id for delivery in deliveries]
     try:
         _apply(store, deliveries)
     except _POISON as error:
@@ -129,15 +129,14 @@ def _process_or_quarantine(store_id: int) -> int:
         reason = f"apply_failed: {type(error).__name__}"
         _close(db.session.connection(), [(id_, QUARANTINED, reason) for id_ in ids])
         db.session.commit()
-        metrics.DELIVERIES.labels(platform, QUARANTINED).inc(len(ids))
         log.error("delivery_quarantined", store_id=store_id, ids=ids, reason=reason)
     return len(ids)
 
 
 def _apply(store: Store, deliveries: Sequence[WebhookDelivery]) -> None:
     """Process deliveries with everything that follows from them, and commit."""
-    store_id, platform = store.id, store.platform
-    connector = connector_for(platform)
+    store_id = store.id
+    connector = connector_for(store.platform)
     outcomes: list[tuple[int, str, str | None]] = []
     changes: list[CommerceChange] = []
     requests: list[PrivacyRequest] = []
@@ -165,7 +164,6 @@ def _apply(store: Store, deliveries: Sequence[WebhookDelivery]) -> None:
     cache.replace_cards(db.session.connection(), store_id, applied.products)
     db.session.rollback()
     for _, status, reason in outcomes:
-        metrics.DELIVERIES.labels(platform, status).inc()
         if status == QUARANTINED:
             log.warning("delivery_quarantined", store_id=store_id, reason=reason)
 
@@ -238,6 +236,8 @@ def replay(
     conditions: list[Any] = [
         WebhookDelivery.store_id == store_id,
         WebhookDelivery.status != PENDING,
+        # What a cloned site sent is another shop's business, whatever the filter says.
+        func.coalesce(WebhookDelivery.reason, "") != FOREIGN_SOURCE,
     ]
     if status:
         conditions.append(WebhookDelivery.status == status)
@@ -278,6 +278,18 @@ def status_counts(store_id: int | None = None) -> list[dict[str, Any]]:
     if store_id is not None:
         query = query.where(WebhookDelivery.store_id == store_id)
     return [{**row, "reason": row["reason"] or None} for row in db.session.execute(query).mappings()]
+
+
+def measure() -> None:
+    """Set the gauges of the inbox and of publishing to what the database says now."""
+    count, oldest = db.session.execute(
+        select(func.count(), func.min(WebhookDelivery.received_at)).where(WebhookDelivery.status == PENDING)
+    ).one()
+    metrics.PENDING.set(count)
+    metrics.OLDEST_PENDING.set((now() - oldest).total_seconds() if oldest else 0)
+    metrics.STALE.set(
+        db.session.scalar(select(func.count()).select_from(ProductCount).where(ProductCount.stale)) or 0
+    )
 
 
 def forget_old_deliveries() -> int:

@@ -12,6 +12,8 @@ PENDING: Final = "pending"
 PROCESSED: Final = "processed"
 SET_ASIDE: Final = "set_aside"  # knowingly means nothing; ``reason`` says why
 QUARANTINED: Final = "quarantined"  # could not be processed; ``reason`` says why
+# The reason of a delivery that another site sent with this store's secret.
+FOREIGN_SOURCE: Final = "foreign_source"
 STATUSES: Final = (PENDING, PROCESSED, SET_ASIDE, QUARANTINED)
 
 

@@ -29,6 +29,7 @@ from app.core.queues import HintSender
 from connectors.base import Connector, DeliveryHeaders
 from connectors.registry import PLATFORMS, connector_for
 from webhooks.inbox import Incoming, keep
+from webhooks.models import FOREIGN_SOURCE
 
 log = structlog.get_logger()
 blueprint = Blueprint("webhooks", __name__, url_prefix="/webhooks")
@@ -118,7 +119,7 @@ def woocommerce(token: str) -> Response:
         # A cloned site keeps the addresses and secrets of its original.
         metrics.WEBHOOKS.labels(WOOCOMMERCE, "foreign_source").inc()
         log.warning("webhook_from_foreign_source", store_id=receiver.store_id)
-        return _accept(connector, receiver.store_id, headers, raw, quarantine="foreign_source")
+        return _accept(connector, receiver.store_id, headers, raw, quarantine=FOREIGN_SOURCE)
     return _accept(connector, receiver.store_id, headers, raw)
 
 

@@ -1,6 +1,7 @@
 """Is it alive, is it ready, what does it count: for operators and their machines."""
 
-from flask import Blueprint, Response
+import structlog
+from flask import Blueprint, Response, current_app
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from redis.exceptions import RedisError
 from sqlalchemy.exc import SQLAlchemyError
@@ -10,6 +11,7 @@ from app.core.db import db
 from app.core.migrations import is_current
 from app.core.redis import redis_client
 
+log = structlog.get_logger()
 blueprint = Blueprint("health", __name__)
 
 
@@ -42,5 +44,10 @@ def readyz() -> Response:
 
 @blueprint.get("/metrics")
 def metrics() -> Response:
-    """Return the counters of this process in Prometheus' text format."""
+    """Return this process's counters, and the gauges as they stand now, in Prometheus' text format."""
+    try:
+        for measure in current_app.extensions.get("pannier_measures", ()):
+            measure()
+    except SQLAlchemyError:
+        log.warning("gauges_not_measured")  # the counters still are
     return Response(generate_latest(), content_type=CONTENT_TYPE_LATEST)

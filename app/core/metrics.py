@@ -1,11 +1,13 @@
 """Counters and timings for ``/metrics``, in Prometheus' format.
 
-Each process counts for itself; label values are fixed words, never ids or addresses.
+Each web process counts for itself; gauges are read from the database at each scrape, since drains run in processes
+that nobody scrapes. Label values are fixed words, never ids or addresses.
 """
 
-from prometheus_client import Counter, Histogram
+from prometheus_client import Counter, Gauge
 
 WEBHOOKS = Counter("pannier_webhooks_total", "Webhook requests by outcome.", ["platform", "outcome"])
-DELIVERIES = Counter("pannier_deliveries_total", "Drained deliveries by outcome.", ["platform", "outcome"])
-DRAIN_SECONDS = Histogram("pannier_drain_batch_seconds", "Time of one drained batch.")
+PENDING = Gauge("pannier_deliveries_pending", "Deliveries that wait to be processed.")
+OLDEST_PENDING = Gauge("pannier_oldest_pending_seconds", "How long the oldest of them has waited.")
+STALE = Gauge("pannier_lists_stale", "Products whose published list is older than their counts.")
 ANSWERS = Counter("pannier_answers_total", "Recommendation answers by source.", ["source"])

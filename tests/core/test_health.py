@@ -1,13 +1,17 @@
 """Is it alive, is it ready, what does it count."""
 
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import text
 
-from app.core.db import db
+from app.commerce.store import Store
+from app.core.db import db, now
+from app.recommendations.models import ProductCount
+from webhooks.models import WebhookDelivery
 
 
 @pytest.fixture
@@ -84,3 +88,29 @@ def test_metrics_count_what_happens(client: FlaskClient) -> None:
 
     assert refused() == before + 1
     assert client.get("/metrics").content_type.startswith("text/plain; version=")
+
+
+def test_metrics_say_what_waits(client: FlaskClient, shopify: Store) -> None:
+    def gauge(name: str) -> float:
+        lines = client.get("/metrics").text.splitlines()
+        return next(float(line.split()[1]) for line in lines if line.startswith(f"{name} "))
+
+    assert gauge("pannier_deliveries_pending") == 0
+    db.session.add(
+        WebhookDelivery(
+            store_id=shopify.id,
+            topic="orders/create",
+            dedupe_key="one",
+            received_at=now() - timedelta(seconds=90),
+            body="{}",
+            body_sha256=b"0" * 32,
+        )
+    )
+    db.session.add(
+        ProductCount(store_id=shopify.id, product_id=1, orders=1, weight=1, popularity=1, stale=True)
+    )
+    db.session.commit()
+
+    assert gauge("pannier_deliveries_pending") == 1
+    assert 90 <= gauge("pannier_oldest_pending_seconds") < 120
+    assert gauge("pannier_lists_stale") == 1

@@ -252,6 +252,15 @@ def test_replay_by_conditions(mine: Merchant, conditions: dict[str, str], chosen
     assert [name for name, id_ in every.items() if statuses()[id_] == PENDING] == chosen
 
 
+def test_what_a_cloned_site_sent_is_never_replayed(mine: Merchant) -> None:
+    cloned = mine.gets("order.created", QUARANTINED, "foreign_source")
+
+    assert mine.replay(status=QUARANTINED).get_json() == {"replayed": 0}
+    assert mine.replay(ids=[str(cloned)]).get_json() == {"replayed": 0}
+
+    assert statuses() == {cloned: QUARANTINED}
+
+
 @pytest.mark.parametrize(
     ("body", "name", "reason"),
     [
