@@ -121,6 +121,8 @@ def settings(database_url: str, redis_url: str, tmp_path_factory: pytest.TempPat
 def shared_app(settings: Settings) -> Iterator[Flask]:
     """The application of this test process."""
     app = create_app(settings)
+    # The ids of the new database begin at 1 again: a Redis that is older must not answer for them.
+    app.extensions["pannier_redis"].flushdb()
     yield app
     _close_connections(app)
 

@@ -176,14 +176,14 @@ def test_without_redis_a_worker_ends_with_one_sentence(
     environment.setenv("REDIS_URL", dead_redis)
     environment.setattr("app.worker.ranking.warm_up", lambda: None)
     at_fork: list[Any] = []
-    environment.setattr("os.register_at_fork", lambda after_in_child: at_fork.append(after_in_child))
+    environment.setattr("os.register_at_fork", lambda **hooks: at_fork.append(hooks))
 
     code = worker.main()
 
     said = capsys.readouterr()
     assert (code, said.out) == (1, "")
     assert said.err == "Redis does not answer; this worker ends and is started again.\n"
-    assert at_fork == [end_with_parent]
+    assert at_fork == [{"after_in_child": end_with_parent}]
 
 
 @pytest.mark.parametrize("module", [schedule, worker], ids=["clock", "worker"])

@@ -62,6 +62,17 @@ class Shape(validate.Regexp):
         return value
 
 
+class WholeNumber(fields.Integer):
+    """An integer as JSON Schema has it: 23 and 23.0, no text and no truth value."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> int:
+        if type(value) is float and value.is_integer():
+            value = int(value)
+        if type(value) is not int:
+            raise self.make_error("invalid", input=value)
+        return int(super()._deserialize(value, attr, data, **kwargs))
+
+
 class BodyParser(FlaskParser):
     """Reads arguments with our errors, and JSON as RFC 8259 has it.
 

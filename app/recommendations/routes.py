@@ -149,7 +149,7 @@ def get_recommendations(query: dict[str, Any]) -> Response:
     """
     access: StoreAccess = g.access
     question = serving.question_for_slot(
-        query["slot"], query.get("product_id"), query.get("cart", []), query.get("limit")
+        query["slot"], query.get("product_id"), schemas.cart_ids(query["cart"]), query.get("limit")
     )
     response = json_response(serving.answer(access, question))
     return _private(response) if query.get("visitor_id") else response

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from marshmallow import EXCLUDE, RAISE, Schema, ValidationError, fields, validate
+from marshmallow import EXCLUDE, RAISE, Schema, fields, validate
 
-from app.core.api import Shape
+from app.core.api import Shape, WholeNumber
 from app.recommendations.strategies import MAX_CART, MAX_LIMIT, SLOTS, STRATEGIES
 
 _ID = Shape(r"^[A-Za-z0-9_:/.\-]{1,100}$", error="Not a product id.")
@@ -27,22 +27,28 @@ class ProductIdOrNumber(ProductId):
         super().__init__(metadata=numbers, **kwargs)
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
-        if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _LARGEST:
+        if type(value) is float and value.is_integer():
+            value = int(value)
+        if type(value) is int and 0 <= value <= _LARGEST:
             value = str(value)
         return super()._deserialize(value, attr, data, **kwargs)
 
 
-class CommaSeparatedIds(fields.String):
-    """Product ids separated by commas."""
+class Cart(fields.String):
+    """Product ids separated by commas, as text: ``cart_ids`` takes it apart."""
 
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
-        text = super()._deserialize(value, attr, data, **kwargs)
-        ids = [part for part in text.split(",") if part]
-        if len(ids) > MAX_CART:
-            raise ValidationError(f"Longer than {MAX_CART} products.")
-        for id_ in ids:
-            _ID(id_)
-        return ids
+    def __init__(self, **kwargs: Any) -> None:
+        one = r"[A-Za-z0-9_:/.\-]{0,100}"
+        shape = Shape(
+            f"^({one},){{0,{MAX_CART - 1}}}{one}$",
+            error=f"Not product ids separated by commas, {MAX_CART} at most.",
+        )
+        super().__init__(validate=shape, **kwargs)
+
+
+def cart_ids(cart: str) -> list[str]:
+    """Return the product ids of a cart as a query has it."""
+    return [id_ for id_ in cart.split(",") if id_]
 
 
 class RecommendationsQuery(Schema):
@@ -57,7 +63,7 @@ class RecommendationsQuery(Schema):
         metadata={"description": "The place on the page."},
     )
     product_id = ProductId(metadata={"description": "The product of the page."})
-    cart = CommaSeparatedIds(metadata={"description": "Product ids in the cart, separated by commas."})
+    cart = Cart(load_default="", metadata={"description": "Product ids in the cart, separated by commas."})
     limit = fields.Integer(validate=_LIMIT, metadata={"description": "How many products at most."})
     visitor_id = fields.String(
         validate=validate.Length(max=100),
@@ -74,7 +80,7 @@ class SlotRequest(Schema):
     slot = fields.String(required=True, validate=validate.OneOf(list(SLOTS)))
     product_id = ProductIdOrNumber(load_default=None, allow_none=True)
     cart = fields.List(ProductIdOrNumber(), load_default=[], validate=validate.Length(max=MAX_CART))
-    limit = fields.Integer(load_default=None, allow_none=True, strict=True, validate=_LIMIT)
+    limit = WholeNumber(load_default=None, allow_none=True, validate=_LIMIT)
     visitor_id = fields.String(load_default=None, allow_none=True, validate=validate.Length(max=100))
 
 
@@ -98,7 +104,7 @@ class UpsellRequest(Schema):
     strategy = fields.String(
         load_default="frequently_bought_together", validate=validate.OneOf(list(STRATEGIES))
     )
-    limit = fields.Integer(load_default=4, strict=True, validate=_LIMIT)
+    limit = WholeNumber(load_default=4, validate=_LIMIT)
 
 
 class Price(Schema):

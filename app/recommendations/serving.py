@@ -50,14 +50,12 @@ def question_for_slot(
     """Return the question that a slot asks.
 
     Raises:
-        InvalidParameters: where the slot needs a product or a cart and got none.
+        InvalidParameters: where the slot needs a product and got none.
     """
     place = SLOTS[slot]
     strategy = STRATEGIES[place.strategy]
     if strategy.needs == "product" and not product_id:
         raise InvalidParameters({"product_id": f"The slot {slot} needs the product of the page."})
-    if strategy.needs == "cart" and not cart:
-        raise InvalidParameters({"cart": f"The slot {slot} needs the product ids of the cart."})
     return Question(slot, strategy, product_id, tuple(cart), limit or place.limit, exclude)
 
 
