@@ -14,7 +14,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from app.recommendations import association, ranking
+from app.recommendations import association, kernels, ranking
 from app.recommendations.cooccurrence import (
     Contribution,
     Increment,
@@ -443,8 +443,8 @@ def test_every_kernel_is_compiled_for_one_signature() -> None:
     test_threads_and_blocks_change_nothing(threads=2, block=50)
     strongest_pairs(shop("ab", "abc"))
 
-    called = ("_number_lines", "_transpose", "_count_rows", "_rank_rows", "_strongest_rows")
-    assert [len(getattr(ranking, name).nopython_signatures) for name in called] == [1] * 5
+    called = ("number_lines", "transpose", "count_rows", "rank_rows", "strongest_rows")
+    assert [len(getattr(kernels, name).nopython_signatures) for name in called] == [1] * 5
 
 
 def test_a_process_that_has_computed_may_fork_and_compute_again() -> None:
