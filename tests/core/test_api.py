@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from flask import Flask, redirect
+from flask import Flask, g, redirect
 from flask.testing import FlaskClient
 from marshmallow import RAISE, Schema, ValidationError, fields
 from sqlalchemy.exc import OperationalError
@@ -14,16 +14,28 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import ImATeapot
 from werkzeug.test import TestResponse
 
-from app.core.api import ApiBlueprint, ProblemApi, Shape, json_response, register_errors, security_headers
+from app.core.api import (
+    ApiBlueprint,
+    ProblemApi,
+    Shape,
+    WholeNumber,
+    json_response,
+    register_errors,
+    security_headers,
+)
 from app.core.errors import PROBLEMS, Conflict, ProblemError, TooManyRequests
+
+
+class Inner(Schema):
+    number = WholeNumber()
 
 
 class Body(Schema):
     class Meta:
         unknown = RAISE
 
-    number = fields.Integer(required=True, strict=True)
-    inner = fields.Nested("Body")
+    number = WholeNumber(required=True)
+    inner = fields.Nested(Inner)
 
 
 def small_app() -> Flask:
@@ -168,6 +180,7 @@ def test_every_answer_carries_the_security_headers(small: FlaskClient, address: 
         (b"7", [{"name": "body", "reason": "Invalid input type."}]),
         (b"", [{"name": "number", "reason": "Missing data for required field."}]),
         (b"{}", [{"name": "number", "reason": "Missing data for required field."}]),
+        (b'{"number": "1"}', [{"name": "number", "reason": "Not a valid integer."}]),
         (b'{"number": 1.5}', [{"name": "number", "reason": "Not a valid integer."}]),
         (b'{"number": true}', [{"name": "number", "reason": "Not a valid integer."}]),
         (b'{"number": 1, "inner": {"number": "x"}}', [{"name": "inner.number", "reason": "Not a valid integer."}]),
@@ -180,7 +193,7 @@ def test_every_answer_carries_the_security_headers(small: FlaskClient, address: 
             ],
         ),
     ],
-    ids=["list", "string", "null", "number", "nothing", "empty", "float", "bool", "nested", "list inside", "unknown"],
+    ids=["list", "string", "null", "number", "nothing", "empty", "text", "float", "bool", "nested", "list inside", "unknown"],
 )  # fmt: skip
 def test_wrong_bodies_name_what_is_wrong(
     small: FlaskClient, body: bytes, invalid: list[dict[str, str]]
@@ -236,6 +249,13 @@ def test_a_json_dialect_is_json(small: FlaskClient) -> None:
     assert (response.status_code, response.json) == (200, {"number": 1})
 
 
+@pytest.mark.parametrize("body", [b'{"number": 7}', b'{"number": 7.0}', b'{"number": 7e0}'])
+def test_a_whole_number_is_what_json_schema_calls_integer(small: FlaskClient, body: bytes) -> None:
+    response = small.post("/number", data=body, content_type="application/json")
+
+    assert response.text == '{"number":7}'
+
+
 def test_a_body_over_the_limit_is_413(small: FlaskClient) -> None:
     answer = problem(small.post("/number", data=b" " * 1001, content_type="application/json"))
 
@@ -259,8 +279,6 @@ def test_a_page_that_was_let_in_may_read_why_it_was_refused() -> None:
 
     @app.before_request
     def let_in() -> None:
-        from flask import g
-
         g.allowed_origin = "https://shop.example"
 
     response = app.test_client().get("/nothing")
