@@ -131,6 +131,20 @@ def test_states_of_one_second_are_settled_alike_in_any_order(
     assert stood == [(title, {f"v{m}": int(title) * 10 + m for m in range(4)})] * 6
 
 
+@pytest.mark.parametrize("swapped", [False, True], ids=["in order", "swapped"])
+def test_of_two_lists_of_one_second_one_stands_whole(apply: Apply, tables: Tables, swapped: bool) -> None:
+    states = [
+        product_change("p1", variant_state("v1"), variant_state("v2"), title="Two"),
+        product_change("p1", variant_state("v1"), variant_state("v3"), title="Three"),
+    ]
+
+    for change in states[::-1] if swapped else states:
+        apply(change)
+
+    other = {"Two": "v2", "Three": "v3"}[product(tables)["title"]]
+    assert set(variants(tables, "price")) == {"v1", other}
+
+
 def test_an_older_state_changes_no_card(apply: Apply, tables: Tables) -> None:
     apply(product_change("p1", variant_state("v1"), seconds=2))
     before = tables()

@@ -157,6 +157,15 @@ def test_what_an_order_contributed_and_contributes_is_reported(apply: Apply, sto
     assert third.baskets == [BasketChange(at(86_400), [p2, p3], at(86_400), [])]
 
 
+def test_an_order_that_moves_to_another_day_is_reported(apply: Apply, store: Store) -> None:
+    apply(order_change("order", "p1", seconds=1))
+
+    moved = apply(order_change("order", "p1", seconds=2, placed=-86_400))
+
+    p1 = internal(store, "p1")
+    assert moved.baskets == [BasketChange(at(0), p1, at(-86_400), p1)]
+
+
 @pytest.mark.parametrize("status", list(OrderStatus), ids=lambda status: status.name.lower())
 def test_only_sales_fill_a_basket(apply: Apply, tables: Tables, status: OrderStatus) -> None:
     apply(order_change("order", "p1", "p2", status=status))
