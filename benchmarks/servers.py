@@ -8,6 +8,8 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
+from app.core.embedded.processes import free_port
+
 
 @contextmanager
 def serve(
@@ -18,9 +20,7 @@ def serve(
     Raises:
         RuntimeError: if it does not answer within 20 seconds.
     """
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
+    port = free_port()
     server = subprocess.Popen(
         [
             sys.executable, "-m", "granian", "--interface", "wsgi", "--factory", target, "--host", "127.0.0.1",

@@ -7,14 +7,17 @@ platforms do the same way.
 
 import base64
 import hmac
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from hashlib import sha256
 from itertools import islice
 from typing import Any, Final, Protocol
 
 from app.commerce.changes import Change
+from app.core.money import to_minor
 
 # Turns a personal identifier (a normalised e-mail address) into its keyed hash, in hex.
 Pseudonym = Callable[[str], str]
@@ -118,6 +121,11 @@ def clean_headers(headers: Mapping[str, str]) -> dict[str, str]:
     }
 
 
+def matching(pattern: re.Pattern[str], value: str | None) -> str | None:
+    """Return ``value`` if the whole of it matches, else None."""
+    return value if value and pattern.fullmatch(value) else None
+
+
 def signature_matches(raw: bytes, signature: str, secrets: Sequence[bytes]) -> bool:
     """Return whether ``signature`` is the base64 HMAC-SHA256 of ``raw`` under one of ``secrets``.
 
@@ -132,6 +140,23 @@ def signature_matches(raw: bytes, signature: str, secrets: Sequence[bytes]) -> b
         return False
     matches = [hmac.compare_digest(hmac.digest(secret, raw, "sha256"), given) for secret in secrets if secret]
     return any(matches)
+
+
+def minor(amount: Decimal, currency: str) -> int:
+    """Return ``amount`` in minor units.
+
+    Raises:
+        PayloadError: if it is too large.
+    """
+    try:
+        return to_minor(amount, currency)
+    except ValueError:
+        raise PayloadError("body: An amount of money is out of range.") from None
+
+
+def web_address(address: str | None) -> str | None:
+    """Return ``address`` if a browser may be sent there, else None."""
+    return address if address and address.startswith(("https://", "http://")) else None
 
 
 def explain(messages: Any) -> str:

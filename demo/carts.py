@@ -11,6 +11,7 @@ from demo.orders import Line
 
 MOST_CARTS = 2000
 MOST_LINES = 100
+MOST_PIECES = 999
 LineKey = Callable[[Line], str]
 
 

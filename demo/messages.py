@@ -1,5 +1,7 @@
 """What a shop has to tell, before and after it is signed."""
 
+import base64
+import hmac
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -67,3 +69,8 @@ class Mailbag(Sequence[Delivery]):
 
 
 Platform = Literal["shopify", "woocommerce"]
+
+
+def signature(raw: bytes, secret: str) -> str:
+    """Return what both platforms put into a header to sign a body: the base64 of its HMAC-SHA256."""
+    return base64.b64encode(hmac.digest(secret.encode(), raw, "sha256")).decode()

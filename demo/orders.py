@@ -1,5 +1,6 @@
 """The orders of a demo shop, as they stood at any moment."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -100,6 +101,14 @@ class Order:
             *(refund.at for refund in self.refunds),
         ]
         return max(moment for moment in moments if moment is not None and moment <= at)
+
+
+def pieces_by_product(lines: Iterable[Line]) -> dict[int, int]:
+    """Return how many pieces of each product ``lines`` hold together, by its number."""
+    pieces: Counter[int] = Counter()
+    for line in lines:
+        pieces[line.product.number] += line.quantity
+    return pieces
 
 
 def read_orders(

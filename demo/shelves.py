@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from demo.catalogue import Listing
-from demo.orders import Line
+from demo.orders import Line, pieces_by_product
 from demo.shops import Shop
 
 
@@ -67,9 +67,7 @@ class Shelves:
             SoldOutError: if something is not there in this quantity, or not for sale any more.
         """
         with self._lock:
-            wanted: dict[int, int] = {}
-            for line in lines:
-                wanted[line.product.number] = wanted.get(line.product.number, 0) + line.quantity
+            wanted = pieces_by_product(lines)
             for number, quantity in wanted.items():
                 if not self._listings[number].buyable or self._listings[number].stock < quantity:
                     raise SoldOutError(self._listings[number])

@@ -10,12 +10,11 @@ from flask import Blueprint, g, request, url_for
 from flask.typing import ResponseReturnValue
 
 from demo import shopify_shop
-from demo.carts import MOST_LINES, Cart
+from demo.carts import MOST_LINES, MOST_PIECES, Cart
 from demo.catalogue import Listing
-from demo.orders import Line
+from demo.messages import signature
+from demo.orders import Line, pieces_by_product
 from demo.till import Till, current_till
-
-MOST_PIECES = 999
 
 blueprint = Blueprint("shopify_cart", __name__)
 
@@ -140,10 +139,7 @@ def _quantity(value: Any, *, least: int) -> int:
 
 
 def _check_stock(till: Till, cart: Cart, lines: list[Line]) -> None:
-    wanted: dict[int, int] = {}
-    for line in lines:
-        wanted[line.product.number] = wanted.get(line.product.number, 0) + line.quantity
-    for number, quantity in wanted.items():
+    for number, quantity in pieces_by_product(lines).items():
         listing = till.shelves[number]
         if not listing.buyable:
             raise CartError(422, "Cart Error", f"The product '{listing.product.name}' is already sold out.")
@@ -171,7 +167,7 @@ def _key_of(cart: Cart, body: dict[str, Any]) -> str | None:
 def _cart_body(cart: Cart) -> dict[str, Any]:
     lines = list(cart.lines.values())
     return {
-        "token": f"{cart.token}?key={shopify_shop.signature(cart.token.encode(), 'key')[:32]}",
+        "token": f"{cart.token}?key={signature(cart.token.encode(), 'key')[:32]}",
         "note": None,
         "attributes": {},
         "original_total_price": cart.total,

@@ -4,9 +4,7 @@ Bodies follow the JSON Schemas of Shopify's samples. Ids exceed 2^53 and are odd
 them for floating point numbers is found out. The JSON is written as Shopify's Rails writes it.
 """
 
-import base64
 import hashlib
-import hmac
 import uuid
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta, timezone
@@ -16,7 +14,7 @@ from typing import Any
 import orjson
 
 from demo.catalogue import Listing, Product
-from demo.messages import Delivery, Message
+from demo.messages import Delivery, Message, signature
 from demo.money import decimal
 from demo.orders import CartNews, Line, Order, Refund
 from demo.people import USER_AGENT, person
@@ -70,11 +68,6 @@ def encode(body: dict[str, Any]) -> bytes:
     """Return ``body`` as Rails writes JSON: UTF-8, no spaces, with ``&``, ``<`` and ``>`` escaped."""
     raw = orjson.dumps(body)
     return raw.replace(b"&", b"\\u0026").replace(b"<", b"\\u003c").replace(b">", b"\\u003e")
-
-
-def signature(raw: bytes, secret: str) -> str:
-    """Return the value of ``X-Shopify-Hmac-Sha256`` for a body and the app's client secret."""
-    return base64.b64encode(hmac.digest(secret.encode(), raw, hashlib.sha256)).decode()
 
 
 class ShopifyShop:

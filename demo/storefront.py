@@ -18,6 +18,7 @@ from flask.typing import ResponseReturnValue
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
 from demo import shopify_cart, woocommerce_cart
+from demo.carts import MOST_PIECES
 from demo.catalogue import Listing, Product
 from demo.money import decimal
 from demo.orders import Line
@@ -27,7 +28,6 @@ from demo.shops import Shop
 from demo.till import ACTIONS, Till, current_till, slug
 
 PER_PAGE = 24
-MOST_PIECES = 999
 _ADDRESSES = {
     "shopify": {
         "catalogue": "/collections/all",

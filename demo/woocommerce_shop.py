@@ -4,9 +4,7 @@ Bodies hold what its REST API answers for the resource; the JSON is written as P
 ASCII only), and the delivery id is as unreliable as the original: one per webhook and second.
 """
 
-import base64
 import hashlib
-import hmac
 import json
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta, timezone
@@ -14,7 +12,7 @@ from html import escape
 from typing import Any
 
 from demo.catalogue import CATEGORIES, Listing, Product
-from demo.messages import Delivery, Message
+from demo.messages import Delivery, Message, signature
 from demo.money import decimal
 from demo.orders import CartNews, Line, Order
 from demo.people import USER_AGENT, person
@@ -57,11 +55,6 @@ def product_number(identifier: int) -> int:
 def encode(body: dict[str, Any]) -> bytes:
     r"""Return ``body`` as PHP writes JSON: ``\/`` for a slash, ``\u20ac`` for a euro sign."""
     return json.dumps(body, ensure_ascii=True, separators=(",", ":")).replace("/", "\\/").encode()
-
-
-def signature(raw: bytes, secret: str) -> str:
-    """Return the value of ``X-WC-Webhook-Signature`` for a body and the webhook's secret."""
-    return base64.b64encode(hmac.digest(secret.encode(), raw, hashlib.sha256)).decode()
 
 
 def net(gross: int) -> int:

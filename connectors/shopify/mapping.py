@@ -36,8 +36,7 @@ from app.commerce.changes import (
     VariantChange,
     VariantState,
 )
-from app.core.money import to_minor
-from connectors.base import DeliveryContext, PayloadError, Translation
+from connectors.base import DeliveryContext, PayloadError, Translation, minor, web_address
 from connectors.fields import read
 from connectors.shopify import schemas
 
@@ -77,7 +76,7 @@ def order(body: Any, _context: DeliveryContext) -> Translation:
             channel=_channel(data),
             test=bool(data.get("test")),
             currency=currency,
-            total=_minor(data["total_price_set"], currency),
+            total=minor(data["total_price_set"], currency),
             lines=tuple(_order_lines(data, currency)),
             customer=_buyer(data),
             cart_token_hash=data.get("cart_token_hash"),
@@ -149,7 +148,7 @@ def product(body: Any, context: DeliveryContext) -> Translation:
         currency=context.currency,
         price=cheapest.price if cheapest else None,
         url=f"/products/{quote(data['handle'], safe='')}" if data.get("handle") else None,
-        image_url=_web_address((data.get("image") or {}).get("src")) or _first_address(images.values()),
+        image_url=web_address((data.get("image") or {}).get("src")) or _first_address(images.values()),
         category=(data.get("category") or {}).get("full_name") or data.get("product_type") or None,
         vendor=data.get("vendor") or None,
         tags=_tags(data.get("tags") or ""),
@@ -188,7 +187,7 @@ def cart(body: Any, context: DeliveryContext) -> Translation:
             product_platform_id=line["product_id"],
             variant_platform_id=line.get("variant_id"),
             quantity=line["quantity"],
-            price=_minor(line["price_set"], context.currency),
+            price=minor(line["price_set"], context.currency),
         )
         for line in data["line_items"]
         if line.get("product_id") and line["quantity"]
@@ -267,14 +266,6 @@ def _meaning(*changes: Change) -> Translation:
     return Translation(changes)
 
 
-def _minor(amount: Decimal, currency: str) -> int:
-    """Return ``amount`` in minor units."""
-    try:
-        return to_minor(amount, currency)
-    except ValueError:
-        raise PayloadError("body: An amount of money is out of range.") from None
-
-
 def _own_id(data: dict[str, Any]) -> str:
     """Return an object's id, from its global id where it has one."""
     return data.get("admin_graphql_api_id") or str(data["id"])
@@ -349,8 +340,8 @@ def _order_line(
         variant_platform_id=variant_id,
         quantity=quantity,
         current_quantity=quantity if current is None else current,
-        price=_minor(line["price_set"], currency),
-        discount=_minor(_discount(line), currency),
+        price=minor(line["price_set"], currency),
+        discount=minor(_discount(line), currency),
         gift_card=bool(line.get("gift_card")),
     )
 
@@ -393,9 +384,9 @@ def _variant(data: dict[str, Any], images: dict[str, str | None], currency: str)
     recommended while nobody can buy it.
     """
     counted = "inventory_management" not in data or bool(data["inventory_management"])
-    price = _minor(data["price"], currency)
+    price = minor(data["price"], currency)
     before = data.get("compare_at_price")
-    compare_at = _minor(before, currency) if before is not None else None
+    compare_at = minor(before, currency) if before is not None else None
     return VariantState(
         platform_id=_own_id(data),
         title=data.get("title") or "",
@@ -406,7 +397,7 @@ def _variant(data: dict[str, Any], images: dict[str, str | None], currency: str)
         sells_when_out=data.get("inventory_policy") == "continue",
         inventory_item_id=data.get("inventory_item_id"),
         position=data.get("position") or 0,
-        image_url=_web_address(images.get(data.get("image_id") or "")),
+        image_url=web_address(images.get(data.get("image_id") or "")),
     )
 
 
@@ -430,12 +421,7 @@ def _tags(text: str) -> tuple[str, ...]:
 
 def _first_address(addresses: Iterable[str | None]) -> str | None:
     """Return the first web address among ``addresses``."""
-    return next((address for address in addresses if _web_address(address)), None)
-
-
-def _web_address(address: str | None) -> str | None:
-    """Return ``address`` if a browser may be sent there for a picture, else None."""
-    return address if address and address.startswith(("https://", "http://")) else None
+    return next((address for address in addresses if web_address(address)), None)
 
 
 def _request_id(context: DeliveryContext, *identity: str) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
-from connectors.base import DeliveryHeaders, clean_headers, signature_matches
+from connectors.base import DeliveryHeaders, clean_headers, matching, signature_matches
 
 _SIGNATURE: Final = "x-shopify-hmac-sha256"
 _DOMAIN: Final = re.compile(r"[a-z0-9][a-z0-9-]*\.myshopify\.com")
@@ -31,26 +31,21 @@ def read_headers(headers: Mapping[str, str]) -> DeliveryHeaders | None:
     absent, since a delivery must not be lost for it.
     """
     clean = clean_headers(headers)
-    topic = _matching(_TOPIC, clean.get("x-shopify-topic"))
-    domain = _matching(_DOMAIN, clean.get("x-shopify-shop-domain", "").lower())
-    version = _matching(_VERSION, clean.get("x-shopify-api-version"))
-    webhook_id = _matching(_ID, clean.get("x-shopify-webhook-id"))
+    topic = matching(_TOPIC, clean.get("x-shopify-topic"))
+    domain = matching(_DOMAIN, clean.get("x-shopify-shop-domain", "").lower())
+    version = matching(_VERSION, clean.get("x-shopify-api-version"))
+    webhook_id = matching(_ID, clean.get("x-shopify-webhook-id"))
     if not (topic and domain and version and webhook_id and clean.get(_SIGNATURE)):
         return None
     return DeliveryHeaders(
         topic=topic,
         source=domain,
         delivery_id=webhook_id,
-        event_id=_matching(_ID, clean.get("x-shopify-event-id")),
+        event_id=matching(_ID, clean.get("x-shopify-event-id")),
         triggered_at=_instant(clean.get("x-shopify-triggered-at")),
         api_version=version,
         webhook_id=webhook_id,
     )
-
-
-def _matching(pattern: re.Pattern[str], value: str | None) -> str | None:
-    """Return ``value`` if the whole of it matches, else None."""
-    return value if value and pattern.fullmatch(value) else None
 
 
 def _instant(value: str | None) -> datetime | None:

@@ -30,8 +30,7 @@ from app.commerce.changes import (
     VariantChange,
     VariantState,
 )
-from app.core.money import to_minor
-from connectors.base import DeliveryContext, PayloadError, Translation
+from connectors.base import DeliveryContext, PayloadError, Translation, minor, web_address
 from connectors.fields import read
 from connectors.woocommerce import schemas
 
@@ -76,7 +75,7 @@ def order(body: Any, context: DeliveryContext, *, revives: bool = False) -> Tran
         channel=_channel(data.get("created_via") or ""),
         test=False,
         currency=currency,
-        total=_minor(data["total"], currency),
+        total=minor(data["total"] or Decimal(), currency),
         lines=tuple(_order_line(line, data["prices_include_tax"], currency) for line in data["line_items"]),
         customer=_buyer(data),
         adjustment_ids=tuple(f"refund:{refund['id']}" for refund in data.get("refunds") or ()),
@@ -140,17 +139,9 @@ def _meaning(*changes: Change) -> Translation:
     return Translation(changes)
 
 
-def _minor(amount: Decimal | None, currency: str) -> int:
-    """Return ``amount`` in minor units, 0 for none."""
-    try:
-        return to_minor(amount or Decimal(), currency)
-    except ValueError:
-        raise PayloadError("body: An amount of money is out of range.") from None
-
-
 def _price(amount: Decimal | None, currency: str) -> int | None:
     """Return a price in minor units, None for none."""
-    return None if amount is None else _minor(amount, currency)
+    return None if amount is None else minor(amount, currency)
 
 
 def _updated_at(data: dict[str, Any], context: DeliveryContext) -> datetime:
@@ -202,8 +193,8 @@ def _order_line(line: dict[str, Any], with_tax: bool, currency: str) -> OrderLin
         variant_platform_id=line.get("variation_id") if counts else None,
         quantity=quantity,
         current_quantity=quantity,
-        price=_minor(before / max(quantity, 1), currency),
-        discount=max(0, _minor(before - after, currency)),
+        price=minor(before / max(quantity, 1), currency),
+        discount=max(0, minor(before - after, currency)),
     )
 
 
@@ -237,7 +228,7 @@ def _product_change(data: dict[str, Any], context: DeliveryContext, revives: boo
         visible=data.get("catalog_visibility") != "hidden" and not data.get("password_protected"),
         currency=context.currency,
         price=price,
-        url=_web_address(data.get("permalink")),
+        url=web_address(data.get("permalink")),
         image_url=_first_image(data),
         category=_first_name(
             term for term in data.get("categories") or () if term.get("slug") != "uncategorized"
@@ -296,9 +287,4 @@ def _first_name(terms: Iterable[dict[str, Any]]) -> str | None:
 
 def _first_image(data: dict[str, Any]) -> str | None:
     """Return the address of the main picture."""
-    return next((src for image in data.get("images") or () if (src := _web_address(image.get("src")))), None)
-
-
-def _web_address(address: str | None) -> str | None:
-    """Return ``address`` if a browser may be sent there, else None."""
-    return address if address and address.startswith(("https://", "http://")) else None
+    return next((src for image in data.get("images") or () if (src := web_address(image.get("src")))), None)

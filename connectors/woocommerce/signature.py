@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from connectors.base import DeliveryHeaders, clean_headers, signature_matches
+from connectors.base import DeliveryHeaders, clean_headers, matching, signature_matches
 
 _SIGNATURE: Final = "x-wc-webhook-signature"
 _TOPIC: Final = re.compile(r"[a-z]{1,20}\.[a-z0-9_]{1,100}")
@@ -25,15 +25,10 @@ def verify(raw: bytes, headers: Mapping[str, str], secrets: Sequence[bytes]) -> 
 def read_headers(headers: Mapping[str, str]) -> DeliveryHeaders | None:
     """Return what the headers say, or None where one is missing, as in a ping."""
     clean = clean_headers(headers)
-    topic = _matching(_TOPIC, clean.get("x-wc-webhook-topic"))
-    source = _matching(_SOURCE, clean.get("x-wc-webhook-source"))
-    webhook_id = _matching(_ID, clean.get("x-wc-webhook-id"))
-    delivery_id = _matching(_ID, clean.get("x-wc-webhook-delivery-id"))
+    topic = matching(_TOPIC, clean.get("x-wc-webhook-topic"))
+    source = matching(_SOURCE, clean.get("x-wc-webhook-source"))
+    webhook_id = matching(_ID, clean.get("x-wc-webhook-id"))
+    delivery_id = matching(_ID, clean.get("x-wc-webhook-delivery-id"))
     if not (topic and source and webhook_id and delivery_id and clean.get(_SIGNATURE)):
         return None
     return DeliveryHeaders(topic=topic, source=source, delivery_id=delivery_id, webhook_id=webhook_id)
-
-
-def _matching(pattern: re.Pattern[str], value: str | None) -> str | None:
-    """Return ``value`` if the whole of it matches, else None."""
-    return value if value and pattern.fullmatch(value) else None

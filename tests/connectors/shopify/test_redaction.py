@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connectors.shopify.redaction import redact
+from tests.connectors.bodies import MARKER, field_values, objects, planted
 
 PAYLOADS = Path(__file__).parents[2] / "payloads" / "shopify"
 TOPICS = sorted(
@@ -17,7 +18,6 @@ TOPICS = sorted(
     for folder in ("samples", "compliance")
     for path in (PAYLOADS / folder).rglob("*.json")
 )
-MARKER = "PERSONAL-7f3a"
 
 # Written down from Shopify's field lists, not from the code under test.
 PERSONAL_FIELDS = [
@@ -44,42 +44,9 @@ PRODUCT_FIELDS = {
 }
 
 
-def planted(value, *, inside=False):
-    """Return ``value`` with the marker in the place of everything personal, whatever it was before."""
-    if isinstance(value, dict):
-        return {
-            key: MARKER
-            if key in PERSONAL_FIELDS
-            else planted(inner, inside=inside or key in PERSONAL_OBJECTS)
-            for key, inner in value.items()
-        }
-    if isinstance(value, list):
-        return [planted(inner, inside=inside) for inner in value]
-    return MARKER if inside else value
-
-
-def field_values(value, names):
-    """Yield every text that stands in a field of one of ``names``."""
-    if isinstance(value, dict):
-        for key, inner in value.items():
-            if key in names and isinstance(inner, str):
-                yield inner
-            yield from field_values(inner, names)
-    elif isinstance(value, list):
-        for inner in value:
-            yield from field_values(inner, names)
-
-
-def objects(value):
-    """Return every object in a body."""
-    if isinstance(value, dict):
-        return [value, *(found for inner in value.values() for found in objects(inner))]
-    return [found for inner in value for found in objects(inner)] if isinstance(value, list) else []
-
-
 @pytest.mark.parametrize("topic", TOPICS)
 def test_no_personal_field_of_a_sample_survives(sample, pseudonym, topic):
-    body = planted(sample(topic))
+    body = planted(sample(topic), PERSONAL_FIELDS, PERSONAL_OBJECTS)
 
     assert MARKER not in orjson.dumps(redact(body, pseudonym)).decode()
 

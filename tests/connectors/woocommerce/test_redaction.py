@@ -9,13 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connectors.woocommerce.redaction import redact
+from tests.connectors.bodies import MARKER, objects, planted
 
 NAMES = sorted(
     path.stem
     for path in (Path(__file__).parents[2] / "payloads" / "woocommerce").glob("*.raw")
     if "ping" not in path.stem
 )
-MARKER = "PERSONAL-7f3a"
 
 # Written down from WooCommerce's REST documentation, not from the code under test.
 PERSONAL_FIELDS = [
@@ -26,30 +26,9 @@ PERSONAL_FIELDS = [
 PERSONAL_OBJECTS = ["billing", "shipping", "meta_data"]
 
 
-def planted(value, *, inside=False):
-    """Return ``value`` with the marker in the place of everything personal, whatever it was before."""
-    if isinstance(value, dict):
-        return {
-            key: MARKER
-            if key in PERSONAL_FIELDS
-            else planted(inner, inside=inside or key in PERSONAL_OBJECTS)
-            for key, inner in value.items()
-        }
-    if isinstance(value, list):
-        return [planted(inner, inside=inside) for inner in value]
-    return MARKER if inside else value
-
-
-def objects(value):
-    """Return every object in a body."""
-    if isinstance(value, dict):
-        return [value, *(found for inner in value.values() for found in objects(inner))]
-    return [found for inner in value for found in objects(inner)] if isinstance(value, list) else []
-
-
 @pytest.mark.parametrize("name", NAMES)
 def test_no_personal_field_of_a_recording_survives(recording, pseudonym, name):
-    body = planted(recording(name).body)
+    body = planted(recording(name).body, PERSONAL_FIELDS, PERSONAL_OBJECTS)
 
     assert MARKER not in orjson.dumps(redact(body, pseudonym)).decode()
 
