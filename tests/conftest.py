@@ -27,6 +27,7 @@ from app.commerce.store import NewKeys, Store, add_store
 from app.core import api, embedded, queues
 from app.core.config import Settings, load_settings
 from app.core.db import Model, db
+from app.core.logging import configure_logging
 from app.core.migrations import migrate
 from app.core.redis import Breaker
 from app.factory import create_app
@@ -206,6 +207,7 @@ def dead_redis(closed_port: int) -> str:
 @pytest.fixture
 def logged(shared_app: Flask, monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
     """What the routes and error handlers write into the log during this test, at every level."""
+    configure_logging("error", "json")  # a test before may have set it differently for this process
     written = io.StringIO()
     logger = structlog.wrap_logger(
         structlog.PrintLogger(written),

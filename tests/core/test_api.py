@@ -193,7 +193,8 @@ def test_every_answer_carries_the_security_headers(small: FlaskClient, address: 
             ],
         ),
     ],
-    ids=["list", "string", "null", "number", "nothing", "empty", "text", "float", "bool", "nested", "list inside", "unknown"],
+    ids=["list", "string", "null", "number", "nothing", "empty", "text", "float", "bool", "nested", "list inside",
+         "unknown"],
 )  # fmt: skip
 def test_wrong_bodies_name_what_is_wrong(
     small: FlaskClient, body: bytes, invalid: list[dict[str, str]]
