@@ -284,9 +284,9 @@ def test_readers_see_the_old_lists_until_the_rebuild_is_done(app: Flask, store: 
     assert published(store.id) != old
 
 
-def test_applying_waits_for_the_rebuild(app: Flask, store: Store) -> None:
+def test_applying_waits_for_the_rebuild(app: Flask, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     learn(store.id, [[order_change("o1", "p1", "p2")]])
-    waited = []
+    read_baskets, waited = learning._read_baskets, []
 
     def apply() -> None:
         with app.app_context():
@@ -294,12 +294,16 @@ def test_applying_waits_for_the_rebuild(app: Flask, store: Store) -> None:
 
     writer = threading.Thread(target=apply)
 
-    def interfere(_done: int, _total: int) -> None:
+    def interfere(*arguments: Any) -> Any:
+        read = read_baskets(*arguments)
         writer.start()
-        writer.join(timeout=0.2)
+        writer.join(timeout=0.3)
         waited.append(writer.is_alive())
+        return read
 
-    learning.rebuild(store.id, interfere)
+    with monkeypatch.context() as patched:
+        patched.setattr(learning, "_read_baskets", interfere)
+        learning.rebuild(store.id)
     writer.join(timeout=10)
 
     assert waited == [True]

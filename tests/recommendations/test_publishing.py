@@ -197,6 +197,21 @@ def test_a_rebuild_takes_lists_back_that_nothing_supports(store: Store) -> None:
     assert cache.get_lists(store.id, BEST_SELLERS, [""]) == {"": []}
 
 
+def test_a_rebuild_takes_single_lists_back_from_redis(store: Store) -> None:
+    learn(store.id, [[order_change("o1", "p1", "p3"), order_change("o2", "p1", "p2")]])
+    learning.publish_stale(store.id)
+    learn(store.id, [[order_deletion("o1", 5)]])
+
+    learning.rebuild(store.id)
+
+    lists = cache.get_lists(store.id, FREQUENTLY_BOUGHT_TOGETHER, ["p1", "p2", "p3"])
+    assert {subject: [item["id"] for item in items] for subject, items in lists.items()} == {
+        "p1": ["p2"],
+        "p2": ["p1"],
+        "p3": [],
+    }
+
+
 def test_what_a_crash_left_unpublished_is_found_again(app: Flask, store: Store, redis: Redis) -> None:
     idle = new_store()
     learn(store.id, [[order_change("o1", "p1", "p2")]])
