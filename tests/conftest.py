@@ -8,6 +8,7 @@ import functools
 import io
 import os
 import shutil
+import signal
 import socket
 import tempfile
 from collections.abc import Callable, Iterator
@@ -47,6 +48,9 @@ _RUNNING = pytest.StashKey[embedded.Running]()
 
 def pytest_configure(config: pytest.Config) -> None:
     """Start the services in the controlling process only; test processes inherit their addresses."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        # Started in the background by a shell without job control: children would not hear Ctrl-C either.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     if hasattr(config, "workerinput") or config.option.collectonly:
         return
     missing = {name for name in ("DATABASE_URL", "REDIS_URL") if not os.environ.get(name)}

@@ -334,7 +334,8 @@ def test_the_commands_in_examples_exist() -> None:
                 command = command.commands[words[place]]
                 place += 1
             try:
-                command.make_context(line, words[place:])
+                # With the group's names of the help option: a command remembers the first that it is asked with.
+                command.make_context(line, words[place:], **cli.context_settings)
             except click.UsageError as error:
                 pytest.fail(f"{named(file)}: {line}: {error.format_message()}")
             checked += 1

@@ -108,8 +108,13 @@ def small(shop: Shop, orders: int) -> Shop:
 
 
 @contextmanager
-def open_house(directory: Path, platforms: tuple[Platform, ...], orders: int) -> Iterator[House]:
-    """Start services, web, workers and clock, with a store for each platform."""
+def open_house(
+    directory: Path, platforms: tuple[Platform, ...], orders: int, *, whole_catalogue: bool = True
+) -> Iterator[House]:
+    """Start services, web, workers and clock, with a store for each platform.
+
+    A storefront needs its whole catalogue; without it a shop has the products of its orders only.
+    """
     with embedded.start(directory) as running:
         settings = dataclasses.replace(
             load_settings(),
@@ -128,7 +133,11 @@ def open_house(directory: Path, platforms: tuple[Platform, ...], orders: int) ->
             for platform in platforms:
                 port = free_port()
                 shop = load_shop(platform, base_url=f"http://127.0.0.1:{port}")
-                shop = dataclasses.replace(shop, orders=shop.orders[-orders:])
+                shop = (
+                    dataclasses.replace(shop, orders=shop.orders[-orders:])
+                    if whole_catalogue
+                    else small(shop, orders)
+                )
                 store, keys = add_store(
                     platform,
                     shop.domain,

@@ -36,7 +36,7 @@ _PARENT_SECONDS = 0.5
 _FIRST_PAUSE_SECONDS = 0.1
 _LONGEST_PAUSE_SECONDS = 5.0
 # A service that lived this long is well: its next death is a new matter.
-_WELL_SECONDS = 10.0
+_WELL_SECONDS = 2.0
 _MOST_FAILURES = 8
 
 
