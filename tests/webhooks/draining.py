@@ -8,6 +8,7 @@ waits for it, and both print how it ended: 0, or minus the signal.
 import os
 import signal
 import sys
+import traceback
 from dataclasses import replace
 from typing import NoReturn
 
@@ -43,6 +44,9 @@ def _drain(app: Flask, store_id: int) -> NoReturn:
         with app.app_context():
             jobs.drain(store_id)
         status = 0
+    except BaseException:
+        traceback.print_exc()  # what ends a drain must be seen
+        raise
     finally:
         os._exit(status)
 
