@@ -205,7 +205,8 @@ def test_a_connection_that_died_is_replaced(store: Store, group: GroupCommit) ->
         db.session.rollback()  # sees the connections of today
         killed = db.session.connection().exec_driver_sql(
             "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
-            " WHERE datname = current_database() AND query LIKE '%%INSERT INTO webhook_delivery%%' AND pid <> pg_backend_pid()"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            " AND query LIKE '%%INSERT INTO webhook_delivery%%'"
         )
         assert True in [row[0] for row in killed]
 
