@@ -7,6 +7,13 @@
 from alembic import context
 from sqlalchemy import Connection, text
 
+import app.commerce.cart
+import app.commerce.catalog
+import app.commerce.customer
+import app.commerce.order
+import app.commerce.store
+import app.privacy.models
+import app.recommendations.models
 import webhooks.models  # noqa: F401
 from app.core.db import Model
 
