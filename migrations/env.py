@@ -14,7 +14,7 @@ import app.commerce.order
 import app.commerce.store
 import app.privacy.models
 import app.recommendations.models
-import webhooks.models  # noqa: F401
+import webhooks.models
 from app.core.db import Model
 
 _LOCK = 7_402_101

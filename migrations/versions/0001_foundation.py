@@ -1,4 +1,4 @@
-"""The shared commerce model, the inbox, the counts"""
+"""The shared commerce model, the inbox, the counts."""
 
 import sqlalchemy as sa
 from alembic import op
