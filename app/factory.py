@@ -3,7 +3,7 @@
 from typing import Final
 
 from flask import Flask, Response, request
-from sqlalchemy import make_url, select
+from sqlalchemy import Engine, make_url, select
 from sqlalchemy.exc import ArgumentError
 
 from app.commerce.store import AccessCache, Store
@@ -22,6 +22,8 @@ from app.recommendations import widget
 from app.recommendations.routes import ReadyBytes
 from webhooks import deliveries
 from webhooks import routes as webhooks
+from webhooks.express import ExpressLane
+from webhooks.intake import Intake
 from webhooks.jobs import DRAIN, measure
 
 _DRIVER: Final = "postgresql+psycopg"
@@ -68,7 +70,9 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.extensions["pannier_settings"] = settings
     app.extensions["pannier_access"] = AccessCache()
     app.extensions["pannier_ready_bytes"] = ReadyBytes(settings.ready_bytes_ms)
-    app.extensions["pannier_drain_hints"] = HintSender(app, DELIVERIES, DRAIN)
+    engine: Engine = app.extensions["pannier_engine"]
+    intake = Intake(engine, settings.shopify_secrets, HintSender(app, DELIVERIES, DRAIN))
+    app.extensions["pannier_intake"] = intake
     app.extensions["pannier_measures"] = (measure,)
     register_errors(app)
     app.after_request(security_headers)
@@ -79,6 +83,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     for blueprint in (health.blueprint, widget.blueprint, webhooks.blueprint):
         app.register_blueprint(blueprint)
     init_documentation(app, api.spec)
+    app.wsgi_app = ExpressLane(app.wsgi_app, intake, settings.webhook_max_bytes)  # type: ignore[method-assign]
     return app
 
 

@@ -29,6 +29,7 @@ from app.commerce.changes import (
 from app.commerce.store import Store, add_store
 from app.core.db import db
 from webhooks.inbox import Incoming
+from webhooks.intake import current_intake
 
 BEGIN = datetime(2026, 1, 5, 12, tzinfo=UTC)
 DAY = 86_400
@@ -265,6 +266,11 @@ def shopify_product(number: int, *, title: str = "Mug", seconds: float = 0, stoc
     }
 
 
+def keep(delivery: Incoming) -> None:
+    """Write a delivery to the current application's inbox."""
+    current_intake().inbox.write(delivery.row())
+
+
 def incoming(
     store_id: int,
     topic: str = "orders/create",
@@ -284,7 +290,7 @@ def incoming(
         api_version="2026-07",
         triggered_at=None,
         received_at=received or at(0),
-        body=raw.decode(),
+        body=raw,
         raw=raw,
         quarantine=quarantine,
     )

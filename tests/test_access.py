@@ -17,8 +17,7 @@ from app.commerce.store import Store, StoreKey
 from app.core.crypto import key_digest
 from app.core.db import db, now
 from app.recommendations.models import PublishedList
-from tests.factories import incoming, product_change, variant_state
-from webhooks.inbox import keep
+from tests.factories import incoming, keep, product_change, variant_state
 from webhooks.models import QUARANTINED, WebhookDelivery
 
 Route = tuple[str, str]

@@ -25,8 +25,7 @@ from app.core.config import Settings
 from app.core.db import db, now
 from app.recommendations.models import LearnedModel
 from tests.conftest import SECRET_KEY
-from tests.factories import at, incoming, order_change, product_change, shopify_order
-from webhooks.inbox import keep
+from tests.factories import at, incoming, keep, order_change, product_change, shopify_order
 from webhooks.models import PROCESSED, QUARANTINED, WebhookDelivery
 
 ROOT = Path(__file__).resolve().parents[1]

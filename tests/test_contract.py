@@ -25,8 +25,7 @@ from app.factory import create_app
 from app.recommendations.models import PublishedList
 from app.recommendations.strategies import BEST_SELLERS, FREQUENTLY_BOUGHT_TOGETHER, SLOTS, STRATEGIES
 from tests.conftest import SECRET_KEY
-from tests.factories import incoming, product_change, variant_state
-from webhooks.inbox import keep
+from tests.factories import incoming, keep, product_change, variant_state
 from webhooks.models import STATUSES
 
 # Known before the store is: schemathesis writes them into its examples when tests are collected.

@@ -1,7 +1,7 @@
 """The inbox's writing side: durable before the answer.
 
-Deliveries that arrive at the same moment in one process share a transaction: the first request to reach
-the door writes for everybody who stands behind it, and everybody returns once the commit is durable. One
+Deliveries that arrive at the same moment in one process share a transaction: the first request writes for
+everybody who came while the one before it was writing, and everybody returns once the commit is durable. One
 commit then serves many requests, and a lone request waits for nobody.
 """
 
@@ -9,25 +9,32 @@ import hashlib
 import threading
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, LiteralString
+from typing import Any, Final
 
 import psycopg
-from flask import current_app
+from psycopg.pq import ConnStatus, ExecStatus, Format
+from psycopg.pq.abc import PGresult
 from sqlalchemy import Engine
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from app.core.db import db
 from webhooks.models import PENDING, QUARANTINED
 
-_INSERT: LiteralString = """
+_INSERT: Final = """
 INSERT INTO webhook_delivery (store_id, topic, dedupe_key, event_id, api_version, triggered_at, received_at,
     body, body_sha256, status, reason)
 VALUES {rows} ON CONFLICT (store_id, dedupe_key) DO NOTHING
 """
-_ROW: LiteralString = "(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
+# What the columns are, as PostgreSQL numbers its types: int8, text, timestamptz, bytea.
+_TYPES: Final = (20, 25, 25, 25, 25, 1184, 1184, 25, 17, 25, 25)
+# Texts and digests go as they are, with their length: a text that holds NUL is then refused and not cut.
+_FORMATS: Final = tuple(Format.BINARY if oid in (17, 25) else Format.TEXT for oid in _TYPES)
+_COLUMNS: Final = len(_TYPES)
 # Enough for every thread of a process; each size is a prepared statement of its own.
-_LARGEST_GROUP = 32
+_LARGEST_GROUP: Final = 32
+
+# The columns of one delivery as they go over the wire.
+Row = tuple[bytes | None, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,39 +48,95 @@ class Incoming:
     api_version: str | None
     triggered_at: datetime | None
     received_at: datetime
-    body: str
+    body: bytes
     raw: bytes
     quarantine: str | None = None
 
-    def row(self) -> tuple[Any, ...]:
+    def row(self) -> Row:
         """Return the column values of ``_INSERT``."""
         return (
-            self.store_id,
-            self.topic,
-            self.dedupe_key,
-            self.event_id,
-            self.api_version,
-            self.triggered_at,
-            self.received_at,
+            b"%d" % self.store_id,
+            self.topic.encode(),
+            self.dedupe_key.encode(),
+            _encoded(self.event_id),
+            _encoded(self.api_version),
+            _encoded(self.triggered_at.isoformat() if self.triggered_at else None),
+            self.received_at.isoformat().encode(),
             self.body,
             hashlib.sha256(self.raw).digest(),
-            QUARANTINED if self.quarantine else PENDING,
-            self.quarantine,
+            (QUARANTINED if self.quarantine else PENDING).encode(),
+            _encoded(self.quarantine),
         )
 
 
-class _Waiting:
-    __slots__ = ("done", "error", "row")
+def _encoded(value: str | None) -> bytes | None:
+    return None if value is None else value.encode()
 
-    def __init__(self, row: tuple[Any, ...]) -> None:
+
+class _Waiting:
+    """A row on its way, and the request's thread that waits for it."""
+
+    __slots__ = ("done", "error", "row", "woken")
+
+    def __init__(self, row: Row) -> None:
         self.row = row
         self.done = False
         # Not written until proven otherwise: whatever ends the writing thread, nobody is told that all is well.
         self.error: Exception | None = RuntimeError("The delivery was not written.")
+        # Released by the writing thread: the row is written, or it is this thread's turn to write.
+        self.woken = threading.Lock()
+        self.woken.acquire()
+
+
+class _Connection:
+    """A connection in autocommit, apart from those of the requests: they must not wait for each other.
+
+    libpq is called directly and waits without Python's lock: a driver's way of binding values and of waiting
+    would cost several times as much as the statement.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        pooled = engine.raw_connection()
+        connection = pooled.driver_connection
+        pooled.detach()
+        assert isinstance(connection, psycopg.Connection)
+        connection.autocommit = True
+        self._driver = connection
+        self._prepared: set[int] = set()
+
+    def insert(self, rows: list[Row]) -> None:
+        """Insert and commit ``rows``; those whose dedupe key is taken are passed over.
+
+        Raises:
+            psycopg.Error: if the connection is dead or a row is refused; nothing is written then.
+        """
+        name = b"inbox_%d" % len(rows)
+        libpq = self._driver.pgconn
+        if len(rows) not in self._prepared:
+            places = iter(range(1, len(rows) * _COLUMNS + 1))
+            marks = ", ".join(f"({', '.join(f'${next(places)}' for _ in _TYPES)})" for _ in rows)
+            self._check(libpq.prepare(name, _INSERT.format(rows=marks).encode(), _TYPES * len(rows)))
+            self._prepared.add(len(rows))
+        values: list[Any] = [value for row in rows for value in row]  # None is NULL; the stub forgets it
+        self._check(libpq.exec_prepared(name, values, _FORMATS * len(rows)))
+
+    def _check(self, result: PGresult) -> None:
+        if result.status == ExecStatus.COMMAND_OK:
+            return
+        if self._driver.pgconn.status == ConnStatus.BAD:
+            raise psycopg.OperationalError("the connection to the database is lost")
+        raise psycopg.errors.error_from_result(result)
+
+    def close(self) -> None:
+        """End the connection."""
+        self._driver.close()
 
 
 class GroupCommit:
     """Writes rows of concurrent threads in shared statements, each committed by itself.
+
+    One thread at a time writes: for itself and for all who queued up before it began. Then it wakes those it
+    wrote for and hands the turn to the first who came since. Nobody who is served waits for the next commit.
 
     One connection of its own, in autocommit: a group costs one round trip. When the connection turns out to be
     dead the group is written again on a new one, which the dedupe keys make harmless.
@@ -81,12 +144,12 @@ class GroupCommit:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._connection: psycopg.Connection[Any] | None = None
+        self._connection: _Connection | None = None
         self._queue: list[_Waiting] = []
-        self._queue_lock = threading.Lock()
-        self._door = threading.Lock()
+        self._writing = False
+        self._lock = threading.Lock()  # of the queue and of whose turn it is
 
-    def write(self, row: tuple[Any, ...]) -> None:
+    def write(self, row: Row) -> None:
         """Return once ``row`` is committed.
 
         Raises:
@@ -94,15 +157,35 @@ class GroupCommit:
             psycopg.Error: if it refuses the row.
         """
         mine = _Waiting(row)
-        with self._queue_lock:
+        with self._lock:
             self._queue.append(mine)
-        with self._door:
-            while not mine.done:
-                with self._queue_lock:
-                    batch, self._queue = self._queue[:_LARGEST_GROUP], self._queue[_LARGEST_GROUP:]
-                self._commit(batch)
+            my_turn = not self._writing
+            self._writing = True
+        if not my_turn:
+            mine.woken.acquire()
+        if not mine.done:
+            self._write_for_all()
         if mine.error is not None:
             raise mine.error
+
+    def _write_for_all(self) -> None:
+        """Write what is queued, this thread's own row first, and pass the turn on."""
+        with self._lock:
+            batch, self._queue = self._queue[:_LARGEST_GROUP], self._queue[_LARGEST_GROUP:]
+        try:
+            self._commit(batch)
+        finally:
+            with self._lock:
+                following = self._queue[:1]
+                self._writing = bool(following)
+            for waiting in (*following, *batch[1:]):
+                waiting.woken.release()
+
+    def close(self) -> None:
+        """End the connection; the next row opens another."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
 
     def _commit(self, batch: list[_Waiting]) -> None:
         try:
@@ -128,26 +211,21 @@ class GroupCommit:
             return error
         return None
 
-    def _execute(self, rows: list[tuple[Any, ...]]) -> None:
-        sql = _INSERT.format(rows=", ".join([_ROW] * len(rows)))
-        values = tuple(value for row in rows for value in row)
+    def _execute(self, rows: list[Row]) -> None:
         reused = self._connection is not None
         try:
-            self._run(sql, values)
+            self._run(rows)
         except OperationalError:
             if not reused:
                 raise
-            self._run(sql, values)
+            self._run(rows)
 
-    def _run(self, sql: LiteralString, values: tuple[Any, ...]) -> None:
-        """Execute on the group's connection; a connection that saw an error is not used again.
-
-        The driver is called directly: SQLAlchemy's execution would cost as much again as the statement.
-        """
+    def _run(self, rows: list[Row]) -> None:
+        """Execute on the group's connection; a connection that saw an error is not used again."""
         connection, self._connection = self._connection, None
         try:
-            connection = connection or self._connect()
-            connection.execute(sql, values, prepare=True)
+            connection = connection or _Connection(self._engine)
+            connection.insert(rows)
         except BaseException as error:
             if connection is not None:
                 connection.close()
@@ -155,21 +233,3 @@ class GroupCommit:
                 raise OperationalError("INSERT INTO webhook_delivery", None, error) from error
             raise
         self._connection = connection
-
-    def _connect(self) -> psycopg.Connection[Any]:
-        pooled = self._engine.raw_connection()
-        connection = pooled.driver_connection
-        pooled.detach()  # the group's own from now on: it must not wait for the requests' connections
-        assert isinstance(connection, psycopg.Connection)
-        connection.autocommit = True
-        return connection
-
-
-def keep(incoming: Incoming) -> None:
-    """Write a delivery durably; one with the same dedupe key is not kept twice.
-
-    Raises:
-        sqlalchemy.exc.SQLAlchemyError: if the database does not take it.
-    """
-    group: GroupCommit = current_app.extensions.setdefault("pannier_inbox", GroupCommit(db.engine))
-    group.write(incoming.row())

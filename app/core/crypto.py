@@ -64,7 +64,7 @@ class Vault:
 
     def pseudonym(self, store_id: int, identifier: str) -> str:
         """Return the keyed hash of a normalised personal identifier, 64 hex digits."""
-        return hmac.new(self.store_key(store_id), identifier.encode(), hashlib.sha256).hexdigest()
+        return hmac.digest(self.store_key(store_id), identifier.encode(), "sha256").hex()
 
 
 _vault: Vault | None = None

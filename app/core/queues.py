@@ -76,12 +76,15 @@ class HintSender:
         self._stores: set[int] = set()
         self._lock = threading.Lock()
         self._wake = threading.Event()
+        self.idle = threading.Event()  # nothing is marked that is not sent
+        self.idle.set()
         self._thread: threading.Thread | None = None
 
     def mark(self, store_id: int) -> None:
         """Have a hint sent for ``store_id`` soon."""
         with self._lock:
             self._stores.add(store_id)
+            self.idle.clear()
             if self._thread is None or not self._thread.is_alive():  # a fork has no threads
                 self._thread = threading.Thread(target=self._run, name="hints", daemon=True)
                 self._thread.start()
@@ -97,3 +100,6 @@ class HintSender:
             with self._app.app_context():
                 for store_id in stores:
                     hint(self._queue, self._function, store_id)
+            with self._lock:
+                if not self._stores:
+                    self.idle.set()

@@ -304,8 +304,8 @@ client = Redis.from_url(services.redis_url)
 client.set("kept", 1)
 with psycopg.connect(services.database_url.replace("+psycopg", "")) as connection:
     connection.execute("CREATE TEMPORARY TABLE kept (number int)")
-    print("waiting", flush=True)
     try:
+        print("waiting", flush=True)
         signal.pause()
     except KeyboardInterrupt:
         connection.execute("SELECT number FROM kept")

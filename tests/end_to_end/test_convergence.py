@@ -40,7 +40,7 @@ def forget_everything(app: Flask) -> None:
     db.session.rollback()
     db.session.execute(text(f"TRUNCATE {', '.join(Model.metadata.tables)} RESTART IDENTITY"))
     db.session.commit()
-    app.extensions.pop("pannier_receivers", None)
+    app.extensions["pannier_intake"].receivers.clear()
 
 
 def learned(store_id: int) -> dict[str, list[object]]:

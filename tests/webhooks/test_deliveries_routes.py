@@ -13,8 +13,7 @@ from werkzeug.test import TestResponse
 
 from app.core.db import db
 from app.core.queues import DELIVERIES, queue_redis
-from tests.factories import at, incoming
-from webhooks.inbox import keep
+from tests.factories import at, incoming, keep
 from webhooks.jobs import DRAIN
 from webhooks.models import PENDING, PROCESSED, QUARANTINED, SET_ASIDE, WebhookDelivery
 

@@ -24,10 +24,9 @@ from app.recommendations.strategies import FREQUENTLY_BOUGHT_TOGETHER
 from connectors.base import Translation
 from connectors.registry import connector_for
 from tests.commerce.tables import dump
-from tests.factories import at, incoming, new_store, shopify_order, shopify_product
+from tests.factories import at, incoming, keep, new_store, shopify_order, shopify_product
 from tests.recommendations.histories import OPEN_GATES, learned, published, stale
 from webhooks import jobs
-from webhooks.inbox import keep
 from webhooks.models import WebhookDelivery
 
 

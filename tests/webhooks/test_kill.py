@@ -20,10 +20,9 @@ from app.core.config import Settings
 from app.core.db import db
 from app.recommendations import learning
 from tests.commerce.tables import dump
-from tests.factories import incoming, new_store, shopify_order
+from tests.factories import incoming, keep, new_store, shopify_order
 from tests.recommendations.histories import OPEN_GATES, learned, published, stale
 from webhooks import jobs
-from webhooks.inbox import keep
 from webhooks.models import PENDING, WebhookDelivery
 
 PROJECT = Path(__file__).parents[2]

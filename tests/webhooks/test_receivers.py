@@ -11,9 +11,9 @@ from app.core.db import db
 from tests.conftest import SHOPIFY_DOMAIN, SHOPIFY_SECRET
 from tests.factories import shopify_order
 from tests.webhooks.signing import shopify_headers
-from webhooks import routes
+from webhooks import intake
+from webhooks.intake import ReceiverCache
 from webhooks.models import WebhookDelivery
-from webhooks.routes import ReceiverCache
 
 
 def test_a_shop_that_was_just_connected_is_heard_at_once(app: Flask, client: FlaskClient) -> None:
@@ -33,10 +33,10 @@ def test_a_shop_that_was_just_connected_is_heard_at_once(app: Flask, client: Fla
 
 def test_a_store_is_looked_up_once_in_a_few_seconds(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     clock = [100.0]
-    monkeypatch.setattr(routes.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(intake.time, "monotonic", lambda: clock[0])
     store, _ = add_store("woocommerce", "https://example.com", webhook_secret="first")
     db.session.commit()
-    receivers, token = ReceiverCache(), store.webhook_token or ""
+    receivers, token = ReceiverCache(db.engine), store.webhook_token or ""
     first = receivers.get("woocommerce", token)
     store.credentials = {"webhook_secret": "second", "webhook_secret_previous": "first"}
     db.session.commit()
@@ -56,6 +56,6 @@ def test_a_name_of_one_platform_is_no_name_of_the_other(app: Flask) -> None:
     add_store("shopify", SHOPIFY_DOMAIN)
     db.session.commit()
 
-    assert ReceiverCache().get("shopify", store.webhook_token or "") is None
-    assert ReceiverCache().get("woocommerce", SHOPIFY_DOMAIN) is None
-    assert ReceiverCache().get("woocommerce", "https://example.com") is None
+    assert ReceiverCache(db.engine).get("shopify", store.webhook_token or "") is None
+    assert ReceiverCache(db.engine).get("woocommerce", SHOPIFY_DOMAIN) is None
+    assert ReceiverCache(db.engine).get("woocommerce", "https://example.com") is None

@@ -548,7 +548,7 @@ def test_the_log_holds_no_secret_and_nobody(
     def fail(*_: Any) -> None:
         raise RuntimeError("unforeseen")
 
-    monkeypatch.setattr("webhooks.routes.keep", fail)
+    monkeypatch.setattr(client.application.extensions["pannier_intake"].inbox, "write", fail)
     assert post(client).status_code == 500
     assert client.post(address, data=WOO_ORDER, headers=woo_headers(WOO_ORDER)).status_code == 500
 
