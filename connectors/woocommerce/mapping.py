@@ -7,8 +7,9 @@ WooCommerce sent the message, not when the event happened: "created" and "update
 
 import html
 import re
+from collections import Counter
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final
 
@@ -55,6 +56,8 @@ _POS_WORDS: Final = frozenset({"pos", "openpos"})
 # Nothing that one click could put into the cart: sold elsewhere, or a page of other products.
 _NOT_FOR_THE_CART: Final = frozenset({"external", "grouped"})
 _TAGS_LIMIT: Final = 250
+# Between two seconds: WooCommerce's own times have whole ones.
+_A_LITTLE: Final = timedelta(microseconds=1)
 
 
 def order(body: Any, context: DeliveryContext, *, revives: bool = False) -> Translation:
@@ -67,18 +70,24 @@ def order(body: Any, context: DeliveryContext, *, revives: bool = False) -> Tran
     if status == "trash":
         return _meaning(OrderDeletion(data["id"], updated_at))
     currency = data["currency"]
+    refunds = data.get("refunds") or []
+    returned = _returned(refunds)
     change = OrderChange(
         platform_id=data["id"],
-        updated_at=updated_at,
+        # Of the same state without and with the refunds' lines, the one that has them is to stand.
+        updated_at=updated_at + _A_LITTLE if _has_lines(refunds) else updated_at,
         placed_at=data.get("date_created_gmt") or updated_at,
         status=_order_status(data),
         channel=_channel(data.get("created_via") or ""),
         test=False,
         currency=currency,
         total=minor(data["total"] or Decimal(), currency),
-        lines=tuple(_order_line(line, data["prices_include_tax"], currency) for line in data["line_items"]),
+        lines=tuple(
+            _order_line(line, data["prices_include_tax"], currency, returned[line["id"]])
+            for line in data["line_items"]
+        ),
         customer=_buyer(data),
-        adjustment_ids=tuple(f"refund:{refund['id']}" for refund in data.get("refunds") or ()),
+        adjustment_ids=tuple(f"refund:{refund['id']}" for refund in refunds),
         revives=revives,
     )
     if data.get("erased"):
@@ -175,11 +184,25 @@ def _channel(created_via: str) -> Channel:
     return _CHANNELS.get(created_via, Channel.OTHER)
 
 
-def _order_line(line: dict[str, Any], with_tax: bool, currency: str) -> OrderLineState:
-    """Return one line of an order, at prices as the shop shows them.
+def _has_lines(refunds: list[dict[str, Any]]) -> bool:
+    """Return whether there are refunds and the lines of all are known. A webhook never has them."""
+    return bool(refunds) and all(refund.get("line_items") is not None for refund in refunds)
+
+
+def _returned(refunds: list[dict[str, Any]]) -> Counter[str]:
+    """Return how many pieces refunds took off each line, by the line's id."""
+    pieces: Counter[str] = Counter()
+    for refund in refunds:
+        for line in refund.get("line_items") or ():
+            pieces[line["refunded_item_id"]] += line["quantity"]
+    return pieces
+
+
+def _order_line(line: dict[str, Any], with_tax: bool, currency: str, returned: int) -> OrderLineState:
+    """Return one line of an order, at prices as the shop shows them, after ``returned`` pieces came back.
 
     A part of a bundle is bought together with the rest because it is sold together: it counts for no
-    product. Refunds take no pieces off the line, WooCommerce lists them elsewhere.
+    product.
     """
     before, after = line["subtotal"] or Decimal(), line["total"] or Decimal()
     if with_tax:
@@ -192,7 +215,7 @@ def _order_line(line: dict[str, Any], with_tax: bool, currency: str) -> OrderLin
         product_platform_id=line.get("product_id") if counts else None,
         variant_platform_id=line.get("variation_id") if counts else None,
         quantity=quantity,
-        current_quantity=quantity,
+        current_quantity=max(0, quantity - returned),
         price=minor(before / max(quantity, 1), currency),
         discount=max(0, minor(before - after, currency)),
     )

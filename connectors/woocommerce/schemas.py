@@ -51,6 +51,19 @@ class Quantity(Value[int]):
         return pieces
 
 
+class Returned(Value[int]):
+    """A number of pieces that a refund took back, written below zero. A fraction is a piece begun."""
+
+    reason = "Not a number of pieces."
+
+    def convert(self, value: Any) -> int:
+        """Return how many, rounded up."""
+        if type(value) not in (int, float) or not -QUANTITY_LIMIT < value <= 0:
+            raise ValueError
+        pieces: int = math.ceil(-value)
+        return pieces
+
+
 class Stock(Value[int]):
     """How many whole pieces are left; below zero on back-order."""
 
@@ -121,8 +134,15 @@ class _OrderLine(Body):
     in_bundle = BundleMark(data_key="meta_data", allow_none=True)
 
 
+class _RefundLine(Body):
+    refunded_item_id = Identifier(required=True)
+    quantity = Returned(required=True)
+
+
 class _Refund(Body):
     id = Identifier(required=True)
+    # Not in what WooCommerce sends: ``source`` puts them there.
+    line_items = fields.Nested(_RefundLine, many=True, allow_none=True)
 
 
 class _Order(Body):
