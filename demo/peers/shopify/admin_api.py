@@ -1,0 +1,583 @@
+"""The Admin API: documents are validated and executed on Shopify's own schema, and paid for."""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from functools import lru_cache
+from typing import Any, Final
+
+from graphql import (
+    DocumentNode,
+    GraphQLEnumType,
+    GraphQLError,
+    GraphQLList,
+    GraphQLNonNull,
+    GraphQLObjectType,
+    GraphQLOutputType,
+    GraphQLResolveInfo,
+    GraphQLSyntaxError,
+    OperationDefinitionNode,
+    OperationType,
+    execute_sync,
+    get_named_type,
+    get_operation_ast,
+    is_leaf_type,
+    parse,
+    validate,
+)
+
+from demo.peers.shopify import schema
+from demo.peers.shopify.bulk import CONCURRENT, RUNNING, BulkOperation, objection, with_ids
+from demo.peers.shopify.costs import HIGHEST, MUTATION, Estimate, is_connection
+from demo.peers.shopify.fields import READERS, Thing, gid, product_of, shop_thing, variant_of
+from demo.peers.shopify.search import matcher, page
+from demo.peers.shopify.state import Body, Shop, Subscription
+
+_DOCUMENTATION: Final = "https://shopify.dev/api/usage/access-scopes"
+_FIRST_OPERATION: Final = 7_000_000_000_001
+_MOST_COUNTED: Final = 10_000
+_SORTED_BY: Final = {
+    "CREATED_AT": "created_at",
+    "UPDATED_AT": "updated_at",
+    "PROCESSED_AT": "processed_at",
+    "PUBLISHED_AT": "published_at",
+}
+_SCOPES: Final = {
+    "QueryRoot.products": "read_products",
+    "QueryRoot.product": "read_products",
+    "QueryRoot.productVariant": "read_products",
+    "QueryRoot.productsCount": "read_products",
+    "QueryRoot.orders": "read_orders",
+    "QueryRoot.order": "read_orders",
+    "QueryRoot.ordersCount": "read_orders",
+    "LineItem.product": "read_products",
+    "LineItem.variant": "read_products",
+    "Order.customer": "read_customers",
+}
+
+
+@dataclass(slots=True)
+class Run:
+    """One execution, given to every resolver.
+
+    Attributes:
+        shop: whose data.
+        app: what the app is called and known as: ``client_id`` and ``scopes`` it asks for.
+        base_url: of this server, without trailing slash: files are fetched from it.
+        bulk: whether connections return everything.
+        objects: how many were resolved: the actual cost.
+    """
+
+    shop: Shop
+    app: "AppFacts"
+    base_url: str
+    bulk: bool = False
+    objects: int = 0
+
+    def allowed(self, scope: str) -> bool:
+        """Tell whether the app was granted ``scope``; who may write may read."""
+        return scope in self.shop.scopes or scope.replace("read_", "write_", 1) in self.shop.scopes
+
+
+@dataclass(frozen=True, slots=True)
+class AppFacts:
+    """The app as the platform knows it."""
+
+    client_id: str
+    client_secret: str
+    scopes: tuple[str, ...]
+    name: str = "Pannier"
+    handle: str = "pannier"
+    url: str = ""
+    redirect_urls: tuple[str, ...] = ()
+
+
+# -- one request --
+
+
+def answer(shop: Shop, app: AppFacts, request: Mapping[str, Any], base_url: str) -> dict[str, Any]:
+    """Return what the API says to ``request`` (``query``, ``variables``, ``operationName``): the HTTP body.
+
+    Errors are in it, as with Shopify: the status is 200 all the same.
+    """
+    try:
+        document, problems = _read(str(request.get("query") or ""))
+    except GraphQLSyntaxError as broken:
+        return {"errors": [broken.formatted]}
+    if problems:
+        return {"errors": [problem.formatted for problem in problems]}
+    operation = get_operation_ast(document, request.get("operationName"))
+    if operation is None:
+        return {"errors": [{"message": "An operation name is required"}]}
+    variables = request.get("variables") or {}
+    requested = Estimate(schema.load(), document, variables).operation(operation)
+    if requested > HIGHEST:
+        return _refused(
+            shop, requested, f"Query cost is {requested}, which exceeds the single query max cost limit ({HIGHEST}).",
+            "MAX_COST_EXCEEDED",
+        )  # fmt: skip
+    if not shop.bucket.take(requested, shop.now()):
+        return throttled(shop, requested)
+    run = Run(shop, app, base_url)
+    result = _execute(document, run, variables, request.get("operationName"))
+    actual = min(requested, _actual(run, operation))
+    shop.bucket.give_back(requested - actual)
+    said: dict[str, Any] = {"data": result.data}
+    if result.errors:
+        said["errors"] = [error.formatted for error in result.errors]
+    said["extensions"] = {"cost": _cost(shop, requested, actual)}
+    return said
+
+
+def throttled(shop: Shop, requested: int = MUTATION) -> dict[str, Any]:
+    """Return the body that says there are not points enough."""
+    return _refused(shop, requested, "Throttled", "THROTTLED")
+
+
+def _refused(shop: Shop, requested: int, message: str, code: str) -> dict[str, Any]:
+    link = "https://shopify.dev/api/usage/rate-limits"
+    return {
+        "errors": [{"message": message, "extensions": {"code": code, "documentation": link}}],
+        "extensions": {"cost": _cost(shop, requested, None)},
+    }
+
+
+def _cost(shop: Shop, requested: int, actual: int | None) -> dict[str, Any]:
+    return {
+        "requestedQueryCost": requested,
+        "actualQueryCost": actual,
+        "throttleStatus": shop.bucket.status(shop.now()),
+    }
+
+
+def _actual(run: Run, operation: OperationDefinitionNode) -> int:
+    if operation.operation is OperationType.MUTATION:
+        return MUTATION * len(operation.selection_set.selections)
+    return run.objects
+
+
+@lru_cache(maxsize=256)
+def _read(query: str) -> tuple[DocumentNode, list[GraphQLError]]:
+    document = parse(query)
+    return document, validate(schema.load(), document)
+
+
+def _execute(document: DocumentNode, run: Run, variables: Mapping[str, Any], name: str | None = None) -> Any:
+    return execute_sync(
+        schema.load(),
+        document,
+        context_value=run,
+        variable_values=dict(variables),
+        operation_name=name,
+        field_resolver=_resolve,
+        type_resolver=lambda value, *_: value.kind,
+    )
+
+
+# -- fields --
+
+
+def _resolve(source: Thing | None, info: GraphQLResolveInfo[Run], **arguments: Any) -> Any:
+    run = info.context
+    name = f"{info.parent_type.name}.{info.field_name}"
+    _check_access(run, name)
+    if source is None:
+        root = _ROOTS.get(name)
+        if root is None:
+            raise GraphQLError(f"This stand-in knows no {name}.")
+        return _shape(root(run, arguments), info.return_type, run, None, arguments)
+    return _shape(_value(source, name, info.field_name), info.return_type, run, source, arguments)
+
+
+def _check_access(run: Run, name: str) -> None:
+    field = name.partition(".")[2]
+    scope = _SCOPES.get(name)
+    if scope is not None and not run.allowed(scope):
+        raise GraphQLError(
+            f"Access denied for {field} field. Required access: `{scope}` access scope.",
+            extensions={
+                "code": "ACCESS_DENIED",
+                "documentation": _DOCUMENTATION,
+                "requiredAccess": f"`{scope}` access scope.",
+            },
+        )
+    if name in run.shop.denied_fields:
+        raise GraphQLError(
+            f"This app is not approved to use the {field} field. "
+            "See https://shopify.dev/docs/apps/launch/protected-customer-data for more details.",
+            extensions={"code": "ACCESS_DENIED", "documentation": _DOCUMENTATION},
+        )
+
+
+def _value(thing: Thing, name: str, field: str) -> Any:
+    if name in READERS:
+        return READERS[name](thing)
+    if field == "id":
+        return thing.body.get("admin_graphql_api_id") or _as_gid(thing.kind, thing.body["id"])
+    if field == "legacyResourceId":
+        return thing.body["id"]
+    key = re.sub(r"(?<!^)(?=[A-Z])", "_", field).lower()
+    if key not in thing.body:
+        raise GraphQLError(f"This stand-in knows no {name}.")
+    return thing.body[key]
+
+
+def _as_gid(kind: str, number: object) -> str:
+    return number if isinstance(number, str) and number.startswith("gid:") else gid(kind, number)
+
+
+def _shape(value: Any, wanted: GraphQLOutputType, run: Run, parent: Thing | None, arguments: Body) -> Any:
+    """Return a value of a body as the API gives it out, after the type the schema states."""
+    if isinstance(wanted, GraphQLNonNull):
+        wanted = wanted.of_type
+    if value is None:
+        return None
+    if isinstance(wanted, GraphQLList):
+        return [_shape(item, wanted.of_type, run, parent, arguments) for item in value]
+    named = get_named_type(wanted)
+    if isinstance(named, GraphQLEnumType):
+        return str(value).upper()
+    if is_leaf_type(named):
+        return _scalar(value, named.name)
+    if is_connection(named) and isinstance(value, Sequence):
+        return Thing(named.name, _children(value, named, run, parent, arguments), run.shop)
+    frame = is_connection(named) or named.name == "PageInfo" or named.name.endswith("Edge")
+    run.objects += not frame
+    return value if isinstance(value, Thing) else Thing(named.name, value, run.shop, parent)
+
+
+def _scalar(value: Any, name: str) -> Any:
+    if name == "DateTime":
+        return _utc(value)
+    if name == "Decimal":
+        # Shopify writes amounts without needless zeros, but with one decimal.
+        whole, _, cents = f"{Decimal(str(value)):f}".partition(".")
+        return f"{whole}.{cents.rstrip('0') or '0'}"
+    if name in ("Money", "UnsignedInt64"):
+        return str(value)
+    return value
+
+
+def _utc(value: str | datetime) -> str:
+    at = value if isinstance(value, datetime) else datetime.fromisoformat(value)
+    return f"{at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def _children(value: Sequence[Any], named: Any, run: Run, parent: Thing | None, arguments: Body) -> Body:
+    assert isinstance(named, GraphQLObjectType)
+    kind = get_named_type(named.fields["nodes"].type).name
+    items = [item if isinstance(item, Thing) else Thing(kind, item, run.shop, parent) for item in value]
+    places = {id(item): place for place, item in enumerate(items)}
+    return page(items, arguments, lambda item: (places[id(item)],), everything=run.bulk)
+
+
+# -- queries --
+
+
+def _number(identity: str, kind: str) -> int:
+    match = re.fullmatch(rf"gid://shopify/{kind}/(\d+)", identity)
+    if match is None:
+        raise GraphQLError(f"Invalid id: {identity}", extensions={"code": "RESOURCE_NOT_FOUND"})
+    return int(match[1])
+
+
+def _found(run: Run, kind: str, query: str | None) -> list[Thing]:
+    shop = run.shop
+    bodies = shop.products() if kind == "Product" else shop.visible_orders(shop.scopes)
+    fits = matcher(query, kind, shop.timezone)
+    return [Thing(kind, body, shop) for body in bodies if fits(body)]
+
+
+def _list(run: Run, kind: str, arguments: Body) -> dict[str, Any]:
+    default = "ID" if kind == "Product" else "PROCESSED_AT"
+    field = _SORTED_BY.get(arguments.get("sortKey") or default)
+
+    def key(thing: Thing) -> tuple[Any, ...]:
+        number = thing.body["id"]
+        return (
+            (number,) if field is None else (_utc(thing.body[field]) if thing.body.get(field) else "", number)
+        )
+
+    sort = arguments.get("sortKey")
+    if sort not in (None, "ID", "RELEVANCE", *_SORTED_BY):
+        raise GraphQLError(f"This stand-in cannot sort by {sort}.")
+    return page(_found(run, kind, arguments.get("query")), arguments, key, everything=run.bulk)
+
+
+def _count(run: Run, kind: str, arguments: Body) -> dict[str, Any]:
+    number = len(_found(run, kind, arguments.get("query")))
+    limit = arguments.get("limit", _MOST_COUNTED)
+    if limit is not None and number > limit:
+        return {"count": limit, "precision": "AT_LEAST"}
+    return {"count": number, "precision": "EXACT"}
+
+
+def _product(run: Run, arguments: Body) -> Thing | None:
+    return product_of(run.shop, _number(arguments["id"], "Product"))
+
+
+def _variant(run: Run, arguments: Body) -> Thing | None:
+    return variant_of(run.shop, _number(arguments["id"], "ProductVariant"))
+
+
+def _order(run: Run, arguments: Body) -> Thing | None:
+    wanted = _number(arguments["id"], "Order")
+    bodies = run.shop.visible_orders(run.shop.scopes)
+    return next((Thing("Order", body, run.shop) for body in bodies if body["id"] == wanted), None)
+
+
+def _node(run: Run, arguments: Body) -> Any:
+    kind = arguments["id"].removeprefix("gid://shopify/").partition("/")[0]
+    if kind not in _NODES:
+        raise GraphQLError(f"This stand-in finds no node of the kind {kind}.")
+    name, find = _NODES[kind]
+    _check_access(run, name)
+    return find(run, arguments)
+
+
+def _nodes(run: Run, arguments: Body) -> list[Any]:
+    return [_node(run, {"id": identity}) for identity in arguments["ids"]]
+
+
+def _installation(run: Run, _: Body) -> dict[str, Any]:
+    return {
+        "id": run.shop.id,
+        "access_scopes": [
+            {"handle": scope, "description": scope.replace("_", " ")} for scope in sorted(run.shop.scopes)
+        ],
+        "app": _app(run),
+        "launch_url": run.app.url,
+    }
+
+
+def _app(run: Run) -> dict[str, Any]:
+    return {
+        "id": 1,
+        "api_key": run.app.client_id,
+        "handle": run.app.handle,
+        "title": run.app.name,
+        "embedded": True,
+        "webhook_api_version": schema.VERSION,
+    }
+
+
+# -- bulk operations --
+
+
+def _operation(run: Run, operation: BulkOperation) -> Thing:
+    url = None
+    if operation.content:
+        url = f"{run.base_url}/bulk/{operation.key}.jsonl"
+    failed = operation.status == "FAILED"
+    body = {
+        "id": operation.id,
+        "status": operation.status,
+        "error_code": operation.error_code if failed else None,
+        "created_at": operation.created_at,
+        "completed_at": operation.completed_at,
+        "file_size": len(operation.content) if operation.content else None,
+        "object_count": operation.object_count,
+        "root_object_count": operation.root_object_count,
+        "partial_data_url": url if failed else None,
+        "url": None if failed else url,
+        "query": operation.query,
+        "type": "QUERY",
+    }
+    return Thing("BulkOperation", body, run.shop)
+
+
+def _run_bulk(run: Run, arguments: Body) -> dict[str, Any]:
+    shop = run.shop
+    problem, document = _bulk_problem(arguments["query"])
+    if problem is not None or document is None:
+        return _bulk_refused(problem or "", "INVALID")
+    with shop.lock:
+        running = sum(operation.status in RUNNING for operation in shop.bulk_operations.values())
+        if running >= CONCURRENT:
+            return _bulk_refused(
+                "Too many bulk operations are running for this app and shop.", "LIMIT_REACHED"
+            )
+        operation = BulkOperation(
+            _FIRST_OPERATION + 2 * len(shop.bulk_operations),
+            arguments["query"],
+            shop.now(),
+            shop.bulk_options,
+            arguments.get("groupObjects", False),
+            error_code=shop.bulk_options.failures.pop(0) if shop.bulk_options.failures else None,
+        )
+        shop.bulk_operations[operation.id] = operation
+    prepared = with_ids(document)
+
+    def collect() -> tuple[Mapping[str, Any] | None, str | None]:
+        result = _execute(prepared, Run(shop, run.app, run.base_url, bulk=True), {})
+        return result.data, "ACCESS_DENIED" if result.errors else None
+
+    operation.start(collect)
+    return {"bulk_operation": _operation(run, operation), "user_errors": []}
+
+
+def _bulk_problem(query: str) -> tuple[str | None, DocumentNode | None]:
+    try:
+        document, problems = _read(query)
+    except GraphQLSyntaxError as broken:
+        return broken.message, None
+    if problems:
+        return problems[0].message, None
+    return objection(schema.load(), document), document
+
+
+def _bulk_refused(message: str, code: str) -> dict[str, Any]:
+    return {
+        "bulk_operation": None,
+        "user_errors": [{"field": ["query"], "message": message, "code": code}],
+    }
+
+
+def _bulk_operation(run: Run, arguments: Body) -> Thing | None:
+    operation = run.shop.bulk_operations.get(arguments["id"])
+    if operation is None:
+        return None
+    with run.shop.lock:
+        ended = operation.poll(run.shop.now())
+    if ended:
+        body = {
+            "admin_graphql_api_id": operation.id,
+            "status": operation.status.lower(),
+            "type": "query",
+            "error_code": operation.error_code.lower() if operation.error_code else None,
+            "created_at": _utc(operation.created_at),
+            "completed_at": _utc(run.shop.now()),
+        }
+        run.shop.emit("bulk_operations/finish", body, resource=operation.id)
+    return _operation(run, operation)
+
+
+def _bulk_operations(run: Run, arguments: Body) -> dict[str, Any]:
+    operations = [_operation(run, operation) for operation in run.shop.bulk_operations.values()]
+    return page(operations, arguments, lambda thing: (thing.body["id"],), everything=run.bulk)
+
+
+def _cancel_bulk(run: Run, arguments: Body) -> dict[str, Any]:
+    operation = run.shop.bulk_operations.get(arguments["id"])
+    if operation is None:
+        return {
+            "bulk_operation": None,
+            "user_errors": [{"field": ["id"], "message": "Bulk operation does not exist"}],
+        }
+    problems = []
+    if not operation.cancel():
+        message = f"A bulk operation cannot be canceled when it is {operation.status.lower()}"
+        problems = [{"field": None, "message": message}]
+    return {"bulk_operation": _operation(run, operation), "user_errors": problems}
+
+
+# -- webhook subscriptions --
+
+
+def _subscription(subscription: Subscription) -> dict[str, Any]:
+    return {
+        "id": subscription.id,
+        "topic": subscription.topic,
+        "uri": subscription.uri,
+        "callback_url": subscription.uri,
+        "format": "JSON",
+        "include_fields": subscription.include_fields,
+        "metafield_namespaces": (),
+        "filter": subscription.filter,
+        "name": subscription.name,
+        "created_at": subscription.created_at,
+        "updated_at": subscription.updated_at,
+        "api_version": {"handle": schema.VERSION, "display_name": schema.VERSION, "supported": True},
+    }
+
+
+def _subscriptions(run: Run, arguments: Body) -> dict[str, Any]:
+    topics, uri = arguments.get("topics"), arguments.get("uri") or arguments.get("callbackUrl")
+    chosen = [
+        Thing("WebhookSubscription", _subscription(each), run.shop)
+        for each in list(run.shop.subscriptions.values())
+        if (topics is None or each.topic in topics) and uri in (None, each.uri)
+    ]
+    return page(chosen, arguments, lambda thing: (thing.body["id"],), everything=run.bulk)
+
+
+def _subscribe(run: Run, arguments: Body) -> dict[str, Any]:
+    given, topic = arguments["webhookSubscription"], arguments["topic"]
+    uri = given.get("uri") or given.get("callbackUrl")
+    problem = None
+    if not uri:
+        problem = "Address can't be blank"
+    elif any((each.topic, each.uri) == (topic, uri) for each in list(run.shop.subscriptions.values())):
+        problem = "Address for this topic has already been taken"
+    if problem is not None:
+        errors = [{"field": ["webhookSubscription", "uri"], "message": problem}]
+        return {"webhook_subscription": None, "user_errors": errors}
+    made = run.shop.subscribe(
+        topic,
+        uri,
+        include_fields=given.get("includeFields") or (),
+        name=given.get("name"),
+        query=given.get("filter"),
+    )
+    return {"webhook_subscription": _subscription(made), "user_errors": []}
+
+
+def _resubscribe(run: Run, arguments: Body) -> dict[str, Any]:
+    found = run.shop.subscriptions.get(_number(arguments["id"], "WebhookSubscription"))
+    if found is None:
+        return {"webhook_subscription": None, "user_errors": [_NO_SUBSCRIPTION]}
+    given = arguments["webhookSubscription"]
+    found.uri = given.get("uri") or given.get("callbackUrl") or found.uri
+    found.include_fields = tuple(given.get("includeFields") or found.include_fields)
+    found.updated_at = run.shop.now()
+    return {"webhook_subscription": _subscription(found), "user_errors": []}
+
+
+def _unsubscribe(run: Run, arguments: Body) -> dict[str, Any]:
+    found = run.shop.subscriptions.pop(_number(arguments["id"], "WebhookSubscription"), None)
+    if found is None:
+        return {"deleted_webhook_subscription_id": None, "user_errors": [_NO_SUBSCRIPTION]}
+    return {"deleted_webhook_subscription_id": arguments["id"], "user_errors": []}
+
+
+_NO_SUBSCRIPTION: Final = {"field": ["id"], "message": "Webhook subscription does not exist"}
+
+
+def _uninstall(run: Run, _: Body) -> dict[str, Any]:
+    app = _app(run)
+    run.shop.uninstall()
+    return {"app": app, "user_errors": []}
+
+
+_NODES: Final[dict[str, tuple[str, Callable[[Run, Body], Any]]]] = {
+    "Product": ("QueryRoot.product", _product),
+    "ProductVariant": ("QueryRoot.productVariant", _variant),
+    "Order": ("QueryRoot.order", _order),
+    "BulkOperation": ("QueryRoot.bulkOperation", _bulk_operation),
+}
+
+
+_ROOTS: Final[dict[str, Callable[[Run, Body], Any]]] = {
+    "QueryRoot.shop": lambda run, _: shop_thing(run.shop),
+    "QueryRoot.products": lambda run, arguments: _list(run, "Product", arguments),
+    "QueryRoot.product": _product,
+    "QueryRoot.productVariant": _variant,
+    "QueryRoot.productsCount": lambda run, arguments: _count(run, "Product", arguments),
+    "QueryRoot.orders": lambda run, arguments: _list(run, "Order", arguments),
+    "QueryRoot.order": _order,
+    "QueryRoot.ordersCount": lambda run, arguments: _count(run, "Order", arguments),
+    "QueryRoot.node": _node,
+    "QueryRoot.nodes": _nodes,
+    "QueryRoot.currentAppInstallation": _installation,
+    "QueryRoot.bulkOperation": _bulk_operation,
+    "QueryRoot.bulkOperations": _bulk_operations,
+    "QueryRoot.webhookSubscriptions": _subscriptions,
+    "Mutation.bulkOperationRunQuery": _run_bulk,
+    "Mutation.bulkOperationCancel": _cancel_bulk,
+    "Mutation.webhookSubscriptionCreate": _subscribe,
+    "Mutation.webhookSubscriptionUpdate": _resubscribe,
+    "Mutation.webhookSubscriptionDelete": _unsubscribe,
+    "Mutation.appUninstall": _uninstall,
+}
