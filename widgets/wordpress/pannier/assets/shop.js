@@ -5,7 +5,7 @@
   if (!jQuery) return;
 
   const boxOf = (form) =>
-    document.querySelector(`pannier-bundle[data-decimals][product-id="${Number(form.dataset.productId)}"]`);
+    document.querySelector(`pannier-bundle[data-decimals][product-id="${Number(form.dataset.product_id)}"]`);
 
   jQuery(document).on("found_variation", ".variations_form", (event, variation) => {
     const box = boxOf(event.currentTarget);

@@ -97,7 +97,7 @@ final class Settings_Page {
 		echo '<input type="hidden" name="action" value="pannier_save">';
 		wp_nonce_field( 'pannier_save' );
 		echo '<table class="form-table" role="presentation">';
-		$this->draw_field( 'pannier_address', __( 'Address of Pannier', 'pannier' ), 'url', $this->settings->address(), __( 'Begins with https://', 'pannier' ) );
+		$this->draw_field( 'pannier_address', __( 'Address of Pannier', 'pannier' ), 'text', $this->settings->address(), __( 'Begins with https://', 'pannier' ) );
 		$this->draw_field( 'pannier_key', __( 'Publishable key', 'pannier' ), 'text', $this->settings->key(), __( '“Connect” fills this in. It stands in your shop’s pages and may be seen by everybody.', 'pannier' ) );
 		$this->draw_secret();
 		$this->draw_placements();

@@ -1,0 +1,52 @@
+<?php
+/** @package Pannier */
+
+use Pannier\Handshake;
+use Pannier\Removal;
+
+/** What uninstalling leaves: nothing of ours, everything of others. */
+final class UninstallTest extends ShopTestCase {
+
+	private function use_plugin(): void {
+		$settings = $this->connect();
+		$settings->set_secret( self::SECRET );
+		$settings->set_placements( array( 'cart' ) );
+		( new Handshake( $settings ) )->start();
+		update_option( 'blogname', 'A shop' );
+		$this->assertCount( 5, World::$now->options[ World::$now->blog ] );
+		$this->assertCount( 1, World::$now->transients[ World::$now->blog ] );
+	}
+
+	public function test_nothing_is_left(): void {
+		$this->use_plugin();
+
+		Removal::everywhere();
+
+		$this->assertSame( array( 'blogname' => 'A shop' ), World::$now->options[1] );
+		$this->assertSame( array(), World::$now->transients[1] );
+	}
+
+	public function test_nothing_is_left_on_any_site_of_a_network(): void {
+		World::$now->is_multisite = true;
+		foreach ( range( 1, 120 ) as $blog ) {
+			World::$now->blog = $blog;
+			$this->use_plugin();
+		}
+		World::$now->blog = 1;
+
+		Removal::everywhere();
+
+		$this->assertSame( array_fill( 1, 120, array( 'blogname' => 'A shop' ) ), World::$now->options );
+		$this->assertSame( array_fill( 1, 120, array() ), World::$now->transients );
+		$this->assertSame( 1, World::$now->blog );
+	}
+
+	public function test_uninstall_file_runs_the_removal(): void {
+		$this->use_plugin();
+		defined( 'WP_UNINSTALL_PLUGIN' ) || define( 'WP_UNINSTALL_PLUGIN', 'pannier/pannier.php' );
+
+		require dirname( PANNIER_FILE ) . '/uninstall.php';
+
+		$this->assertSame( array( 'blogname' => 'A shop' ), World::$now->options[1] );
+	}
+}

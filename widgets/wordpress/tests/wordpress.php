@@ -1,0 +1,315 @@
+<?php
+/**
+ * The functions of WordPress that the plugin calls, as far as it depends on them.
+ *
+ * @package Pannier
+ */
+
+function add_filter( $hook, $callback, $priority = 10, $arguments = 1 ) {
+	World::$now->hooks[ $hook ][ $priority ][] = $callback;
+	return true;
+}
+
+function add_action( $hook, $callback, $priority = 10, $arguments = 1 ) {
+	return add_filter( $hook, $callback, $priority, $arguments );
+}
+
+function apply_filters( $hook, $value, ...$rest ) {
+	$callbacks = World::$now->hooks[ $hook ] ?? array();
+	ksort( $callbacks );
+	foreach ( array_merge( ...array_values( $callbacks ) ) as $callback ) {
+		$value = $callback( $value, ...$rest );
+	}
+	return $value;
+}
+
+function do_action( $hook ) {
+	$callbacks = World::$now->hooks[ $hook ] ?? array();
+	ksort( $callbacks );
+	foreach ( array_merge( ...array_values( $callbacks ) ) as $callback ) {
+		$callback();
+	}
+}
+
+function __return_true() {
+	return true;
+}
+
+function plugin_basename( $file ) {
+	return basename( dirname( $file ) ) . '/' . basename( $file );
+}
+
+function plugins_url( $path, $file ) {
+	return 'https://shop.example/wp-content/plugins/' . basename( dirname( $file ) ) . '/' . $path;
+}
+
+function get_option( $name, $fallback = false ) {
+	return World::$now->options[ World::$now->blog ][ $name ] ?? $fallback;
+}
+
+function update_option( $name, $value, $autoload = true ) {
+	World::$now->options[ World::$now->blog ][ $name ] = $value;
+	World::$now->autoload[ $name ]                     = $autoload;
+	return true;
+}
+
+function delete_option( $name ) {
+	unset( World::$now->options[ World::$now->blog ][ $name ] );
+	return true;
+}
+
+function get_transient( $name ) {
+	return World::$now->transients[ World::$now->blog ][ $name ] ?? false;
+}
+
+function set_transient( $name, $value, $seconds ) {
+	World::$now->transients[ World::$now->blog ][ $name ] = $value;
+	return $seconds > 0;
+}
+
+function delete_transient( $name ) {
+	unset( World::$now->transients[ World::$now->blog ][ $name ] );
+	return true;
+}
+
+function is_admin() {
+	return World::$now->is_admin;
+}
+
+function is_multisite() {
+	return World::$now->is_multisite;
+}
+
+function get_sites( $query ) {
+	$all = array_keys( World::$now->options );
+	// WordPress returns 100 sites at most unless `number` is 0.
+	return 'ids' === ( $query['fields'] ?? '' ) ? array_slice( $all, 0, $query['number'] ? $query['number'] : null ) : array();
+}
+
+function switch_to_blog( $blog ) {
+	World::$now->blog = $blog;
+}
+
+function restore_current_blog() {
+	World::$now->blog = 1;
+}
+
+function current_user_can( $capability ) {
+	return 'manage_woocommerce' === $capability && World::$now->is_manager;
+}
+
+function get_current_user_id() {
+	return World::$now->user;
+}
+
+function check_admin_referer( $action ) {
+	if ( 'nonce:' . $action !== ( $_POST['_wpnonce'] ?? '' ) ) {
+		throw new Died( 'nonce' );
+	}
+}
+
+function wp_nonce_field( $action ) {
+	echo '<input type="hidden" name="_wpnonce" value="nonce:' . esc_attr( $action ) . '">';
+}
+
+function wp_die( $message ) {
+	throw new Died( $message );
+}
+
+function wp_redirect( $location ) {
+	throw new Redirected( $location );
+}
+
+function wp_safe_redirect( $location ) {
+	if ( 'shop.example' !== parse_url( $location, PHP_URL_HOST ) ) {
+		throw new Redirected( 'https://shop.example/wp-admin/' );
+	}
+	throw new Redirected( $location );
+}
+
+function wp_generate_password( $length, $special ) {
+	return substr( bin2hex( random_bytes( $length ) ), 0, $length );
+}
+
+function home_url( $path ) {
+	return 'https://shop.example' . $path;
+}
+
+function admin_url( $path ) {
+	return 'https://shop.example/wp-admin/' . $path;
+}
+
+function rest_url() {
+	return 'https://shop.example/wp-json/';
+}
+
+function add_query_arg( $name, $value, $address = '' ) {
+	$fields = is_array( $name ) ? $name : array( $name => $value );
+	$base   = is_array( $name ) ? $value : $address;
+	return $base . '?' . http_build_query( $fields );
+}
+
+function wp_parse_url( $address ) {
+	return parse_url( $address );
+}
+
+function wp_unslash( $value ) {
+	return is_array( $value ) ? array_map( 'wp_unslash', $value ) : stripslashes( $value );
+}
+
+function sanitize_text_field( $text ) {
+	return trim( preg_replace( '/[\r\n\t ]+/', ' ', strip_tags( $text ) ) );
+}
+
+function sanitize_key( $text ) {
+	return preg_replace( '/[^a-z0-9_-]/', '', strtolower( $text ) );
+}
+
+function wp_strip_all_tags( $text ) {
+	return trim( strip_tags( $text ) );
+}
+
+function wp_kses_post( $html ) {
+	return $html;
+}
+
+function esc_attr( $text ) {
+	return htmlspecialchars( (string) $text, ENT_QUOTES );
+}
+
+function esc_html( $text ) {
+	return htmlspecialchars( (string) $text, ENT_QUOTES );
+}
+
+function esc_url( $address ) {
+	return htmlspecialchars( $address, ENT_QUOTES );
+}
+
+function __( $text, $domain ) {
+	if ( 'pannier' !== $domain ) {
+		throw new InvalidArgumentException( 'Wrong text domain: ' . $domain );
+	}
+	return $text;
+}
+
+function esc_html__( $text, $domain ) {
+	return esc_html( __( $text, $domain ) );
+}
+
+function checked( $value, $current, $print ) {
+	return $value === $current ? " checked='checked'" : '';
+}
+
+function add_submenu_page( $parent, $title, $label, $capability, $slug, $callback ) {
+	World::$now->hooks[ 'page:' . $parent . ':' . $slug . ':' . $capability ][10][] = $callback;
+}
+
+function wp_enqueue_script( $handle, $src, $deps, $version, $how ) {
+	World::$now->scripts[ $handle ] = compact( 'src', 'deps', 'version', 'how' );
+}
+
+function add_shortcode( $tag, $callback ) {
+	World::$now->shortcodes[ $tag ] = $callback;
+}
+
+function shortcode_atts( $defaults, $given ) {
+	return array_intersect_key( (array) $given, $defaults ) + $defaults;
+}
+
+function has_shortcode( $text, $tag ) {
+	return false !== strpos( $text, '[' . $tag );
+}
+
+function has_block( $name, $text ) {
+	return false !== strpos( $text, '<!-- wp:' . $name . ' ' );
+}
+
+function register_block_type( $folder, $options ) {
+	World::$now->blocks[ $folder ] = $options;
+}
+
+function get_block_wrapper_attributes() {
+	return 'class="wp-block-pannier-recommendations"';
+}
+
+function is_feed() {
+	return 'feed' === World::$now->page;
+}
+
+function get_post() {
+	return World::$now->post;
+}
+
+function get_the_ID() {
+	return World::$now->post ? World::$now->post->ID : false;
+}
+
+function get_post_type( $id ) {
+	return World::$now->post && World::$now->post->ID === $id ? World::$now->post->post_type : false;
+}
+
+function wp_get_attachment_image_url( $id, $size ) {
+	return $id > 0 ? "https://shop.example/{$size}-{$id}.jpg" : false;
+}
+
+function wp_add_privacy_policy_content( $name, $text ) {
+	World::$now->policies[] = $text;
+}
+
+function wp_json_encode( $value ) {
+	return json_encode( $value );
+}
+
+function wp_remote_get( $address, $options ) {
+	World::$now->requests[] = array( 'GET', $address, $options );
+	return World::$now->answer;
+}
+
+function wp_remote_post( $address, $options ) {
+	World::$now->requests[] = array( 'POST', $address, $options );
+	return World::$now->answer;
+}
+
+function is_wp_error( $thing ) {
+	return $thing instanceof WP_Error;
+}
+
+function wp_remote_retrieve_response_code( $answer ) {
+	return $answer['status'];
+}
+
+function wp_remote_retrieve_body( $answer ) {
+	return $answer['body'];
+}
+
+/** An error as WordPress hands it around. */
+class WP_Error {
+
+	/** @var string */
+	private $message;
+
+	public function __construct( $code = '', $message = '' ) {
+		$this->message = $message;
+	}
+
+	public function get_error_message() {
+		return $this->message;
+	}
+}
+
+/** A post. */
+class WP_Post {
+
+	/** @var int */
+	public $ID;
+	/** @var string */
+	public $post_type;
+	/** @var string */
+	public $post_content;
+
+	public function __construct( int $id, string $type, string $content = '' ) {
+		$this->ID           = $id;
+		$this->post_type    = $type;
+		$this->post_content = $content;
+	}
+}
