@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Protocol
 from urllib.parse import urlsplit
+from weakref import finalize
 
 import orjson
 
@@ -385,10 +386,11 @@ class _Export:
     def __init__(self, lines: Iterator[bytes]) -> None:
         # One source is used by one thread at a time, though not always by the one that opened the file.
         self._db = sqlite3.connect("", check_same_thread=False)
+        finalize(self, self._db.close)
         try:
             self._db.execute("PRAGMA journal_mode = OFF")
             self._db.execute(
-                "CREATE TABLE root (line INTEGER PRIMARY KEY, id TEXT NOT NULL, node BLOB NOT NULL)"
+                "CREATE TABLE root (line INTEGER PRIMARY KEY, id TEXT NOT NULL, created TEXT, node BLOB NOT NULL)"
             )
             self._db.execute("CREATE TABLE child (parent TEXT NOT NULL, node BLOB NOT NULL)")
             for line, raw in enumerate(lines, start=1):
@@ -405,7 +407,7 @@ class _Export:
         except (ValueError, LookupError, AttributeError, TypeError):
             raise Unreachable("Shopify's export has a line that is none of its own.") from None
         if parent is None:
-            self._db.execute("INSERT INTO root VALUES (?, ?, ?)", (line, own, raw))
+            self._db.execute("INSERT INTO root VALUES (?, ?, ?, ?)", (line, own, node.get("createdAt"), raw))
         else:
             self._db.execute("INSERT INTO child VALUES (?, ?)", (parent, raw))
 
@@ -420,9 +422,9 @@ class _Export:
         return [orjson.loads(node) for (node,) in found]
 
     def last_created(self) -> str | None:
-        """Return the creation time of the last root, None where there is none."""
-        row = self._db.execute("SELECT node FROM root ORDER BY line DESC LIMIT 1").fetchone()
-        return orjson.loads(row[0]).get("createdAt") if row else None
+        """Return the creation time of the youngest root, None where there is none."""
+        found: str | None = self._db.execute("SELECT max(created) FROM root").fetchone()[0]
+        return found
 
     def close(self) -> None:
         """Delete the file."""
