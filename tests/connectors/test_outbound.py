@@ -4,21 +4,16 @@ import gzip
 import ipaddress
 import logging
 import socket
-import ssl
 import traceback
-from datetime import UTC, datetime, timedelta
 
 import pytest
 import requests
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 from hypothesis import given
 from hypothesis import strategies as st
 
 from connectors.errors import Rejected, Unreachable
 from connectors.outbound import BadCertificate, Outbound, TooLarge, TooSlow, is_public, system_resolver
-from tests.connectors.scripted_server import Says, scripted_server
+from tests.connectors.scripted_server import Says, scripted_server, shop_certificate
 
 PUBLIC = "93.184.215.14"
 HUSH = "cs_" + "hush"
@@ -33,32 +28,7 @@ def server():
 @pytest.fixture
 def shop_tls(tmp_path):
     """Return a server's TLS context for shop.example and the file of the certificate to trust."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "shop.example")])
-    now = datetime.now(UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("shop.example")]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    pem = tmp_path / "shop.pem"
-    pem.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-    secret = tmp_path / "shop.key"
-    secret.write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
-    )
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(pem, secret)
-    return context, str(pem)
+    return shop_certificate(tmp_path)
 
 
 @pytest.fixture
