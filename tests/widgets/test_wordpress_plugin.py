@@ -219,3 +219,51 @@ def test_page_without_jquery_is_left_alone(page: Page, complaints: list[str]) ->
     page.evaluate("document.dispatchEvent(new CustomEvent('pannier:added'))")
 
     assert complaints == []
+
+
+# As much of the block editor as the block's script uses; elements are `[type, props, ...children]`.
+_EDITOR = """<script>
+const control = (name) => ({ [name]: name });
+window.wp = {
+  element: { createElement: (...parts) => parts, Fragment: "Fragment" },
+  i18n: { __: (text, domain) => { if (domain !== "pannier") throw Error(text); return text; } },
+  blockEditor: { InspectorControls: "InspectorControls", useBlockProps: () => ({}) },
+  components: Object.assign({}, ...["PanelBody", "Placeholder", "RangeControl", "SelectControl", "TextControl"]
+    .map(control)),
+  blocks: { registerBlockType: (name, settings) => { window.block = { name, ...settings }; } },
+};
+</script>"""
+
+_CONTROLS = """({ slot, productId }) => {
+  const changes = [];
+  const attributes = { slot, productId, limit: 3, heading: "" };
+  const tree = block.edit({ attributes, setAttributes: (change) => changes.push(change) });
+  const labels = tree.flat(9).filter((part) => part?.label).map((part) => part.label);
+  const number = tree.flat(9).find((part) => part?.type === "number");
+  ["14", "-3", "x"].forEach((typed) => number?.onChange(typed));
+  return { labels, changes };
+}"""
+
+
+@pytest.mark.parametrize(
+    ("slot", "labels", "changes"),
+    [
+        pytest.param(
+            "product",
+            ["Goes with", "Product number", "Products at most", "Heading", "Bought together"],
+            [{"productId": 14}, {"productId": 0}, {"productId": 0}],
+            id="of a product",
+        ),
+        pytest.param(
+            "cart", ["Goes with", "Products at most", "Heading", "Bought together"], [], id="of the cart"
+        ),
+    ],
+)
+def test_block_in_the_editor(
+    page: Page, complaints: list[str], slot: str, labels: list[str], changes: list[dict[str, int]]
+) -> None:
+    page.set_content(f"{_EDITOR}<script>{_text('blocks/recommendations/editor.js')}</script>")
+
+    assert page.evaluate("[block.name, block.save()]") == ["pannier/recommendations", None]
+    assert page.evaluate(_CONTROLS, {"slot": slot, "productId": 0}) == {"labels": labels, "changes": changes}
+    assert complaints == []

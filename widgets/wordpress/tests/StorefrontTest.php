@@ -176,6 +176,15 @@ final class StorefrontTest extends ShopTestCase {
 		$this->assertSame( '', $this->printed( self::ON_PRODUCT ) );
 	}
 
+	public function test_cart_with_a_box_gets_no_second_one(): void {
+		$this->connect();
+		World::$now->cart = new WC_Cart( 12 );
+		$this->shortcode( array( 'slot' => 'cart' ) );
+
+		$this->assertSame( '', $this->printed( self::ON_CART ) );
+		$this->assertSame( 'cart', apply_filters( 'render_block_woocommerce/cart', 'cart' ) );
+	}
+
 	public function test_automatic_boxes_can_be_switched_off(): void {
 		$this->connect()->set_placements( array() );
 		$this->show( 12 );

@@ -31,7 +31,7 @@ final class Address {
 		$scheme = strtolower( $parts['scheme'] ?? '' );
 		$host   = strtolower( $parts['host'] ?? '' );
 		$path   = rtrim( $parts['path'] ?? '', '/' );
-		if ( ! preg_match( '/^([a-z0-9.-]+|\[[0-9a-f:]+\])$/', $host ) || ! preg_match( '#^[A-Za-z0-9/._~-]*$#', $path ) ) {
+		if ( ! preg_match( '/^([a-z0-9.-]+|\[[0-9a-f:]+\])$/D', $host ) || ! preg_match( '#^[A-Za-z0-9/._~-]*$#D', $path ) ) {
 			return '';
 		}
 		if ( 'https' !== $scheme && ! ( 'http' === $scheme && self::is_loopback( $host ) ) ) {
