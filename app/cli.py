@@ -31,6 +31,7 @@ from app.commerce.store import (
     add_store,
     checked_settings,
     find_store,
+    normalise_domain,
     publishable_key,
     rotate_keys,
 )
@@ -352,6 +353,182 @@ def store_rotate_keys(store: str, as_json: bool) -> None:
     _show_new_keys(found, keys, as_json)
 
 
+@store_group.command("connect")
+@click.argument("store")
+@click.option(
+    "--consumer-key", prompt="Consumer key (ck_…)", help="From WooCommerce; asked for if not given."
+)
+@click.option(
+    "--consumer-secret",
+    prompt="Consumer secret (cs_…)",
+    hide_input=True,
+    help="Likewise; not shown while typed.",
+)
+@with_app
+def store_connect(store: str, consumer_key: str, consumer_secret: str) -> None:
+    """Connect a WooCommerce shop by keys that were made by hand.
+
+    STORE is its address. Make the keys in the shop under WooCommerce, Settings, Advanced, REST API, with read and
+    write permission. The shop must answer to them before they are kept.
+    """
+    from app.connections.routes import connect_woocommerce
+    from connectors.woocommerce.install import GrantedKeys
+
+    keys = GrantedKeys(
+        key_id="",
+        state="",
+        consumer_key=consumer_key.strip(),
+        consumer_secret=consumer_secret.strip(),
+        permissions="read_write",
+    )
+    problems = connect_woocommerce(normalise_domain("woocommerce", store), keys)
+    if problems:
+        raise WorkFailed(" ".join(problems))
+    click.echo("Connected. Its past is fetched by the workers, or now with `pannier backfill`.")
+
+
+@store_group.command("disconnect")
+@click.argument("store")
+@with_app
+def store_disconnect(store: str) -> None:
+    """Remove our webhooks from a shop and forget its keys.
+
+    STORE is its id or domain. What was learned stays.
+    """
+    from app.connections.installs import disconnect
+    from app.connections.sources import source_for
+    from connectors.errors import PlatformError
+
+    found = find_store(store)
+    try:
+        source_for(found).remove_subscriptions()
+        left = ""
+    except PlatformError as error:
+        left = f" Its webhooks could not be removed: {error}"
+    disconnect(found)
+    click.echo(f"Disconnected.{left}")
+
+
+@store_group.command("status")
+@click.argument("store")
+@json_option
+@with_app
+def store_status(store: str, as_json: bool) -> None:
+    """Say how a store's ties to its platform stand.
+
+    STORE is its id or domain. Progress, gaps between the platform and what is stored, webhooks, and what is wrong.
+    """
+    from app.connections.status import connection_status
+
+    status = connection_status(find_store(store))
+    if as_json:
+        click.echo(json.dumps(status, default=_as_json))
+        return
+    _show_connection(status)
+
+
+def _show_connection(status: dict[str, Any]) -> None:
+    click.echo(f"{status['store']}: {status['state'].replace('_', ' ')}")
+    if status["problem"]:
+        click.echo(f"  {status['problem']}")
+    for walk in status["walks"]:
+        total = f" of {walk['total']}" if walk["total"] is not None else ""
+        click.echo(f"  {walk['kind']} of {walk['resource']}: {walk['state']}, {walk['done']}{total}")
+        for sentence in filter(None, (walk["problem"], *walk["notes"])):
+            click.echo(f"    {sentence}")
+    for gap in status["gaps"]:
+        click.echo(f"  {gap['resource']}: {gap['platform']} on the platform, {gap['stored']} stored")
+    webhooks = status["webhooks"]
+    if webhooks:
+        click.echo(f"  webhooks: {len(webhooks['active'])} topics active")
+        for sentence in (*webhooks["mended"], *webhooks["problems"]):
+            click.echo(f"    {sentence}")
+
+
+# --- platforms ------------------------------------------------------------------------------------------
+
+
+@cli.command("backfill")
+@click.argument("store")
+@click.option("--anew", is_flag=True, help="From the beginning, even if it is complete.")
+@json_option
+@with_app
+def backfill_command(store: str, anew: bool, as_json: bool) -> None:
+    """Fetch a store's products and past orders, and learn from them.
+
+    STORE is its id or domain. An interrupted backfill goes on where it stopped.
+    """
+    from app.connections.jobs import fetch_history
+
+    _walk(
+        store,
+        as_json,
+        lambda found, source, progress: fetch_history(found, source, anew=anew, progress=progress),
+    )
+
+
+@cli.command("reconcile")
+@click.argument("store")
+@click.option("--thorough", is_flag=True, help="Compare all ids and states, too.")
+@json_option
+@with_app
+def reconcile_command(store: str, thorough: bool, as_json: bool) -> None:
+    """Fetch what a store's webhooks may have missed.
+
+    STORE is its id or domain. The clock does this every quarter of an hour, and thoroughly each night.
+    """
+    from app.connections.jobs import catch_up
+
+    _walk(
+        store,
+        as_json,
+        lambda found, source, progress: catch_up(found, source, thorough=thorough, progress=progress),
+    )
+
+
+def _walk(store: str, as_json: bool, work: Callable[[Store, Any, Any], None]) -> None:
+    """Do a platform's work for a store with its progress, and process what came of it."""
+    from app.connections.jobs import alone
+    from app.connections.sources import source_for
+    from app.connections.status import connection_status
+    from connectors.errors import PlatformError
+    from webhooks.jobs import drain
+
+    found = find_store(store)
+    with alone(found.id) as mine:
+        if not mine:
+            raise WorkFailed("A worker is at it already; `pannier store status` shows how far it is.")
+        try:
+            work(found, source_for(found), _progress_on_stderr())
+        except PlatformError as error:
+            raise WorkFailed(str(error)) from error
+    click.echo("Learning from it …", err=True)
+    drain(found.id)
+    status = connection_status(found)
+    if as_json:
+        click.echo(json.dumps(status, default=_as_json))
+    else:
+        stored = status["stored"]
+        click.echo(f"{stored['products']} products and {stored['orders']} orders are stored.")
+
+
+def _progress_on_stderr() -> Callable[[Any], None]:
+    """Return what shows a walk's progress: a line that is rewritten on a terminal, else one for each walk."""
+    live = sys.stderr.isatty()
+
+    def show_walk(walk: Any) -> None:
+        total = f" of {walk.total}" if walk.total is not None else ""
+        ended = walk.state != "running"
+        if live or ended:
+            text = f"{walk.resource} ({walk.kind}): {walk.done}{total}"
+            click.echo(f"\r{text:<60}" if live else text, err=True, nl=ended or not live)
+        if ended:
+            for note in walk.notes:
+                click.echo(f"  {note}", err=True)
+
+    return show_walk
+
+
 # --- webhooks -------------------------------------------------------------------------------------------
 
 
@@ -365,10 +542,19 @@ def webhooks_group() -> None:
 @json_option
 @with_app
 def webhooks_status(store: str | None, as_json: bool) -> None:
-    """Say how many deliveries stand where, and why."""
+    """Say how many deliveries stand where, and why.
+
+    For connected stores also how their webhooks stand, and what is missing.
+    """
+    from app.connections.status import connection_status
     from webhooks.jobs import status_counts
 
-    show(status_counts(find_store(store).id if store else None), as_json, "No delivery has arrived yet.")
+    rows = status_counts(find_store(store).id if store else None)
+    show(rows, as_json, "No delivery has arrived yet.")
+    if not as_json:
+        for found in [find_store(store)] if store else db.session.scalars(select(Store).order_by(Store.id)):
+            if found.connected_at is not None:
+                _show_connection(connection_status(found))
 
 
 @webhooks_group.command("replay")

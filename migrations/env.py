@@ -12,6 +12,7 @@ import app.commerce.catalog
 import app.commerce.customer
 import app.commerce.order
 import app.commerce.store
+import app.connections.models
 import app.privacy.models
 import app.recommendations.models
 import webhooks.models

@@ -23,6 +23,8 @@ class Cart(Model):
     currency: Mapped[str | None]
     source_updated_at: Mapped[datetime]
     state_digest: Mapped[bytes]
+    # ``bought`` or ``abandoned``; None while it is open.
+    outcome: Mapped[str | None]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 

@@ -869,7 +869,8 @@ def _apply_store(connection: Connection, store_id: int, kinds: dict[type, list[A
     if problems:
         newest = max(problems, key=lambda problem: (problem.noticed_at, problem.detail))
         connection.exec_driver_sql(
-            "UPDATE store SET connection_problem = %(detail)s WHERE id = %(store)s AND installed_at < %(at)s",
+            "UPDATE store SET connection_problem = %(detail)s, connection_problem_at = %(at)s"
+            " WHERE id = %(store)s AND installed_at < %(at)s",
             {"store": store_id, "detail": newest.detail, "at": newest.noticed_at},
         )
 

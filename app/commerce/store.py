@@ -50,10 +50,15 @@ class Store(Model):
     origins: Mapped[list[str]]
     # Unguessable part of the address that WooCommerce delivers to.
     webhook_token: Mapped[str | None]
-    # {"webhook_secret": …, "webhook_secret_previous": …}
+    # {"webhook_secret": …, "webhook_secret_previous": …} and what opens the platform: {"consumer_key": …,
+    # "consumer_secret": …, "query_auth": …} or {"access_token": …, "scopes": […], "expires_at": …, "refresh_token": …}
     credentials: Mapped[Any] = mapped_column(Encrypted)
     settings: Mapped[dict[str, Any]]
+    # Why the platform no longer lets us in, in one sentence; the store is not asked again until it is connected anew.
     connection_problem: Mapped[str | None]
+    connection_problem_at: Mapped[datetime | None]
+    # When the platform last gave us a key or token; None for a store that only delivers webhooks.
+    connected_at: Mapped[datetime | None]
     installed_at: Mapped[datetime]
     uninstalled_at: Mapped[datetime | None]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())

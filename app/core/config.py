@@ -50,6 +50,8 @@ class Settings:
     delivery_retention_days: int
     ready_bytes_ms: int
     failures_per_minute: int
+    shopify_address: str
+    allow_loopback_stores: bool
 
     @property
     def shopify_secrets(self) -> tuple[bytes, ...]:
@@ -93,6 +95,10 @@ def load_settings() -> Settings:
             delivery_retention_days=env.int("DELIVERY_RETENTION_DAYS", 30, validate=at_least_one),
             ready_bytes_ms=env.int("READY_BYTES_MS", 1000, validate=validate.Range(min=0, max=15_000)),
             failures_per_minute=env.int("FAILURES_PER_MINUTE", 600, validate=validate.Range(min=0)),
+            shopify_address=env.str(
+                "SHOPIFY_ADDRESS", "https://{shop}", validate=validate.Regexp(r"^https?://.*\{shop\}")
+            ).rstrip("/"),
+            allow_loopback_stores=env.bool("ALLOW_LOOPBACK_STORES", False),
         )
     try:
         env.seal()

@@ -20,7 +20,8 @@ log = structlog.get_logger()
 DELIVERIES: Final = "deliveries"  # drains of the inbox
 LEARNING: Final = "learning"  # rebuilds, publishing
 UPKEEP: Final = "upkeep"  # retention, sweeps
-ALL: Final = (DELIVERIES, LEARNING, UPKEEP)
+PLATFORMS: Final = "platforms"  # backfills and reconciliation: long, and slow by nature
+ALL: Final = (DELIVERIES, LEARNING, UPKEEP, PLATFORMS)
 
 _HINT_MS: Final = 500
 _GATHER_S: Final = 0.05

@@ -1,0 +1,234 @@
+"""RQ entry points of the ties to the platforms: ids in, nothing out.
+
+A store whose key died is left alone until it is connected anew. Everything here may come twice: one process at a
+time works for a store, the other finds the work done.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Final
+
+import structlog
+from sqlalchemy import delete, select, text
+from sqlalchemy.dialects.postgresql import insert
+
+from app.commerce.store import Store
+from app.connections import installs, walks
+from app.connections.models import CHANGES, HISTORY, LISTING, InstallState, Subscriptions, Walk
+from app.connections.sources import source_for
+from app.core.db import db, now
+from app.core.queues import PLATFORMS, enqueue
+from app.privacy.erasure import erase_redacted_stores
+from connectors.errors import PlatformError, ReconnectNeeded
+from connectors.source import RESOURCES, Resource, Source
+
+log = structlog.get_logger()
+
+BACKFILL: Final = "app.connections.jobs.backfill"
+RECONCILE: Final = "app.connections.jobs.reconcile"
+COMPARE: Final = "app.connections.jobs.compare"
+_CONNECTION_LOCK: Final = 5
+_BACKFILL_TIMEOUT_S: Final = 6 * 3600
+_RECONCILE_TIMEOUT_S: Final = 1800
+
+
+def backfill(store_id: int) -> None:
+    """Fetch a store's past, from where the last attempt stopped, and look after its webhooks."""
+    _work(store_id, _watch, _fetch_history)
+
+
+def reconcile(store_id: int) -> None:
+    """Fetch what changed since the last time, and look after the store's webhooks."""
+    _work(store_id, _watch, _fetch_changes)
+
+
+def compare(store_id: int) -> None:
+    """Compare all ids and states with what is stored, and fetch what differs."""
+    _work(store_id, _compare)
+
+
+def catch_up(
+    store: Store, source: Source, *, thorough: bool = False, progress: walks.Progress = lambda _: None
+) -> None:
+    """Fetch what changed since the last time; ``thorough`` also compares everything.
+
+    Raises:
+        PlatformError: if the platform does not let us.
+    """
+    _fetch_changes(store, source, progress)
+    if thorough:
+        _compare(store, source, progress)
+
+
+def fetch_history(
+    store: Store, source: Source, *, anew: bool = False, progress: walks.Progress = lambda _: None
+) -> None:
+    """Fetch a store's past, from where the last attempt stopped or, with ``anew``, from the beginning.
+
+    Raises:
+        PlatformError: if the platform does not let us.
+    """
+    if anew:
+        for resource in RESOURCES:
+            walks.begin(store.id, HISTORY, resource)
+    _fetch_history(store, source, progress)
+
+
+@contextmanager
+def alone(store_id: int) -> Iterator[bool]:
+    """Say whether this process may work for the store: one at a time."""
+    key = {"room": _CONNECTION_LOCK, "store": store_id % 2**31}
+    with db.engine.connect() as guard:
+        mine = bool(guard.scalar(text("SELECT pg_try_advisory_lock(:room, :store)"), key))
+        guard.commit()
+        try:
+            yield mine
+        finally:
+            if mine:
+                guard.execute(text("SELECT pg_advisory_unlock(:room, :store)"), key)
+                guard.commit()
+
+
+def _work(store_id: int, *steps: Callable[[Store, Source], None]) -> None:
+    with alone(store_id) as mine:
+        store = db.session.get(Store, store_id) if mine else None
+        if store is None or store.uninstalled_at is not None or store.connection_problem is not None:
+            db.session.rollback()
+            return
+        try:
+            source = source_for(store)
+            for step in steps:
+                step(store, source)
+        except ReconnectNeeded as error:
+            db.session.rollback()
+            walks.note_problem(store, error)
+        except PlatformError as error:
+            # The walk has kept its place and the reason; the clock comes again.
+            db.session.rollback()
+            log.warning("platform_unavailable", store_id=store_id, error=type(error).__name__)
+
+
+def _fetch_history(store: Store, source: Source, progress: walks.Progress = lambda _: None) -> None:
+    for resource in RESOURCES:
+        walk = db.session.get(Walk, (store.id, HISTORY, resource)) or walks.begin(store.id, HISTORY, resource)
+        if walk.finished_at is None:
+            walks.go_on(store, source, walk, progress=progress)
+
+
+def _fetch_changes(store: Store, source: Source, progress: walks.Progress = lambda _: None) -> None:
+    for resource in RESOURCES:
+        walk = walks.unfinished(store.id, CHANGES, resource)
+        if walk is None:
+            walk = _next_changes(store, resource)
+        walks.go_on(store, source, walk, progress=progress)
+
+
+def _next_changes(store: Store, resource: Resource) -> Walk:
+    """Return a new walk that begins a little before the last one did, or before the backfill."""
+    last = db.session.get(Walk, (store.id, CHANGES, resource))
+    history = db.session.get(Walk, (store.id, HISTORY, resource))
+    begun = last.started_at if last else history.started_at if history else store.installed_at
+    return walks.begin(store.id, CHANGES, resource, since=begun - walks.OVERLAP)
+
+
+def _compare(store: Store, source: Source, progress: walks.Progress = lambda _: None) -> None:
+    for resource in RESOURCES:
+        walks.go_on(store, source, walks.begin(store.id, LISTING, resource), progress=progress)
+
+
+def _watch(store: Store, source: Source) -> None:
+    """Have the store's webhooks put right, and keep what was found."""
+    installs.keep_facts(store, source.facts())
+    db.session.commit()
+    report = source.ensure_subscriptions()
+    mended = [
+        *(f"created {topic}" for topic in report.created),
+        *(f"reactivated {topic}" for topic in report.reactivated),
+        *(f"removed a double of {topic}" for topic in report.removed),
+    ]
+    found = {"active": list(report.active), "problems": list(report.problems), "checked_at": now()}
+    statement = insert(Subscriptions).values(store_id=store.id, mended=mended, **found)
+    changed = {**found, "mended": mended} if mended else found
+    db.session.execute(statement.on_conflict_do_update(index_elements=["store_id"], set_=changed))
+    db.session.commit()
+    if mended:
+        log.info("webhooks_mended", store_id=store.id, count=len(mended))
+
+
+def _everywhere(function: str, timeout_s: int) -> None:
+    stores = db.session.scalars(
+        select(Store.id).where(
+            Store.uninstalled_at.is_(None),
+            Store.connection_problem.is_(None),
+            Store.connected_at.is_not(None),
+        )
+    ).all()
+    db.session.rollback()
+    for store_id in stores:
+        enqueue(PLATFORMS, function, store_id, timeout_s=timeout_s)
+
+
+def start_backfill(store_id: int) -> None:
+    """Enqueue the backfill of a store that was just connected."""
+    enqueue(PLATFORMS, BACKFILL, store_id, timeout_s=_BACKFILL_TIMEOUT_S)
+
+
+def reconcile_everywhere() -> None:
+    """Enqueue for every connected store: its backfill where it has not ended, else what changed."""
+    open_backfills = set(
+        db.session.scalars(
+            select(Store.id)
+            .join(Walk, Walk.store_id == Store.id, isouter=True)
+            .where(Store.connected_at.is_not(None), Store.uninstalled_at.is_(None))
+            .where(Store.connection_problem.is_(None))
+            .where((Walk.store_id.is_(None)) | ((Walk.kind == HISTORY) & Walk.finished_at.is_(None)))
+        )
+    )
+    db.session.rollback()
+    for store_id in open_backfills:
+        start_backfill(store_id)
+    _everywhere(RECONCILE, _RECONCILE_TIMEOUT_S)
+
+
+def compare_everywhere() -> None:
+    """Enqueue the comparison of every connected store."""
+    _everywhere(COMPARE, _BACKFILL_TIMEOUT_S)
+
+
+def leave() -> None:
+    """Forget the tokens of stores that were uninstalled, and erase the stores whose platform asks for it."""
+    left = db.session.scalars(
+        select(Store).where(Store.uninstalled_at.is_not(None), Store.connected_at.is_not(None))
+    ).all()
+    for store in left:
+        installs.disconnect(store)
+    erase_redacted_stores()
+
+
+def forget_install_states() -> None:
+    """Delete the states of installations that nobody finished."""
+    db.session.execute(delete(InstallState).where(InstallState.expires_at < now()))
+    db.session.commit()
+
+
+def settle_carts() -> int:
+    """Say of every cart whether it was bought or abandoned; return how many changed.
+
+    Bought: an order carries its token. Abandoned: nothing has happened to it for a day.
+    """
+    result = db.session.connection().exec_driver_sql(
+        """
+        UPDATE cart c SET outcome = s.outcome
+        FROM (
+            SELECT c.id, CASE
+                WHEN EXISTS (SELECT FROM orders o WHERE o.store_id = c.store_id
+                             AND o.cart_token_hash = c.token_hash) THEN 'bought'
+                WHEN c.source_updated_at < now() - interval '24 hours' THEN 'abandoned'
+                END AS outcome
+            FROM cart c WHERE c.outcome IS DISTINCT FROM 'bought'
+        ) s
+        WHERE s.id = c.id AND c.outcome IS DISTINCT FROM s.outcome
+        """
+    )
+    db.session.commit()
+    return result.rowcount

@@ -1,0 +1,347 @@
+"""Where merchants come to connect a shop, and where the platforms answer.
+
+Nothing here trusts what it is given: a state is good for one answer, a session token or a signature for a minute, and
+keys only after the store itself has answered to them.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlencode, urlsplit
+
+import structlog
+from connectors.woocommerce.probe import probe
+from flask import (
+    Blueprint,
+    Response,
+    current_app,
+    make_response,
+    redirect,
+    render_template,
+    request,
+    send_from_directory,
+)
+
+from app.commerce.store import SHOPIFY, WOOCOMMERCE, Store, StoreError, default_origins, normalise_domain
+from app.connections import installs
+from app.connections.jobs import start_backfill
+from app.connections.models import InstallState
+from app.connections.sources import credentials_of, shopify_app, source_for
+from app.connections.status import connection_status
+from app.core.api import json_response, read_body
+from app.core.config import Settings
+from app.core.db import db, now
+from app.core.errors import BadRequest, Unauthorized
+from app.core.limits import SIGNATURES, count_failure
+from connectors.base import PayloadError
+from connectors.errors import PlatformError
+from connectors.shopify import oauth, scopes
+from connectors.shopify.session_token import InvalidSessionToken, SessionToken, verify
+from connectors.woocommerce.install import GrantedKeys, authorize_url, read_callback
+
+log = structlog.get_logger()
+blueprint = Blueprint("install", __name__, url_prefix="/install", template_folder="templates")
+
+_TEMPLATES: Final = Path(__file__).parent / "templates"
+_APP_NAME: Final = "Pannier"
+_CALLBACK_BYTES: Final = 10_000
+_STATE_COOKIE: Final = "pannier_install"
+_STATE_COOKIE_S: Final = 600
+
+
+@blueprint.after_request
+def _private(response: Response) -> Response:
+    response.headers["Cache-Control"] = "no-store"
+    response.headers.setdefault(
+        "Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
+    )
+    return response
+
+
+def _settings() -> Settings:
+    settings: Settings = current_app.extensions["pannier_settings"]
+    return settings
+
+
+# --- WooCommerce ----------------------------------------------------------------------------------------
+
+
+@blueprint.get("/woocommerce")
+def woocommerce() -> Any:
+    """Send a merchant to the own shop's page that hands out keys; without an address, ask for it."""
+    store_url = request.args.get("store_url", "").strip()
+    if not store_url:
+        return render_template("install_woocommerce.html", problem=None, store_url="")
+    try:
+        domain = _shop_address(store_url)
+        return_url = _own_page(domain, request.args.get("return_url"))
+    except (StoreError, BadRequest) as error:
+        problem = error.detail if isinstance(error, BadRequest) else str(error)
+        page = render_template("install_woocommerce.html", problem=problem, store_url=store_url)
+        return make_response(page, 400)
+    state = installs.new_state(WOOCOMMERCE, domain, return_url)
+    public = _settings().public_url
+    return redirect(
+        authorize_url(
+            domain,
+            _APP_NAME,
+            state,
+            f"{public}/install/woocommerce/return",
+            f"{public}/install/woocommerce/callback",
+        )
+    )
+
+
+def _shop_address(store_url: str) -> str:
+    """Return the shop's address in its stored form.
+
+    Raises:
+        StoreError: if it is none.
+        BadRequest: if it is not https.
+    """
+    domain = normalise_domain(WOOCOMMERCE, store_url if "://" in store_url else f"https://{store_url}")
+    if not domain.startswith("https://") and not _settings().allow_loopback_stores:
+        raise BadRequest("The shop must be reachable by https: keys would travel in the open otherwise.")
+    return domain
+
+
+def _own_page(domain: str, return_url: str | None) -> str | None:
+    """Return ``return_url`` if it lies in the shop itself: nobody is sent anywhere else.
+
+    Raises:
+        BadRequest: if it does not.
+    """
+    if not return_url:
+        return None
+    parts = urlsplit(return_url)
+    if f"{parts.scheme}://{parts.netloc}" != default_origins(WOOCOMMERCE, domain)[0]:
+        raise BadRequest("return_url must be a page of the shop itself.")
+    return return_url
+
+
+@blueprint.post("/woocommerce/callback")
+def woocommerce_callback() -> Response:
+    """Take the keys that a shop's server posts. Anything but 200 makes WooCommerce delete them again."""
+    try:
+        granted = read_callback(read_body(_CALLBACK_BYTES))
+    except PayloadError as error:
+        raise BadRequest(str(error)) from error
+    state = installs.pending_state(WOOCOMMERCE, granted.state)
+    if state is None:
+        count_failure(SIGNATURES)
+        raise Unauthorized("This connection was not begun here, or it took too long. Begin again.")
+    if not installs.use_up(state):
+        raise Unauthorized("This connection has been made already.")
+    problems = connect_woocommerce(state.domain, granted, state)
+    if problems:
+        raise BadRequest(" ".join(problems))
+    return Response(status=200)
+
+
+def connect_woocommerce(domain: str, keys: GrantedKeys, state: InstallState | None = None) -> Sequence[str]:
+    """Prove ``keys`` by calls to the shop and connect it; return the problems that stand against it.
+
+    Also for keys that a merchant pasted by hand.
+    """
+    found = probe(
+        domain,
+        keys.consumer_key,
+        keys.consumer_secret,
+        allow_loopback=_settings().allow_loopback_stores,
+    )
+    store = None
+    problems = list(found.problems)
+    if not problems:
+        credentials = {
+            "consumer_key": keys.consumer_key,
+            "consumer_secret": keys.consumer_secret,
+            "query_auth": found.query_auth,
+        }
+        try:
+            store, _ = installs.connect_store(WOOCOMMERCE, domain, credentials, found.facts(domain))
+        except StoreError as error:
+            problems.append(str(error))
+    if state is not None:
+        state.outcome = installs.sentences(problems, found.notes)
+        state.store_id = store.id if store else None
+    db.session.commit()
+    if store is not None:
+        log.info("store_connected", store_id=store.id, platform=WOOCOMMERCE)
+        start_backfill(store.id)
+    return problems
+
+
+@blueprint.get("/woocommerce/return")
+def woocommerce_return() -> Any:
+    """Show the merchant what came of it, or go back to the shop's own page with the publishable key."""
+    state = installs.finished_state(WOOCOMMERCE, request.args.get("user_id", ""))
+    if state is None:
+        page = render_template("install_result.html", domain=None, store=None, sentences=[], denied=False)
+        return make_response(page, 400)
+    store = db.session.get(Store, state.store_id) if state.store_id else None
+    if store is not None and state.return_url:
+        joint = "&" if urlsplit(state.return_url).query else "?"
+        return redirect(
+            f"{state.return_url}{joint}{urlencode({'pannier_key': installs.key_for_pages(store)})}"
+        )
+    return render_template(
+        "install_result.html",
+        domain=state.domain,
+        store=store,
+        key=installs.key_for_pages(store) if store else None,
+        sentences=state.outcome,
+        denied=request.args.get("success") == "0",
+    )
+
+
+# --- Shopify --------------------------------------------------------------------------------------------
+
+
+@blueprint.get("/shopify")
+def shopify() -> Any:
+    """The app's home within Shopify's admin; where Shopify sent no session, the code grant begins."""
+    token = request.args.get("id_token")
+    if token:
+        return _embedded_home(token)
+    settings = _settings()
+    if not oauth.callback_is_genuine(request.query_string, settings.shopify_secrets, now()):
+        count_failure(SIGNATURES)
+        raise Unauthorized("Open Pannier from the Apps page of the Shopify admin.")
+    shop = normalise_domain(SHOPIFY, request.args["shop"])
+    state = installs.new_state(SHOPIFY, shop, None)
+    answer = redirect(
+        oauth.authorize_url(
+            settings.shopify_address,
+            shop,
+            settings.shopify_api_key or "",
+            scopes.REQUIRED,
+            f"{settings.public_url}/install/shopify/callback",
+            state,
+        )
+    )
+    answer.set_cookie(
+        _STATE_COOKIE,
+        state,
+        max_age=_STATE_COOKIE_S,
+        httponly=True,
+        secure=settings.public_url.startswith("https://"),
+        samesite="Lax",
+        path="/install/shopify/callback",
+    )
+    return answer
+
+
+@blueprint.get("/shopify/callback")
+def shopify_callback() -> Any:
+    """Take the code of the authorization-code grant."""
+    settings = _settings()
+    if not oauth.callback_is_genuine(request.query_string, settings.shopify_secrets, now()):
+        count_failure(SIGNATURES)
+        raise Unauthorized("This answer does not come from Shopify.")
+    given = request.args.get("state", "")
+    state = installs.pending_state(SHOPIFY, given)
+    if (
+        state is None
+        or request.cookies.get(_STATE_COOKIE) != given
+        or state.domain != request.args.get("shop", "").lower()
+        or not installs.use_up(state)
+    ):
+        count_failure(SIGNATURES)
+        raise Unauthorized("This connection was not begun in this browser, or it took too long. Begin again.")
+    grant = _asked(
+        lambda: oauth.exchange_code(shopify_app(), state.domain, request.args.get("code", ""), now())
+    )
+    store = connect_shopify(state.domain, grant)
+    state.store_id = store.id
+    db.session.commit()
+    return _home(store)
+
+
+@blueprint.get("/home.js")
+def home_script() -> Response:
+    """The script of the app's home page."""
+    return send_from_directory(_TEMPLATES, "home.js", mimetype="text/javascript")
+
+
+@blueprint.post("/shopify/session")
+def shopify_session() -> Response:
+    """Say how the shop of a session token stands; connect it first where that is needed."""
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    session = _session(token if scheme.lower() == "bearer" else "")
+    store = _connected(session, token)
+    return json_response(connection_status(store))
+
+
+def _embedded_home(token: str) -> Any:
+    session = _session(token)
+    return _home(_connected(session, token))
+
+
+def _session(token: str) -> SessionToken:
+    """Return the checked session token.
+
+    Raises:
+        Unauthorized: if it is none; the header has App Bridge fetch a fresh one and try again.
+    """
+    settings = _settings()
+    try:
+        return verify(token, settings.shopify_api_key or "", settings.shopify_secrets, now())
+    except InvalidSessionToken as error:
+        count_failure(SIGNATURES)
+        raise Unauthorized(
+            "The session with Shopify has ended; open the app again.",
+            headers={"X-Shopify-Retry-Invalid-Session-Request": "1"},
+        ) from error
+
+
+def _connected(session: SessionToken, token: str) -> Store:
+    """Return the store of a session, connected: by token exchange where no working token is kept."""
+    store = installs.known_store(SHOPIFY, session.shop)
+    if (
+        store is not None
+        and installs.is_connected(store)
+        and not scopes.missing(frozenset(store.credentials.get("scopes", ())))
+    ):
+        return store
+    grant = _asked(lambda: oauth.exchange_session_token(shopify_app(), session.shop, token, now()))
+    return connect_shopify(session.shop, grant)
+
+
+def connect_shopify(shop: str, grant: oauth.Grant) -> Store:
+    """Store a grant that Shopify gave for ``shop``, ask the shop for its facts, and begin the backfill."""
+    lacking = scopes.missing(grant.scopes)
+    if lacking:
+        raise BadRequest(f"The shop did not grant {', '.join(sorted(lacking))}; install Pannier again.")
+    store = installs.keep_grant(shop, credentials_of(grant))
+    facts = _asked(source_for(store).facts)
+    installs.keep_facts(store, facts)
+    db.session.commit()
+    log.info("store_connected", store_id=store.id, platform=SHOPIFY)
+    start_backfill(store.id)
+    return store
+
+
+def _asked(ask: Any) -> Any:
+    """Return what a platform answers; its refusals become problems of ours."""
+    try:
+        return ask()
+    except PlatformError as error:
+        db.session.rollback()
+        raise BadRequest(str(error)) from error
+
+
+def _home(store: Store) -> Response:
+    page = make_response(
+        render_template(
+            "shopify_home.html",
+            status=connection_status(store),
+            key=installs.key_for_pages(store),
+            api_key=_settings().shopify_api_key or "",
+        )
+    )
+    page.headers["Content-Security-Policy"] = (
+        "default-src 'none'; connect-src 'self'; style-src 'unsafe-inline'; "
+        "script-src 'self' https://cdn.shopify.com; "
+        f"frame-ancestors https://{store.domain} https://admin.shopify.com"
+    )
+    return page

@@ -1,0 +1,56 @@
+"use strict";
+// Keeps the progress on the app's home page fresh, with a new session token for every look.
+(() => {
+  const rows = document.getElementById("walks");
+  const problem = document.getElementById("problem");
+  const EVERY_MS = 3000;
+
+  function row(walk) {
+    const line = document.createElement("tr");
+    const name = document.createElement("th");
+    name.scope = "row";
+    name.textContent = `Past ${walk.resource}`;
+    const state = document.createElement("td");
+    if (walk.total) {
+      const bar = document.createElement("progress");
+      bar.max = walk.total;
+      bar.value = Math.min(walk.done, walk.total);
+      state.append(bar);
+    }
+    const of = walk.total ? ` of ${walk.total}` : "";
+    state.append(`${walk.done}${of}${walk.finished_at ? ", complete" : ""}`);
+    for (const [text, kind] of [[walk.problem, "problem"], ...walk.notes.map((note) => [note, "soft"])]) {
+      if (!text) continue;
+      const said = document.createElement("span");
+      said.className = kind;
+      said.textContent = text;
+      state.append(document.createElement("br"), said);
+    }
+    line.append(name, state);
+    return line;
+  }
+
+  async function look() {
+    let finished = false;
+    try {
+      const token = await window.shopify.idToken();
+      const answer = await fetch("/install/shopify/session", {
+        method: "POST",
+        headers: { Authorization: `Bearer ${token}` },
+      });
+      if (answer.ok) {
+        const status = await answer.json();
+        const walks = status.walks.filter((walk) => walk.kind === "backfill");
+        if (walks.length) rows.replaceChildren(...walks.map(row));
+        problem.textContent = status.problem || "";
+        problem.hidden = !status.problem;
+        finished = walks.length > 0 && walks.every((walk) => walk.finished_at);
+      }
+    } catch {
+      // Shopify's script is not there, or the network is away: what the server rendered stands.
+    }
+    if (!finished) setTimeout(look, EVERY_MS);
+  }
+
+  if (window.shopify) setTimeout(look, EVERY_MS);
+})();

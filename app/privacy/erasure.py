@@ -1,0 +1,67 @@
+"""Erasing a whole store."""
+
+from typing import Final
+
+import structlog
+from sqlalchemy import Table, delete, select
+
+from app.commerce.changes import PrivacyRequestKind
+from app.commerce.store import Store
+from app.core.db import Model, db, now
+from app.core.redis import breaker, redis_client
+from app.privacy.models import PrivacyRequestRecord
+
+log = structlog.get_logger()
+
+_KEYS_AT_ONCE: Final = 1000
+
+
+def erase_redacted_stores() -> int:
+    """Erase every store whose platform asked for it after its last uninstallation; return how many.
+
+    Shopify asks 48 hours after an uninstallation (``shop/redact``). A store that was installed again since keeps its
+    data; the request is then done without anything to do.
+    https://shopify.dev/docs/apps/build/compliance/privacy-law-compliance
+    """
+    asked = db.session.execute(
+        select(PrivacyRequestRecord, Store)
+        .join(Store, Store.id == PrivacyRequestRecord.store_id)
+        .where(
+            PrivacyRequestRecord.kind == PrivacyRequestKind.REDACT_STORE,
+            PrivacyRequestRecord.completed_at.is_(None),
+        )
+    ).all()
+    gone = {store.id for request, store in asked if store.uninstalled_at is not None}
+    for request, store in asked:
+        if store.id not in gone:
+            request.completed_at = now()
+    db.session.commit()
+    for store_id in gone:
+        erase_store(store_id)
+    return len(gone)
+
+
+def erase_store(store_id: int) -> None:
+    """Delete every row and every cached answer of a store, and the store."""
+    connection = db.session.connection()
+    tables: list[Table] = list(reversed(Model.metadata.sorted_tables))
+    for table in tables:
+        if "store_id" in table.columns:
+            connection.execute(delete(table).where(table.c.store_id == store_id))
+    connection.execute(delete(Store).where(Store.id == store_id))
+    db.session.commit()
+    breaker().call(lambda: _forget_answers(store_id), otherwise=None)
+    log.info("store_erased", store_id=store_id)
+
+
+def _forget_answers(store_id: int) -> None:
+    """Delete what Redis holds of the store. What a lost Redis keeps expires by itself."""
+    client = redis_client()
+    names: list[bytes] = []
+    for name in client.scan_iter(f"pannier:{store_id}:*", count=_KEYS_AT_ONCE):
+        names.append(name)
+        if len(names) == _KEYS_AT_ONCE:
+            client.unlink(*names)
+            names.clear()
+    if names:
+        client.unlink(*names)
