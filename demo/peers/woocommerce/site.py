@@ -12,6 +12,8 @@ _MOMENT = re.compile(
     r"(\d{4}-\d{2}-\d{2})[Tt ](\d{2}:\d{2}:\d{2})(?:\.\d+)?(Z|z|[+-]\d{2}(?::?\d{2})?)?", re.ASCII
 )
 
+_SYMBOLS = {"EUR": "&euro;", "GBP": "&pound;", "USD": "&#36;"}
+
 
 def _present() -> datetime:
     return datetime.now(UTC)
@@ -60,6 +62,20 @@ class Site:
     def rest(self, path: str) -> str:
         """Return the address of ``path`` in the WooCommerce REST interface."""
         return f"{self.home}wp-json/wc/v3/{path}"
+
+    @property
+    def symbol(self) -> str:
+        """The currency's sign as HTML."""
+        return _SYMBOLS.get(self.currency, self.currency)
+
+    def price_html(self, price: str) -> str:
+        """Return a single price as a page shows it; nothing where there is no price."""
+        if not price:
+            return ""
+        return (
+            '<span class="woocommerce-Price-amount amount"><bdi>'
+            f'<span class="woocommerce-Price-currencySymbol">{self.symbol}</span>{price}</bdi></span>'
+        )
 
     @property
     def zone(self) -> tzinfo:

@@ -63,6 +63,7 @@ class WooState:
         self._shelves: dict[Kind, dict[int, Record]] = {kind: {} for kind in KINDS}
         self._gone_users: set[int] = set()
         self._gone_products: set[int] = set()
+        self._trashed: dict[int, str] = {}
         self._last_id = 0
 
     # -- filling --
@@ -204,6 +205,7 @@ class WooState:
             name = f"{full['name']} - {own.get('name') or own['id']}"
             slug = "-".join(name.lower().replace("-", " ").split())
             body = {**full, **_NOT_OF_VARIATIONS, "slug": slug, **own, "name": name}
+            body["price_html"] = self.site.price_html(str(body["price"]))
             body["_links"] = self.links("products", identifier, parent=f"products/{parent.id}")
             return body
 
@@ -291,8 +293,7 @@ class WooState:
         Raises:
             KeyError: if there is none.
         """
-        with self.lock:
-            self._change("product", product_id, {"status": "trash"})
+        self._trash("product", product_id)
         self.trash_post(product_id)
 
     def trash_post(self, post_id: int) -> None:
@@ -301,13 +302,12 @@ class WooState:
         self.hooks.announce("product.deleted", post_id)
 
     def restore_product(self, product_id: int) -> None:
-        """Take a product out of the trash; WordPress makes it a draft.
+        """Take a product out of the trash with the status that it had.
 
         Raises:
             KeyError: if there is none.
         """
-        with self.lock:
-            self._change("product", product_id, {"status": "draft"})
+        self._untrash("product", product_id)
         self.hooks.announce("product.restored", product_id)
 
     def delete_product(self, product_id: int) -> None:
@@ -398,9 +398,7 @@ class WooState:
         Raises:
             KeyError: if there is none.
         """
-        with self.lock:
-            status = self._shelves["order"][order_id].status
-            self._change("order", order_id, {"status": "trash", "_wp_trash_meta_status": status})
+        self._trash("order", order_id)
         self.hooks.announce("order.deleted", order_id)
 
     def restore_order(self, order_id: int) -> None:
@@ -409,9 +407,7 @@ class WooState:
         Raises:
             KeyError: if there is none.
         """
-        with self.lock:
-            body = self._shelves["order"][order_id].body
-            self._change("order", order_id, {"status": body.pop("_wp_trash_meta_status", "processing")})
+        self._untrash("order", order_id)
         self.hooks.announce("order.restored", order_id)
 
     def delete_order(self, order_id: int) -> None:
@@ -468,8 +464,7 @@ class WooState:
         Raises:
             KeyError: if there is none.
         """
-        with self.lock:
-            self._change("coupon", coupon_id, {"status": "trash"})
+        self._trash("coupon", coupon_id)
         self.trash_post(coupon_id)
 
     def delete_coupon(self, coupon_id: int) -> None:
@@ -489,6 +484,15 @@ class WooState:
         body = {**self._shelves[kind][identifier].body, "date_modified_gmt": self.site.stamp(), **fields}
         self._keep(kind, body)
 
+    def _trash(self, kind: Kind, identifier: int) -> None:
+        with self.lock:
+            self._trashed[identifier] = self._shelves[kind][identifier].status
+            self._change(kind, identifier, {"status": "trash"})
+
+    def _untrash(self, kind: Kind, identifier: int) -> None:
+        with self.lock:
+            self._change(kind, identifier, {"status": self._trashed.pop(identifier, "publish")})
+
     def _move_stock(self, line: Mapping[str, Any], count: int) -> None:
         identifier = int(line["variation_id"] or line["product_id"])
         with self.lock:
@@ -507,7 +511,6 @@ class WooState:
 
     def _forget_products(self, body: dict[str, Any]) -> None:
         """Take the ids out of lines whose product was deleted: only the name stays."""
-        body.pop("_wp_trash_meta_status", None)
         for line in body["line_items"]:
             if line["product_id"] in self._gone_products:
                 line.update(product_id=0, variation_id=0, sku=None)

@@ -16,7 +16,6 @@ NAMESPACES = (
     "wp-site-health/v1",
     "wp-block-editor/v1",
 )
-_SYMBOLS = {"EUR": "&euro;", "GBP": "&pound;", "USD": "&#36;"}
 
 
 def site_index(site: Site) -> dict[str, Any]:
@@ -90,7 +89,7 @@ def system_status(site: Site) -> dict[str, Any]:
             "api_enabled": False,
             "force_ssl": False,
             "currency": site.currency,
-            "currency_symbol": _SYMBOLS.get(site.currency, site.currency),
+            "currency_symbol": site.symbol,
             "currency_position": "left",
             "thousand_separator": ",",
             "decimal_separator": ".",
