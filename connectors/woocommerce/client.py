@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, Final, Literal, cast
-from urllib.parse import urlencode, urljoin, urlsplit
+from urllib.parse import SplitResult, urlencode, urljoin, urlsplit
 
 import orjson
 import requests
@@ -56,7 +56,7 @@ _ADDRESS: Final = re.compile(r"[!-~]{1,300}")
 _TOTAL: Final = re.compile(r"[0-9]{1,15}")
 # With query authentication the links to other pages repeat the keys.
 _NOT_HANDED_ON: Final = frozenset({"link", "set-cookie"})
-_BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
+BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 _DICE: Final = secrets.SystemRandom()
 
 Method = Literal["GET", "POST", "PUT", "DELETE"]
@@ -100,7 +100,7 @@ def store_address(text: str) -> str:
     proper = parts.scheme in {"http", "https"} and parts.hostname and "@" not in parts.netloc
     if not proper or parts.query or parts.fragment or not _ADDRESS.fullmatch(url):
         raise Rejected(_NO_ADDRESS)
-    return f"{parts.scheme}://{parts.netloc.lower()}{parts.path.rstrip('/')}"
+    return f"{_origin(parts)}{parts.path.rstrip('/')}"
 
 
 def modified_after(moment: datetime) -> dict[str, str]:
@@ -122,15 +122,21 @@ def moved_to(location: str, asked: str) -> str | None:
     """Return the store address that a redirect from ``asked`` points to, None where it names none."""
     try:
         parts = urlsplit(urljoin(asked, location))
-        host, port = parts.hostname, parts.port
+        origin = _origin(parts)
     except ValueError:
         return None
-    if parts.scheme not in {"http", "https"} or not host:
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
         return None
-    shown = f"[{host}]" if ":" in host else host
-    path = parts.path.partition("/wp-json")[0].rstrip("/")
-    address = f"{parts.scheme}://{shown}{f':{port}' if port else ''}{path}"
+    address = origin + parts.path.partition("/wp-json")[0].rstrip("/")
     return address if _ADDRESS.fullmatch(address) else None
+
+
+def _origin(parts: SplitResult) -> str:
+    """Return scheme, host and a port that is not the scheme's own; raises ValueError for a port that is none."""
+    host = parts.hostname or ""
+    shown = f"[{host}]" if ":" in host else host
+    own = {"http": 80, "https": 443}.get(parts.scheme)
+    return f"{parts.scheme}://{shown}" + ("" if parts.port in {None, own} else f":{parts.port}")
 
 
 class _Signer(API):  # type: ignore[misc]
@@ -313,7 +319,7 @@ _NO_JSON: Final = _NoJson()
 
 def _parsed(body: bytes) -> Any:
     try:
-        return orjson.loads(body.removeprefix(_BYTE_ORDER_MARK))
+        return orjson.loads(body.removeprefix(BYTE_ORDER_MARK))
     except orjson.JSONDecodeError:
         return _NO_JSON
 
@@ -356,7 +362,7 @@ def _failure(reply: Reply, parsed: Any, hidden: tuple[str, ...]) -> PlatformErro
         return _page_failure(status)
     told = f"({code or f'status {status}'})"
     if status in {401, 403} and code and code.startswith("woocommerce_rest_"):
-        return ReconnectNeeded(f"The store no longer accepts the keys {told}: connect it again.")
+        return ReconnectNeeded(f"The store does not accept the keys {told}: connect it again.")
     if status in {401, 403}:
         return Rejected(f"A plugin of the store keeps its REST API shut {told}: allow it for Pannier.")
     if status == 404 and code and code.endswith("_invalid_id"):

@@ -322,17 +322,17 @@ REDIRECT = {"Location": "https://www.shop.example/wp-json/wc/v3/orders?consumer_
         (
             error("woocommerce_rest_cannot_view", 401),
             ReconnectNeeded,
-            "The store no longer accepts the keys (woocommerce_rest_cannot_view): connect it again.",
+            "The store does not accept the keys (woocommerce_rest_cannot_view): connect it again.",
         ),
         (
             error("woocommerce_rest_authentication_error", 401),
             ReconnectNeeded,
-            "The store no longer accepts the keys (woocommerce_rest_authentication_error): connect it again.",
+            "The store does not accept the keys (woocommerce_rest_authentication_error): connect it again.",
         ),
         (
             error("woocommerce_rest_cannot_edit", 403),
             ReconnectNeeded,
-            "The store no longer accepts the keys (woocommerce_rest_cannot_edit): connect it again.",
+            "The store does not accept the keys (woocommerce_rest_cannot_edit): connect it again.",
         ),
         (
             error("rest_not_logged_in", 401),
@@ -556,6 +556,9 @@ def test_what_cannot_be_a_key_is_refused(key, secret):
         ("  HTTPS://Shop.Example/  ", "https://shop.example"),
         ("shop.example", "https://shop.example"),
         ("shop.example:8443/Shop/", "https://shop.example:8443/Shop"),
+        ("https://shop.example:443", "https://shop.example"),
+        ("http://127.0.0.1:80/a//", "http://127.0.0.1/a"),
+        ("http://[::1]:8081", "http://[::1]:8081"),
         ("http://127.0.0.1:8081/", "http://127.0.0.1:8081"),
         ("https://bücher.example/", "https://xn--bcher-kva.example"),
     ],
@@ -588,6 +591,7 @@ def test_what_is_no_store_address_is_refused(typed):
     [
         ("https://www.shop.example/wp-json/?a=b", "https://www.shop.example"),
         ("/de/wp-json/", "https://shop.example/de"),
+        ("https://Shop.example:443/wp-json/", "https://shop.example"),
         ("https://shop.example:8443/wp-json", "https://shop.example:8443"),
         ("https://[2606:4700::1]/wp-json", "https://[2606:4700::1]"),
         ("https://user:secret@www.shop.example/", "https://www.shop.example"),
