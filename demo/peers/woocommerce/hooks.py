@@ -4,7 +4,6 @@ Rules: WooCommerce 10.5.0, includes/class-wc-webhook.php and includes/wc-webhook
 """
 
 import threading
-from collections import deque
 from dataclasses import dataclass
 from typing import Any
 
@@ -102,7 +101,8 @@ class Hooks:
         self._site = site
         self._lock = threading.RLock()
         self._webhooks: dict[int, Webhook] = {}
-        self._queue: deque[Pending] = deque()
+        # A dict, because it keeps the order and finds what is waiting already.
+        self._queue: dict[Pending, None] = {}
         self._last = 0
         self.news = threading.Event()
 
@@ -160,10 +160,8 @@ class Hooks:
         with self._lock:
             for webhook in self._webhooks.values():
                 if webhook.topic == topic and webhook.status == "active":
-                    pending = Pending(webhook.id, resource_id)
-                    if pending not in self._queue:
-                        self._queue.append(pending)
-                        self.news.set()
+                    self._queue.setdefault(Pending(webhook.id, resource_id))
+                    self.news.set()
 
     def pending(self) -> int:
         """Return how many deliveries wait."""
