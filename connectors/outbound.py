@@ -18,7 +18,7 @@ import time
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from types import TracebackType
 from typing import Final, Self
@@ -290,18 +290,10 @@ class Outbound:
         if not target.secure:
             return line
         try:
-            return self._tls.wrap_socket(line, server_hostname=target.host)
+            return _tls(self._ca_file).wrap_socket(line, server_hostname=target.host)
         except BaseException:
             line.close()
             raise
-
-    @cached_property
-    def _tls(self) -> ssl.SSLContext:
-        # Not ``ssl.create_default_context``: it writes session keys to a file that the environment names.
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        context.minimum_version = ssl.TLSVersion.TLSv1_2
-        context.load_verify_locations(self._ca_file)
-        return context
 
     def _exchange(
         self, request: requests.PreparedRequest, target: _Target, line: socket.socket, address: str
@@ -410,6 +402,15 @@ def _host(host: str) -> str:
         except ValueError:
             raise Rejected("The address holds a number in place of a host name.") from None
     return host
+
+
+@lru_cache(maxsize=8)
+def _tls(ca_file: str) -> ssl.SSLContext:
+    # Not ``ssl.create_default_context``: it writes session keys to a file that the environment names.
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.load_verify_locations(ca_file)
+    return context
 
 
 def _opened(address: str, port: int, timeout_s: float) -> socket.socket | OSError:
