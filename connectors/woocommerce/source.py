@@ -27,7 +27,15 @@ from typing import Any, Final, Protocol, runtime_checkable
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
-from connectors.errors import CursorLost, NotFound, PlatformError, Rejected, Throttled, Unreachable
+from connectors.errors import (
+    CursorLost,
+    NotFound,
+    PlatformError,
+    ReconnectNeeded,
+    Rejected,
+    Throttled,
+    Unreachable,
+)
 from connectors.source import (
     Cursor,
     Fetched,
@@ -368,27 +376,33 @@ class WooCommerceSource:
     def _rows(
         self, path: str, params: Mapping[str, Any], place: _Place, size: int
     ) -> tuple[_Rows, _Place | None, int | None]:
-        """Return the rows with an id above ``place.last`` out of the next ``size``, and the place behind them.
+        """Return the rows with an id above ``place.last`` out of ``size`` rows, and the place behind those.
+
+        Where so much was deleted that the page does not begin at a known id, the right beginning is searched: back
+        with growing steps, then by halves between a beginning too early and one too late.
 
         Raises:
-            CursorLost: if the list changes faster than it can be read.
+            CursorLost: if there is none, as the list changes faster than it can be read.
         """
-        start = offset = max(0, place.rows - max(1, size // 20)) if place.rows else 0
-        back = size
+        offset = max(0, place.rows - max(1, size // 20))
+        back, early, late = size // 2, 0, -1
         while True:
             query = {**params, "orderby": "id", "order": "asc", "per_page": size, "offset": offset}
             answer = self._rest.get(path, query)
             rows = _list(answer.body)
             if offset == 0 or (rows and rows[0]["id"] <= place.last):
-                break
-            offset, back = max(0, offset - back), back * 2
-        reached = offset + size
-        ended = len(rows) < size if answer.total is None else reached >= answer.total
-        fresh = [row for row in rows if row["id"] > place.last]
-        if not fresh and not ended and offset < start:
-            raise CursorLost("The shop changed too fast while it was read: reading begins again.")
-        last = max((row["id"] for row in fresh), default=place.last)
-        return fresh, None if ended else _Place(reached, last), answer.total
+                reached = offset + size
+                ended = len(rows) < size if answer.total is None else reached >= answer.total
+                fresh = [row for row in rows if row["id"] > place.last]
+                if fresh or ended or late < 0:
+                    last = max((row["id"] for row in fresh), default=place.last)
+                    return fresh, None if ended else _Place(reached, last), answer.total
+                early = offset + 1
+            else:
+                late = offset
+            if early >= late:
+                raise CursorLost("The shop changed too fast while it was read: reading begins again.")
+            offset, back = (early + late) // 2 if early else max(0, late - back), back * 2
 
     def _fetched(self, resource: Resource, rows: _Rows) -> tuple[Fetched, ...]:
         """Return ``rows`` in the form of the webhook that tells of them."""
@@ -452,25 +466,19 @@ class WooCommerceSource:
         """Return WooCommerce's own statuses and those that plug-ins added.
 
         An unknown one would make the store refuse the whole question, so they are read from the store: from a list
-        of their own, or, before there was one, from the index of wc/v3, which names what the filter takes.
+        of their own, or, before there was one, from the report that counts orders by status. Where neither may be
+        read, WooCommerce's own are left.
         """
-        try:
-            body = self._rest.get("orders/statuses").body
-            found = [row["slug"] for row in _list(body, key="slug")]
-        except NotFound:
-            found = self._statuses_of_index()
-        words = [word.removeprefix("wc-") for word in found if isinstance(word, str)]
-        statuses = [word for word in words if _STATUS.fullmatch(word) and word not in _NO_ORDER]
-        return sorted(set(statuses)) or list(_CORE_STATUSES)
-
-    def _statuses_of_index(self) -> list[Any]:
-        """Return the statuses that the index of wc/v3 says orders can be filtered by."""
-        routes = _object(_object(self._rest.get("", {"_fields": ["routes"]}).body).get("routes"))
-        for endpoint in _object(routes.get("/wc/v3/orders")).get("endpoints") or ():
-            if "GET" in endpoint.get("methods", ()):
-                items = _object(_object(_object(endpoint.get("args")).get("status")).get("items"))
-                return list(items.get("enum") or ())
-        return []
+        for path in ("orders/statuses", "reports/orders/totals"):
+            try:
+                rows = self._rest.get(path).body
+            except (Rejected, ReconnectNeeded):  # a key that is dead will show at the orders themselves
+                continue
+            slugs = [_object(row).get("slug") for row in rows] if isinstance(rows, list) else []
+            words = {slug.removeprefix("wc-") for slug in slugs if isinstance(slug, str)} - _NO_ORDER
+            if words and all(_STATUS.fullmatch(word) for word in words):
+                return sorted(words)
+        return list(_CORE_STATUSES)
 
     def _site_index(self) -> dict[str, Any]:
         """Return WordPress's index of the site; nothing where the client cannot ask or the site keeps it shut.
@@ -490,13 +498,13 @@ def _object(value: Any) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _list(value: Any, key: str = "id") -> _Rows:
-    """Return a JSON list of objects that have ``key``.
+def _list(value: Any) -> _Rows:
+    """Return a JSON list of resources.
 
     Raises:
         Unreachable: if it is anything else, as behind a page that another plug-in put in between.
     """
-    if not isinstance(value, list) or not all(isinstance(row, dict) and key in row for row in value):
+    if not isinstance(value, list) or not all(isinstance(_object(row).get("id"), int) for row in value):
         raise Unreachable("The shop answered, but not with the list that was asked for.")
     return value
 
