@@ -355,6 +355,53 @@ def test_order_line_quantity_price_and_discount(order, recording, with_tax, fiel
     assert found.current_quantity == found.quantity
 
 
+@pytest.mark.parametrize(
+    ("taken", "left"),
+    [
+        ([[("1", -1)]], [1, 1, 1]),
+        ([[("1", -1)], [("1", -1), ("2", -1)]], [0, 0, 1]),
+        ([[("1", -5)]], [0, 1, 1]),
+        ([[("1", -0.5)]], [1, 1, 1]),
+        ([[("1", 0)], []], [2, 1, 1]),
+        ([[("99", -1)]], [2, 1, 1]),
+    ],
+    ids=["one", "in-parts", "more-than-there-was", "a-fraction-is-a-piece", "money-only", "of-another-order"],
+)
+def test_lines_of_refunds_take_pieces_off_the_orders_lines(order, taken, left):
+    refunds = [
+        {
+            "id": 70 + n,
+            "line_items": [{"refunded_item_id": int(line_id), "quantity": q} for line_id, q in lines],
+        }
+        for n, lines in enumerate(taken)
+    ]
+
+    (change,) = order(refunds=refunds)
+
+    assert [line.current_quantity for line in change.lines] == left
+    assert [line.quantity for line in change.lines] == [2, 1, 1]
+    assert change.adjustment_ids == tuple(f"refund:{refund['id']}" for refund in refunds)
+    assert change.updated_at == at("06:38:06.000001")
+
+
+@pytest.mark.parametrize(
+    "refunds",
+    [None, [], [{"id": 70}], [{"id": 70, "line_items": None}], [{"id": 70, "line_items": []}, {"id": 71}]],
+    ids=["none", "empty", "delivered", "null", "one-unknown"],
+)
+def test_an_order_whose_refunds_are_not_known_whole_is_as_new_as_it_says(order, refunds):
+    (change,) = order(refunds=refunds)
+
+    assert change.updated_at == at("06:38:06")
+    assert [line.current_quantity for line in change.lines] == [2, 1, 1]
+
+
+@pytest.mark.parametrize("quantity", [1, "-1", True, None, -(2**31)])
+def test_a_refund_that_adds_pieces_is_not_understood(order, quantity):
+    with pytest.raises(PayloadError, match=r"^refunds\.0\.line_items\.0\.quantity: "):
+        order(refunds=[{"id": 70, "line_items": [{"refunded_item_id": 1, "quantity": quantity}]}])
+
+
 def test_line_of_a_deleted_product_has_no_product(order, recording):
     lines = [
         recording("0016-order_created").body["line_items"][2]
