@@ -181,14 +181,35 @@ def _execute(document: DocumentNode, run: Run, variables: Mapping[str, Any], nam
 
 def _resolve(source: Thing | None, info: GraphQLResolveInfo[Run], **arguments: Any) -> Any:
     run = info.context
-    name = f"{info.parent_type.name}.{info.field_name}"
-    _check_access(run, name)
-    if source is None:
-        root = _ROOTS.get(name)
-        if root is None:
-            raise GraphQLError(f"This stand-in knows no {name}.")
-        return _shape(root(run, arguments), info.return_type, run, None, arguments)
-    return _shape(_value(source, name, info.field_name), info.return_type, run, source, arguments)
+    plan = _plan(info.parent_type.name, info.field_name)
+    if plan.scope is not None or run.shop.denied_fields:
+        _check_access(run, plan.name)
+    value = plan.root(run, arguments) if source is None and plan.root else plan.read(source)
+    return None if value is None else plan.shape(value, run, source, arguments)
+
+
+Shape = Callable[[Any, Run, Thing | None, Body], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """How one field is answered, worked out once: exports resolve it a hundred thousand times."""
+
+    name: str
+    scope: str | None
+    root: Callable[[Run, Body], Any] | None
+    read: Callable[[Any], Any]
+    shape: Shape
+
+
+@lru_cache(maxsize=4096)
+def _plan(kind: str, field: str) -> _Plan:
+    owner = schema.load().type_map[kind]
+    assert isinstance(owner, GraphQLObjectType)
+    name = f"{kind}.{field}"
+    return _Plan(
+        name, _SCOPES.get(name), _ROOTS.get(name), _reader(name, field), _shape(owner.fields[field].type)
+    )
 
 
 def _check_access(run: Run, name: str) -> None:
@@ -211,53 +232,73 @@ def _check_access(run: Run, name: str) -> None:
         )
 
 
-def _value(thing: Thing, name: str, field: str) -> Any:
+def _reader(name: str, field: str) -> Callable[[Any], Any]:
     if name in READERS:
-        return READERS[name](thing)
+        return READERS[name]
     if field == "id":
-        return thing.body.get("admin_graphql_api_id") or _as_gid(thing.kind, thing.body["id"])
-    if field == "legacyResourceId":
-        return thing.body["id"]
-    key = re.sub(r"(?<!^)(?=[A-Z])", "_", field).lower()
-    if key not in thing.body:
-        raise GraphQLError(f"This stand-in knows no {name}.")
-    return thing.body[key]
+        return _identity
+    key = "id" if field == "legacyResourceId" else re.sub(r"(?<!^)(?=[A-Z])", "_", field).lower()
+
+    def read(thing: Thing | None) -> Any:
+        if thing is None or key not in thing.body:
+            raise GraphQLError(f"This stand-in knows no {name}.")
+        return thing.body[key]
+
+    return read
 
 
-def _as_gid(kind: str, number: object) -> str:
-    return number if isinstance(number, str) and number.startswith("gid:") else gid(kind, number)
+def _identity(thing: Thing) -> str:
+    number = thing.body.get("admin_graphql_api_id") or thing.body["id"]
+    return number if isinstance(number, str) and number.startswith("gid:") else gid(thing.kind, number)
 
 
-def _shape(value: Any, wanted: GraphQLOutputType, run: Run, parent: Thing | None, arguments: Body) -> Any:
-    """Return a value of a body as the API gives it out, after the type the schema states."""
+def _shape(wanted: GraphQLOutputType) -> Shape:
+    """Return what turns a value of a body into what the API gives out, after the type the schema states."""
     if isinstance(wanted, GraphQLNonNull):
         wanted = wanted.of_type
-    if value is None:
-        return None
     if isinstance(wanted, GraphQLList):
-        return [_shape(item, wanted.of_type, run, parent, arguments) for item in value]
+        inner = _shape(wanted.of_type)
+        return lambda value, run, parent, arguments: [
+            None if item is None else inner(item, run, parent, arguments) for item in value
+        ]
     named = get_named_type(wanted)
     if isinstance(named, GraphQLEnumType):
-        return str(value).upper()
+        return lambda value, *_: str(value).upper()
     if is_leaf_type(named):
-        return _scalar(value, named.name)
-    if is_connection(named) and isinstance(value, Sequence):
-        return Thing(named.name, _children(value, named, run, parent, arguments), run.shop)
-    frame = is_connection(named) or named.name == "PageInfo" or named.name.endswith("Edge")
-    run.objects += not frame
-    return value if isinstance(value, Thing) else Thing(named.name, value, run.shop, parent)
+        write = _SCALARS.get(named.name, lambda value: value)
+        return lambda value, *_: write(value)
+    if is_connection(named):
+        return _connection_shape(named)
+    return _object_shape(named.name, 0 if named.name == "PageInfo" or named.name.endswith("Edge") else 1)
 
 
-def _scalar(value: Any, name: str) -> Any:
-    if name == "DateTime":
-        return _utc(value)
-    if name == "Decimal":
-        # Shopify writes amounts without needless zeros, but with one decimal.
-        whole, _, cents = f"{Decimal(str(value)):f}".partition(".")
-        return f"{whole}.{cents.rstrip('0') or '0'}"
-    if name in ("Money", "UnsignedInt64"):
-        return str(value)
-    return value
+def _object_shape(kind: str, points: int) -> Shape:
+    def shape(value: Any, run: Run, parent: Thing | None, _: Body) -> Thing:
+        run.objects += points
+        return value if isinstance(value, Thing) else Thing(kind, value, run.shop, parent)
+
+    return shape
+
+
+def _connection_shape(named: Any) -> Shape:
+    kind = get_named_type(named.fields["nodes"].type).name
+
+    def shape(value: Any, run: Run, parent: Thing | None, arguments: Body) -> Thing:
+        if isinstance(value, Sequence):
+            items = [
+                item if isinstance(item, Thing) else Thing(kind, item, run.shop, parent) for item in value
+            ]
+            places = {id(item): place for place, item in enumerate(items)}
+            value = page(items, arguments, lambda item: (places[id(item)],), everything=run.bulk)
+        return Thing(named.name, value, run.shop)
+
+    return shape
+
+
+def _decimal(value: Any) -> str:
+    """Return an amount as Shopify writes it: without needless zeros, but with one decimal."""
+    whole, _, cents = f"{Decimal(str(value)):f}".partition(".")
+    return f"{whole}.{cents.rstrip('0') or '0'}"
 
 
 def _utc(value: str | datetime) -> str:
@@ -265,12 +306,12 @@ def _utc(value: str | datetime) -> str:
     return f"{at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
-def _children(value: Sequence[Any], named: Any, run: Run, parent: Thing | None, arguments: Body) -> Body:
-    assert isinstance(named, GraphQLObjectType)
-    kind = get_named_type(named.fields["nodes"].type).name
-    items = [item if isinstance(item, Thing) else Thing(kind, item, run.shop, parent) for item in value]
-    places = {id(item): place for place, item in enumerate(items)}
-    return page(items, arguments, lambda item: (places[id(item)],), everything=run.bulk)
+_SCALARS: Final[dict[str, Callable[[Any], Any]]] = {
+    "DateTime": _utc,
+    "Decimal": _decimal,
+    "Money": str,
+    "UnsignedInt64": str,
+}
 
 
 # -- queries --
@@ -367,13 +408,13 @@ def _app(run: Run) -> dict[str, Any]:
 
 
 def _operation(run: Run, operation: BulkOperation) -> Thing:
-    url = None
-    if operation.content:
-        url = f"{run.base_url}/bulk/{operation.key}.jsonl"
-    failed = operation.status == "FAILED"
+    # The status first: what comes with the end is there before it.
+    status = operation.status
+    failed = status == "FAILED"
+    url = f"{run.base_url}/bulk/{operation.key}.jsonl" if operation.content else None
     body = {
         "id": operation.id,
-        "status": operation.status,
+        "status": status,
         "error_code": operation.error_code if failed else None,
         "created_at": operation.created_at,
         "completed_at": operation.completed_at,
@@ -439,9 +480,7 @@ def _bulk_operation(run: Run, arguments: Body) -> Thing | None:
     operation = run.shop.bulk_operations.get(arguments["id"])
     if operation is None:
         return None
-    with run.shop.lock:
-        ended = operation.poll(run.shop.now())
-    if ended:
+    if operation.poll(run.shop.now()):
         body = {
             "admin_graphql_api_id": operation.id,
             "status": operation.status.lower(),

@@ -213,6 +213,12 @@ def _hang_up() -> None:
         connection.shutdown(socket.SHUT_RDWR)
 
 
+def _broken_off(content: bytes, connection: socket.socket | None) -> Iterator[bytes]:
+    yield content
+    if connection is not None:
+        connection.shutdown(socket.SHUT_RDWR)
+
+
 # -- sign-in --
 
 
@@ -331,7 +337,8 @@ def _bulk_file(key: str) -> ResponseReturnValue:
     headers = {"Content-Type": "application/jsonl", "Content-Disposition": f"attachment; {name}"}
     if fault == "lost":
         headers["Content-Length"] = str(len(operation.content))
-        return Response(operation.content[: len(operation.content) // 2], headers=headers)
+        half = operation.content[: len(operation.content) // 2]
+        return Response(_broken_off(half, request.environ.get("werkzeug.socket")), headers=headers)
     return Response(operation.content, headers=headers)
 
 

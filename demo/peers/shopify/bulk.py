@@ -80,6 +80,7 @@ class BulkOperation:
     _polls: int = 0
     _rows: list[Row] = field(default_factory=list, repr=False)
     _work: threading.Thread | None = None
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     @property
     def id(self) -> str:
@@ -93,6 +94,10 @@ class BulkOperation:
 
     def poll(self, now: datetime) -> bool:
         """Go on by one look at the operation, and tell whether it ended with this look."""
+        with self._lock:
+            return self._poll(now)
+
+    def _poll(self, now: datetime) -> bool:
         if self.status == "CANCELING":
             self._end("CANCELED", now)
             return True
@@ -107,10 +112,11 @@ class BulkOperation:
 
     def cancel(self) -> bool:
         """Ask for the end, and tell whether it was still running."""
-        if self.status not in RUNNING:
-            return False
-        self.status = "CANCELING"
-        return True
+        with self._lock:
+            if self.status not in RUNNING:
+                return False
+            self.status = "CANCELING"
+            return True
 
     def expired(self, now: datetime) -> bool:
         """Tell whether the file is no longer to be had."""
@@ -122,7 +128,11 @@ class BulkOperation:
         return self._work is None or not self._work.is_alive()
 
     def _collect(self, collect: Callable[[], tuple[Mapping[str, Any] | None, str | None]]) -> None:
-        data, denied = collect()
+        try:
+            data, denied = collect()
+        except Exception:
+            self.error_code = "INTERNAL_SERVER_ERROR"
+            raise
         self.error_code = denied or self.error_code
         self._rows = (
             [] if denied else arrange(rows(data or {}), self.options.seed, grouped=self.group_objects)

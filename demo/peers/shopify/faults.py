@@ -62,4 +62,5 @@ class Faults:
 
     def end(self) -> None:
         """Let everything that hangs go."""
-        self._over.set()
+        over, self._over = self._over, threading.Event()
+        over.set()

@@ -4,13 +4,14 @@ Resources are kept as the bodies of their webhooks, which are replaced and never
 may be called from any thread.
 """
 
-import copy
 import itertools
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
+
+import orjson
 
 from demo.peers.shopify.bulk import BulkOperation, BulkOptions
 from demo.peers.shopify.costs import Bucket
@@ -25,6 +26,12 @@ _FIRST_SHOP_ID: Final = 9_007_199_254_750_001  # above 2^53, and odd
 _FIRST_SUBSCRIPTION_ID: Final = 1_000_000_001
 
 Body = Mapping[str, Any]
+
+
+def _copy(body: Body) -> dict[str, Any]:
+    """Return a body of our own; through JSON, which is faster than a deep copy."""
+    copied: dict[str, Any] = orjson.loads(orjson.dumps(body))
+    return copied
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,14 +125,14 @@ class Shop:
 
     def add_product(self, body: Body) -> None:
         """Take over a product as its webhook describes it, in place of what was known of it; tell nobody."""
-        kept = copy.deepcopy(dict(body))
+        kept = _copy(body)
         with self.lock:
             self._products[kept["id"]] = kept
             self._variants.update((variant["id"], kept["id"]) for variant in kept["variants"])
 
     def add_order(self, body: Body) -> None:
         """Take over an order as its webhook describes it, in place of what was known of it; tell nobody."""
-        kept = copy.deepcopy(dict(body))
+        kept = _copy(body)
         with self.lock:
             self._orders[kept["id"]] = kept
 
@@ -187,7 +194,7 @@ class Shop:
         event = Event(
             self,
             topic,
-            copy.deepcopy(dict(body)),
+            _copy(body),
             at or self.now(),
             resource or f"{topic.partition('/')[0]}-{body.get('id')}",
             next(self._event_numbers),
