@@ -295,11 +295,16 @@ class Outbound:
             line.close()
             raise
 
+    def _connection(self, target: _Target) -> http.client.HTTPConnection:
+        shown = f"[{target.host}]" if ":" in target.host else target.host
+        if target.secure:
+            return http.client.HTTPSConnection(shown, target.port, context=_tls(self._ca_file))
+        return http.client.HTTPConnection(shown, target.port)
+
     def _exchange(
         self, request: requests.PreparedRequest, target: _Target, line: socket.socket, address: str
     ) -> Reply:
-        kind = http.client.HTTPSConnection if target.secure else http.client.HTTPConnection
-        connection = kind(f"[{target.host}]" if ":" in target.host else target.host, target.port)
+        connection = self._connection(target)
         connection.auto_open = 0
         connection.sock = line
         own = {"host", "connection", "accept-encoding"}
