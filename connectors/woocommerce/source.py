@@ -230,7 +230,9 @@ class WooCommerceSource:
         The currency is read with the key, from ``system_status``. Name and time zone stand in WordPress's own
         index and nowhere in wc/v3. Raises Rejected where there is no currency.
         """
-        status = _object(self._rest.get("system_status", {"_fields": ["environment", "settings"]}).body)
+        status = _object(
+            self._rest.get("system_status", {"_fields": ["environment.home_url", "settings"]}).body
+        )
         environment, settings = _object(status.get("environment")), _object(status.get("settings"))
         currency = settings.get("currency")
         if not isinstance(currency, str) or not re.fullmatch("[A-Z]{3}", currency):
@@ -366,7 +368,7 @@ class WooCommerceSource:
             rows, place, _ = self._rows(
                 "variations", {**changed, **fields}, walk.place or _Place(), walk.size
             )
-        except NotFound:  # WooCommerce before 10.3
+        except Rejected:  # WooCommerce before 10.3 has no such list
             return [], replace(walk, lone=False, nested=True, place=_Place()), None
         rows = [{**row, "type": "variation"} for row in rows]
         if place is not None:
@@ -437,7 +439,7 @@ class WooCommerceSource:
             params = {"include": part, "per_page": _LARGEST, "_fields": ["id", "line_items"]}
             try:
                 answer = self._rest.get("refunds", params)
-            except NotFound:
+            except Rejected:
                 self._has_refunds = False
                 break
             found |= _lines_by_refund(answer.body)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from connectors.errors import NotFound, Unreachable
+from connectors.errors import NotFound, Rejected, Unreachable
 
 CORE = ("pending", "processing", "on-hold", "completed", "cancelled", "refunded", "failed")
 
@@ -128,7 +128,7 @@ class Shop:
         self.requests.append((path, params))
         self.before(path, params)
         if path in self.missing:
-            raise NotFound("There is nothing at this address.")
+            raise Rejected("The store has no such REST API.")
         if path in self.pages:
             return Answer(self.pages[path])
         match path.split("/"):

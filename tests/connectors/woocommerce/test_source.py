@@ -11,7 +11,6 @@ from app.commerce.changes import OrderDeletion, ProductDeletion, VariantChange, 
 from connectors.base import DeliveryContext
 from connectors.errors import (
     CursorLost,
-    NotFound,
     ReconnectNeeded,
     Rejected,
     Throttled,
@@ -277,7 +276,7 @@ def test_statuses_of_a_store_without_a_list_of_them_come_from_its_report():
     assert ids([asking(shop).history("orders", None)]) == [1]
 
 
-@pytest.mark.parametrize("error", [NotFound("No."), ReconnectNeeded("No.")], ids=["missing", "forbidden"])
+@pytest.mark.parametrize("error", [Rejected("No."), ReconnectNeeded("No.")], ids=["missing", "forbidden"])
 def test_statuses_are_woocommerces_own_where_nothing_tells_them(error):
     shop = Shop()
 
