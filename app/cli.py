@@ -454,7 +454,7 @@ def _show_connection(status: dict[str, Any]) -> None:
 @json_option
 @with_app
 def backfill_command(store: str, anew: bool, as_json: bool) -> None:
-    """Fetch a store's products and past orders, and learn from them.
+    """Fetch a store's products and past orders.
 
     STORE is its id or domain. An interrupted backfill goes on where it stopped.
     """

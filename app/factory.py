@@ -7,6 +7,8 @@ from sqlalchemy import Engine, make_url, select
 from sqlalchemy.exc import ArgumentError
 
 from app.commerce.store import AccessCache, Store
+from app.connections import connection
+from app.connections import routes as install
 from app.core import embedded, health
 from app.core.api import ProblemApi, register_errors, security_headers
 from app.core.config import ConfigurationError, Settings, load_settings
@@ -80,7 +82,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     api = ProblemApi(app)
     api.register_blueprint(recommendations.blueprint)
     api.register_blueprint(deliveries.blueprint)
-    for blueprint in (health.blueprint, widget.blueprint, webhooks.blueprint):
+    api.register_blueprint(connection.blueprint)
+    for blueprint in (health.blueprint, widget.blueprint, webhooks.blueprint, install.blueprint):
         app.register_blueprint(blueprint)
     init_documentation(app, api.spec)
     app.wsgi_app = ExpressLane(app.wsgi_app, intake, settings.webhook_max_bytes)  # type: ignore[method-assign]

@@ -11,8 +11,15 @@ from redis.exceptions import ConnectionError as RedisDown
 from redis.exceptions import TimeoutError as RedisSlow
 from rq.cron import CronScheduler
 
+from app.connections.jobs import (
+    compare_everywhere,
+    forget_install_states,
+    leave,
+    reconcile_everywhere,
+    settle_carts,
+)
 from app.core.config import ConfigurationError
-from app.core.queues import DELIVERIES, LEARNING, UPKEEP
+from app.core.queues import DELIVERIES, LEARNING, PLATFORMS, UPKEEP
 from app.core.redis import queue_redis
 from app.factory import create_app
 from app.recommendations.jobs import publish_everywhere, rebuild_everywhere
@@ -29,6 +36,15 @@ def register(clock: CronScheduler) -> None:
     clock.register(publish_everywhere, LEARNING, interval=60, result_ttl=0, failure_ttl=_DAY_S)
     # Fresh ratios for products that no order touched, new settings, a new weighting epoch.
     clock.register(rebuild_everywhere, LEARNING, cron="17 3 * * *", result_ttl=0, failure_ttl=_DAY_S)
+    # What no webhook told of, unfinished backfills, webhooks that a platform has switched off.
+    clock.register(reconcile_everywhere, PLATFORMS, interval=900, result_ttl=0, failure_ttl=_DAY_S)
+    # What sends no event at all, such as an order deleted for good.
+    clock.register(compare_everywhere, PLATFORMS, cron="11 1 * * *", result_ttl=0, failure_ttl=_DAY_S)
+    # Which carts were bought and which left.
+    clock.register(settle_carts, UPKEEP, interval=600, result_ttl=0, failure_ttl=_DAY_S)
+    # Tokens of shops that have left, and all data where the platform asks for it.
+    clock.register(leave, UPKEEP, interval=600, result_ttl=0, failure_ttl=_DAY_S)
+    clock.register(forget_install_states, UPKEEP, interval=3600, result_ttl=0, failure_ttl=_DAY_S)
     clock.register(forget_old_deliveries, UPKEEP, cron="41 2 * * *", result_ttl=0, failure_ttl=_DAY_S)
 
 

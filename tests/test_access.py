@@ -15,6 +15,7 @@ from werkzeug.test import TestResponse
 from app.commerce import ingest
 from app.commerce.store import Store, StoreKey
 from app.core.crypto import key_digest
+from app.connections.models import Subscriptions
 from app.core.db import db, now
 from app.recommendations.models import PublishedList
 from tests.factories import incoming, keep, product_change, variant_state
@@ -31,6 +32,14 @@ OPEN: dict[Route, str] = {
     ("GET", "/docs"): "documentation",
     ("GET", "/docs/problems"): "documentation",
     ("GET", "/v1/widget.js"): "the same file for every page of every shop",
+    ("GET", "/install/woocommerce"): "a merchant begins; nothing is shown of any store",
+    ("POST", "/install/woocommerce/callback"): "carries an unguessable state that is good once",
+    ("GET", "/install/woocommerce/return"): "likewise",
+    ("GET", "/install/shopify"): "carries a session token or Shopify's signature",
+    ("GET", "/install/shopify/callback"): "signed by the platform",
+    ("POST", "/install/shopify/session"): "carries a session token",
+    ("GET", "/install/shopify/proxy"): "signed by the platform",
+    ("GET", "/install/home.js"): "the same file for everybody",
     ("POST", "/webhooks/shopify"): "signed by the platform",
     ("POST", "/webhooks/woocommerce/<token>"): "signed by the shop",
 }
@@ -41,10 +50,11 @@ CALLS: dict[Route, dict[str, Any]] = {
         "json": {"requests": [{"slot": "cart", "cart": ["111"]}, {"slot": "home"}]}
     },
     ("POST", "/v1/upsell"): {"json": {"current_cart": ["111"], "strategy": "frequently_bought_together"}},
+    ("GET", "/v1/connection"): {},
     ("GET", "/v1/webhooks/deliveries"): {},
     ("POST", "/v1/webhooks/deliveries/replay"): {"json": {"status": "quarantined"}},
 }
-STOREFRONT = {route for route in CALLS if not route[1].startswith("/v1/webhooks/")}
+STOREFRONT = {route for route in CALLS if not route[1].startswith(("/v1/webhooks/", "/v1/connection"))}
 SERVER = set(CALLS) - STOREFRONT
 # Stands in everything that my store has.
 MINE = "only-of-mine"
@@ -77,6 +87,9 @@ def two(client: FlaskClient, keys: dict[str, Any]) -> dict[str, Any]:
                 store_id=store.id, strategy=strategy, subject=subject, items=items, published_at=now()
             )
         )
+    db.session.add(
+        Subscriptions(store_id=store.id, active=[], mended=[], problems=[MINE], checked_at=now())
+    )
     db.session.commit()
     keep(incoming(store.id, topic="orders/create", quarantine=MINE))
     return keys

@@ -96,16 +96,21 @@ def store(app: Flask) -> Store:
 
 def test_the_commands_are_those_that_are_tested_here() -> None:
     assert set(COMMANDS) == {
+        "backfill",
         "demo",
         "migrate",
         "new-secret-key",
         "recommendations rebuild",
         "recommendations show",
+        "reconcile",
         "services",
         "store add",
+        "store connect",
+        "store disconnect",
         "store list",
         "store rotate-keys",
         "store show",
+        "store status",
         "webhooks replay",
         "webhooks status",
         "webhooks sweep",
@@ -623,7 +628,7 @@ def test_rebuild_of_a_store_without_orders(pannier: Pannier, store: Store) -> No
 
 def test_every_command_that_prints_data_takes_json() -> None:
     printing = {"store add", "store list", "store show", "store rotate-keys", "webhooks status",
-                "recommendations show"}  # fmt: skip
+                "recommendations show", "store status", "backfill", "reconcile"}  # fmt: skip
 
     takes = {name for name, c in COMMANDS.items() if any("--json" in o.opts for o in c.params)}
 

@@ -219,7 +219,12 @@ def test_settings_are_documented_with_their_defaults() -> None:
 def test_a_dot_env_file_sets_everything(name: str, tmp_path: Path) -> None:
     defaults = settings_of({}, tmp_path)
     default = env_example()[name]
-    others = {"PANNIER_LOG_LEVEL": "debug", "PANNIER_LOG_FORMAT": "json"}
+    others = {
+        "PANNIER_LOG_LEVEL": "debug",
+        "PANNIER_LOG_FORMAT": "json",
+        "PANNIER_SHOPIFY_ADDRESS": "http://127.0.0.1:9/{shop}",
+        "PANNIER_ALLOW_LOOPBACK_STORES": "true",
+    }
     other = str(int(default) + 1) if default.isdecimal() else others.get(name, "something")
 
     (tmp_path / ".env").write_text(f"{name}={other}\n")

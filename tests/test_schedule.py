@@ -19,7 +19,7 @@ from rq.cron import CronScheduler
 from app import schedule, worker
 from app.core.config import Settings
 from app.core.orphans import end_with_parent
-from app.core.queues import ALL, DELIVERIES, LEARNING, UPKEEP
+from app.core.queues import ALL, DELIVERIES, LEARNING, PLATFORMS, UPKEEP
 from app.core.redis import queue_redis
 from app.schedule import register
 from tests.conftest import SECRET_KEY
@@ -27,6 +27,7 @@ from tests.conftest import SECRET_KEY
 SWEEP = "webhooks.jobs.sweep"
 FORGET = "webhooks.jobs.forget_old_deliveries"
 PUBLISH = "app.recommendations.jobs.publish_everywhere"
+CONNECTIONS = "app.connections.jobs"
 REBUILD = "app.recommendations.jobs.rebuild_everywhere"
 
 
@@ -61,6 +62,11 @@ def test_every_periodic_job_has_its_queue_and_its_time(clock: CronScheduler) -> 
         PUBLISH: (LEARNING, 60),
         REBUILD: (LEARNING, "17 3 * * *"),
         FORGET: (UPKEEP, "41 2 * * *"),
+        f"{CONNECTIONS}.reconcile_everywhere": (PLATFORMS, 900),
+        f"{CONNECTIONS}.compare_everywhere": (PLATFORMS, "11 1 * * *"),
+        f"{CONNECTIONS}.settle_carts": (UPKEEP, 600),
+        f"{CONNECTIONS}.leave": (UPKEEP, 600),
+        f"{CONNECTIONS}.forget_install_states": (UPKEEP, 3600),
     }
 
 
@@ -85,7 +91,12 @@ def test_at_the_start_the_frequent_jobs_run_at_once(clock: CronScheduler) -> Non
     with time_machine.travel(datetime(2026, 11, 22, 12, tzinfo=UTC), tick=False):
         clock.enqueue_jobs()
 
-    assert queued() == {DELIVERIES: [SWEEP], LEARNING: [PUBLISH]}
+    assert {queue: sorted(jobs) for queue, jobs in queued().items()} == {
+        DELIVERIES: [SWEEP],
+        LEARNING: [PUBLISH],
+        PLATFORMS: [f"{CONNECTIONS}.reconcile_everywhere"],
+        UPKEEP: [f"{CONNECTIONS}.{name}" for name in ("forget_install_states", "leave", "settle_carts")],
+    }
 
 
 @pytest.mark.parametrize(

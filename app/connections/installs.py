@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Final
 
-from sqlalchemy import select, update
+from sqlalchemy import select, text, update
 
 from app.commerce.store import SHOPIFY, NewKeys, Store, add_store, normalise_domain, publishable_key
 from app.connections.models import InstallState
@@ -15,6 +15,7 @@ from connectors.source import StoreFacts
 
 # Long enough to sign in to a shop and to read what is asked for.
 STATE_LIFE: Final = timedelta(minutes=30)
+_INSTALL_LOCK: Final = 6
 _SECRETS: Final = ("webhook_secret", "webhook_secret_previous")
 
 
@@ -65,7 +66,7 @@ def use_up(state: InstallState) -> bool:
 
 
 def _digest(state: str) -> bytes:
-    return hashlib.sha256(state.encode()).digest()
+    return hashlib.sha256(state.encode(errors="surrogatepass")).digest()  # a forged one may be any text
 
 
 def connect_store(
@@ -79,10 +80,16 @@ def connect_store(
         StoreError: if the platform's facts cannot be stored, such as a currency that is none.
     """
     domain = normalise_domain(platform, domain)
+    # Of two answers for a shop that is new, one makes the store and the other finds it.
+    db.session.execute(
+        text("SELECT pg_advisory_xact_lock(:room, hashtext(:name))"),
+        {"room": _INSTALL_LOCK, "name": f"{platform} {domain}"},
+    )
     store = db.session.scalar(
         select(Store)
         .where(Store.platform == platform, Store.domain == domain)
         .with_for_update(key_share=True)
+        .execution_options(populate_existing=True)
     )
     keys = None
     if store is None:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Final
 
 import structlog
-from sqlalchemy import delete, select, text
+from sqlalchemy import delete, func, select, text
 from sqlalchemy.dialects.postgresql import insert
 
 from app.commerce.store import Store
@@ -19,7 +19,7 @@ from app.connections.sources import source_for
 from app.core.db import db, now
 from app.core.queues import PLATFORMS, enqueue
 from app.privacy.erasure import erase_redacted_stores
-from connectors.errors import PlatformError, ReconnectNeeded
+from connectors.errors import PlatformError, ReconnectNeeded, Rejected
 from connectors.source import RESOURCES, Resource, Source
 
 log = structlog.get_logger()
@@ -28,6 +28,10 @@ BACKFILL: Final = "app.connections.jobs.backfill"
 RECONCILE: Final = "app.connections.jobs.reconcile"
 COMPARE: Final = "app.connections.jobs.compare"
 _CONNECTION_LOCK: Final = 5
+# What ``installs.is_connected`` says of a store, as conditions of a query.
+_CONNECTED: Final = (
+    Store.uninstalled_at.is_(None), Store.connection_problem.is_(None), Store.connected_at.is_not(None),
+)  # fmt: skip
 _BACKFILL_TIMEOUT_S: Final = 6 * 3600
 _RECONCILE_TIMEOUT_S: Final = 1800
 
@@ -92,20 +96,34 @@ def alone(store_id: int) -> Iterator[bool]:
 def _work(store_id: int, *steps: Callable[[Store, Source], None]) -> None:
     with alone(store_id) as mine:
         store = db.session.get(Store, store_id) if mine else None
-        if store is None or store.uninstalled_at is not None or store.connection_problem is not None:
+        if store is None or not installs.is_connected(store):
             db.session.rollback()
             return
+        connected_at = store.connected_at
         try:
             source = source_for(store)
             for step in steps:
-                step(store, source)
+                _try(step, store, source)
         except ReconnectNeeded as error:
             db.session.rollback()
-            walks.note_problem(store, error)
+            walks.note_problem(store_id, connected_at, error)
         except PlatformError as error:
             # The walk has kept its place and the reason; the clock comes again.
             db.session.rollback()
             log.warning("platform_unavailable", store_id=store_id, error=type(error).__name__)
+
+
+def _try(step: Callable[[Store, Source], None], store: Store, source: Source) -> None:
+    """Do ``step``; one that the platform refuses for good must not keep the others from being done.
+
+    Raises:
+        PlatformError: if the platform does not answer or lets nobody in.
+    """
+    try:
+        step(store, source)
+    except Rejected as error:
+        db.session.rollback()
+        log.warning("platform_refused", store_id=store.id, error=type(error).__name__)
 
 
 def _fetch_history(store: Store, source: Source, progress: walks.Progress = lambda _: None) -> None:
@@ -156,13 +174,7 @@ def _watch(store: Store, source: Source) -> None:
 
 
 def _everywhere(function: str, timeout_s: int) -> None:
-    stores = db.session.scalars(
-        select(Store.id).where(
-            Store.uninstalled_at.is_(None),
-            Store.connection_problem.is_(None),
-            Store.connected_at.is_not(None),
-        )
-    ).all()
+    stores = db.session.scalars(select(Store.id).where(*_CONNECTED).order_by(Store.id)).all()
     db.session.rollback()
     for store_id in stores:
         enqueue(PLATFORMS, function, store_id, timeout_s=timeout_s)
@@ -174,16 +186,15 @@ def start_backfill(store_id: int) -> None:
 
 
 def reconcile_everywhere() -> None:
-    """Enqueue for every connected store: its backfill where it has not ended, else what changed."""
-    open_backfills = set(
-        db.session.scalars(
-            select(Store.id)
-            .join(Walk, Walk.store_id == Store.id, isouter=True)
-            .where(Store.connected_at.is_not(None), Store.uninstalled_at.is_(None))
-            .where(Store.connection_problem.is_(None))
-            .where((Walk.store_id.is_(None)) | ((Walk.kind == HISTORY) & Walk.finished_at.is_(None)))
-        )
+    """Enqueue for every connected store: its backfill where it has not ended, and what changed."""
+    finished = (
+        select(func.count())
+        .where(Walk.store_id == Store.id, Walk.kind == HISTORY, Walk.finished_at.is_not(None))
+        .scalar_subquery()
     )
+    open_backfills = db.session.scalars(
+        select(Store.id).where(*_CONNECTED, finished < len(RESOURCES)).order_by(Store.id)
+    ).all()
     db.session.rollback()
     for store_id in open_backfills:
         start_backfill(store_id)
@@ -197,11 +208,18 @@ def compare_everywhere() -> None:
 
 def leave() -> None:
     """Forget the tokens of stores that were uninstalled, and erase the stores whose platform asks for it."""
-    left = db.session.scalars(
-        select(Store).where(Store.uninstalled_at.is_not(None), Store.connected_at.is_not(None))
-    ).all()
-    for store in left:
-        installs.disconnect(store)
+    has_left = (Store.uninstalled_at.is_not(None), Store.connected_at.is_not(None))
+    for store_id in db.session.scalars(select(Store.id).where(*has_left)).all():
+        # Looked at once more under a lock: whoever installs it again just now keeps the new tokens.
+        store = db.session.scalar(
+            select(Store)
+            .where(Store.id == store_id, *has_left)
+            .with_for_update(key_share=True)
+            .execution_options(populate_existing=True)
+        )
+        if store is not None:
+            installs.disconnect(store)
+    db.session.rollback()
     erase_redacted_stores()
 
 

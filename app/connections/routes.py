@@ -10,7 +10,6 @@ from typing import Any, Final
 from urllib.parse import urlencode, urlsplit
 
 import structlog
-from connectors.woocommerce.probe import probe
 from flask import (
     Blueprint,
     Response,
@@ -36,8 +35,11 @@ from app.core.limits import SIGNATURES, count_failure
 from connectors.base import PayloadError
 from connectors.errors import PlatformError
 from connectors.shopify import oauth, scopes
+from connectors.shopify.proxy import proxied
 from connectors.shopify.session_token import InvalidSessionToken, SessionToken, verify
+from connectors.source import StoreFacts
 from connectors.woocommerce.install import GrantedKeys, authorize_url, read_callback
+from connectors.woocommerce.probe import Probe, probe
 
 log = structlog.get_logger()
 blueprint = Blueprint("install", __name__, url_prefix="/install", template_folder="templates")
@@ -151,6 +153,8 @@ def connect_woocommerce(domain: str, keys: GrantedKeys, state: InstallState | No
     )
     store = None
     problems = list(found.problems)
+    if not problems and found.currency is None:
+        problems.append("The shop does not say which currency it sells in.")
     if not problems:
         credentials = {
             "consumer_key": keys.consumer_key,
@@ -158,7 +162,7 @@ def connect_woocommerce(domain: str, keys: GrantedKeys, state: InstallState | No
             "query_auth": found.query_auth,
         }
         try:
-            store, _ = installs.connect_store(WOOCOMMERCE, domain, credentials, found.facts(domain))
+            store, _ = installs.connect_store(WOOCOMMERCE, domain, credentials, _facts(found, domain))
         except StoreError as error:
             problems.append(str(error))
     if state is not None:
@@ -169,6 +173,15 @@ def connect_woocommerce(domain: str, keys: GrantedKeys, state: InstallState | No
         log.info("store_connected", store_id=store.id, platform=WOOCOMMERCE)
         start_backfill(store.id)
     return problems
+
+
+def _facts(found: Probe, domain: str) -> StoreFacts:
+    return StoreFacts(
+        name=found.name or domain,
+        currency=found.currency or "",
+        timezone=found.timezone or "UTC",
+        origins=tuple(default_origins(WOOCOMMERCE, domain)),
+    )
 
 
 @blueprint.get("/woocommerce/return")
@@ -255,6 +268,18 @@ def shopify_callback() -> Any:
     state.store_id = store.id
     db.session.commit()
     return _home(store)
+
+
+@blueprint.get("/shopify/proxy")
+def shopify_proxy() -> Response:
+    """Tell a shop's own page, by way of Shopify's app proxy, which key and address its widget uses."""
+    settings = _settings()
+    call = proxied(request.query_string, settings.shopify_secrets, now())
+    store = installs.known_store(SHOPIFY, call.shop) if call else None
+    if store is None or store.uninstalled_at is not None:
+        count_failure(SIGNATURES)
+        raise Unauthorized("This call does not come from the shop.")
+    return json_response({"key": installs.key_for_pages(store), "address": settings.public_url})
 
 
 @blueprint.get("/home.js")

@@ -4,11 +4,11 @@ from typing import Any, Final
 
 from sqlalchemy import func, select
 
-from app.commerce.catalog import Product
-from app.commerce.order import Order
 from app.commerce.store import Store
 from app.connections.models import HISTORY, LISTING, Subscriptions, Walk
+from app.connections.walks import present
 from app.core.db import db
+from connectors.source import RESOURCES, Resource
 
 _NAMES: Final = {HISTORY: "backfill"}
 
@@ -27,7 +27,7 @@ def connection_status(store: Store) -> dict[str, Any]:
         "connected_at": store.connected_at,
         "installed_at": store.installed_at,
         "uninstalled_at": store.uninstalled_at,
-        "stored": {"products": _count(Product, store.id), "orders": _count(Order, store.id)},
+        "stored": {resource: _count(store.id, resource) for resource in RESOURCES},
         "walks": [_walk(row) for row in rows],
         "gaps": [
             {
@@ -72,5 +72,5 @@ def _walk(row: Walk) -> dict[str, Any]:
     }
 
 
-def _count(table: type[Product] | type[Order], store_id: int) -> int:
-    return db.session.scalar(select(func.count()).select_from(table).where(table.store_id == store_id)) or 0
+def _count(store_id: int, resource: Resource) -> int:
+    return db.session.scalar(select(func.count()).select_from(present(store_id, resource).subquery())) or 0

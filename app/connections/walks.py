@@ -5,18 +5,19 @@ a page that comes twice is recognised there.
 """
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 import structlog
-from sqlalchemy import Select, select
+from sqlalchemy import Select, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from app.commerce.catalog import Product
 from app.commerce.changes import ProductStatus
 from app.commerce.order import Order
 from app.commerce.store import Store
+from app.connections.installs import sentences
 from app.connections.models import CHANGES, DONE, FAILED, HISTORY, LISTING, RUNNING, Walk
 from app.core.db import db, now
 from app.core.queues import DELIVERIES, hint
@@ -98,17 +99,21 @@ def _fetch_all(
         try:
             page = _page(source, walk)
         except CursorLost as error:
-            if walk.restarts >= _RESTARTS:
+            given_up = walk.restarts >= _RESTARTS
+            # Whoever takes it up later begins again, too: the place that was lost does not come back.
+            walk.cursor, walk.done = None, 0
+            if not given_up:
+                walk.restarts += 1
+                walk.notes = sentences(walk.notes, [str(error)])
+            db.session.commit()
+            if given_up:
                 raise
             log.warning("walk_begins_again", store_id=store.id, kind=walk.kind, resource=walk.resource)
-            walk.cursor, walk.done, walk.restarts = None, 0, walk.restarts + 1
-            walk.notes = [*walk.notes, str(error)]
-            db.session.commit()
             continue
         _keep(store, walk, page.items)
         walk.cursor = dict(page.cursor) if page.cursor is not None else None
         walk.total = page.total if page.total is not None else walk.total
-        walk.notes = list(dict.fromkeys((*walk.notes, *page.notes)))
+        walk.notes = sentences(walk.notes, page.notes)
         db.session.commit()
         if page.items:
             hint(DELIVERIES, DRAIN, store.id)
@@ -120,12 +125,17 @@ def _fetch_all(
 
 
 def _page(source: Source, walk: Walk) -> Page:
-    resource: Resource = "products" if walk.resource == "products" else "orders"
-    if walk.kind == HISTORY:
-        return source.history(resource, walk.cursor)
-    assert walk.kind == CHANGES
-    assert walk.since is not None
-    return source.changes(resource, walk.since, walk.cursor)
+    resource, kind, since, cursor = _resource(walk), walk.kind, walk.since, walk.cursor
+    db.session.rollback()  # no transaction stands open for as long as the platform takes
+    if kind == HISTORY:
+        return source.history(resource, cursor)
+    assert kind == CHANGES
+    assert since is not None
+    return source.changes(resource, since, cursor)
+
+
+def _resource(walk: Walk) -> Resource:
+    return "products" if walk.resource == "products" else "orders"
 
 
 def _keep(store: Store, walk: Walk, items: Iterable[Fetched]) -> None:
@@ -140,7 +150,7 @@ def _compare(store: Store, source: Source, walk: Walk, progress: Progress) -> No
 
     It is short enough to begin anew after a crash, so it keeps no cursor.
     """
-    resource: Resource = "products" if walk.resource == "products" else "orders"
+    resource = _resource(walk)
     walk.done, walk.total = 0, source.count(resource)
     listed: dict[str, Listed] = {}
     cursor = None
@@ -153,7 +163,7 @@ def _compare(store: Store, source: Source, walk: Walk, progress: Progress) -> No
         cursor = page.cursor
         if cursor is None:
             break
-    stored = _stored(store.id, resource)
+    stored = {id_: moment for id_, moment in db.session.execute(present(store.id, resource)) if moment}
     differing = [id_ for id_ in stored if id_ not in listed]
     differing += [id_ for id_, item in listed.items() if _is_news(item, stored.get(id_))]
     if len(differing) > _DIFFERENCES:
@@ -161,43 +171,56 @@ def _compare(store: Store, source: Source, walk: Walk, progress: Progress) -> No
             f"{len(differing)} {resource} differ, and {_DIFFERENCES} of them were fetched; "
             "`pannier backfill --anew` is the quicker way to the rest."
         ]
-    for start in range(0, min(len(differing), _DIFFERENCES), _BATCH):
-        batch = differing[start : start + _BATCH]
-        keep_polled(
-            db.session.connection(),
-            store,
-            [source.one(resource, id_) or source.gone(resource, id_) for id_ in batch],
-        )
-        db.session.commit()
-        hint(DELIVERIES, DRAIN, store.id)
     walk.platform_count, walk.stored_count = len(listed), len(stored)
+    differing = differing[:_DIFFERENCES]
+    for start in range(0, len(differing), _BATCH):
+        db.session.commit()  # no transaction stands open for as long as the platform takes
+        _refetch(store, source, resource, differing[start : start + _BATCH], stored)
+
+
+def _refetch(
+    store: Store, source: Source, resource: Resource, ids: Iterable[str], stored: Container[str]
+) -> None:
+    """Take in what the platform now has under ``ids``: their states, and that what was ``stored`` is gone."""
+    asked_at = now()
+    found = {id_: source.one(resource, id_) for id_ in ids}
+    gone = [source.gone(resource, id_) for id_, item in found.items() if item is None and id_ in stored]
+    connection = db.session.connection()
+    keep_polled(connection, store, [item for item in found.values() if item is not None])
+    keep_polled(connection, store, gone, gone_at=asked_at)
+    db.session.commit()
+    hint(DELIVERIES, DRAIN, store.id)
 
 
 def _is_news(item: Listed, stored_at: datetime | None) -> bool:
     return stored_at is None or item.changed_at - stored_at >= timedelta(seconds=1)
 
 
-def _stored(store_id: int, resource: Resource) -> dict[str, datetime]:
-    """Return the stored resources that the platform should have, with the platform's time of their state."""
-    query: Select[str, Any]
+def present(store_id: int, resource: Resource) -> Select[str, datetime | None]:
+    """Return the query of stored resources that the platform should have: id, and its time of their state."""
     if resource == "orders":
-        query = select(Order.platform_id, Order.source_updated_at).where(
+        return select(Order.platform_id, Order.source_updated_at).where(
             Order.store_id == store_id, Order.deleted_at.is_(None)
         )
-    else:
-        # One that only an order has named was never listed.
-        query = select(Product.platform_id, Product.source_updated_at).where(
-            Product.store_id == store_id,
-            Product.status != ProductStatus.UNKNOWN,
-            Product.source_updated_at.is_not(None),
-            (Product.deleted_at.is_(None)) | (Product.deleted_at < Product.source_updated_at),
-        )
-    return {platform_id: moment for platform_id, moment in db.session.execute(query) if moment}
+    # One that only an order has named was never listed.
+    return select(Product.platform_id, Product.source_updated_at).where(
+        Product.store_id == store_id,
+        Product.status != ProductStatus.UNKNOWN,
+        Product.source_updated_at.is_not(None),
+        (Product.deleted_at.is_(None)) | (Product.deleted_at < Product.source_updated_at),
+    )
 
 
-def note_problem(store: Store, error: ReconnectNeeded) -> None:
-    """Keep why a store's platform does not let us in, so that nobody asks it again until it is connected anew."""
-    store.connection_problem = str(error)
-    store.connection_problem_at = now()
+def note_problem(store_id: int, connected_at: datetime | None, error: ReconnectNeeded) -> None:
+    """Keep why a store's platform does not let us in, so that nobody asks it again until it is connected anew.
+
+    What failed was the connection of ``connected_at``: one that was made since is not blamed.
+    """
+    noted = db.session.connection().execute(
+        update(Store)
+        .where(Store.id == store_id, Store.connected_at == connected_at, Store.connection_problem.is_(None))
+        .values(connection_problem=str(error), connection_problem_at=now())
+    )
     db.session.commit()
-    log.warning("reconnect_needed", store_id=store.id)
+    if noted.rowcount:
+        log.warning("reconnect_needed", store_id=store_id)

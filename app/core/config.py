@@ -96,8 +96,8 @@ def load_settings() -> Settings:
             ready_bytes_ms=env.int("READY_BYTES_MS", 1000, validate=validate.Range(min=0, max=15_000)),
             failures_per_minute=env.int("FAILURES_PER_MINUTE", 600, validate=validate.Range(min=0)),
             shopify_address=env.str(
-                "SHOPIFY_ADDRESS", "https://{shop}", validate=validate.Regexp(r"^https?://.*\{shop\}")
-            ).rstrip("/"),
+                "SHOPIFY_ADDRESS", "https://{shop}", validate=validate.Regexp(r"^https?://.*\{shop\}$")
+            ),
             allow_loopback_stores=env.bool("ALLOW_LOOPBACK_STORES", False),
         )
     try:

@@ -3,7 +3,7 @@
 from typing import Final
 
 import structlog
-from sqlalchemy import Table, delete, select
+from sqlalchemy import Table, delete, select, update
 
 from app.commerce.changes import PrivacyRequestKind
 from app.commerce.store import Store
@@ -14,31 +14,39 @@ from app.privacy.models import PrivacyRequestRecord
 log = structlog.get_logger()
 
 _KEYS_AT_ONCE: Final = 1000
+_OPEN: Final = (
+    PrivacyRequestRecord.kind == PrivacyRequestKind.REDACT_STORE,
+    PrivacyRequestRecord.completed_at.is_(None),
+)
 
 
 def erase_redacted_stores() -> int:
-    """Erase every store whose platform asked for it after its last uninstallation; return how many.
+    """Erase every store that is uninstalled and whose platform asked for it; return how many.
 
     Shopify asks 48 hours after an uninstallation (``shop/redact``). A store that was installed again since keeps its
     data; the request is then done without anything to do.
     https://shopify.dev/docs/apps/build/compliance/privacy-law-compliance
     """
-    asked = db.session.execute(
-        select(PrivacyRequestRecord, Store)
-        .join(Store, Store.id == PrivacyRequestRecord.store_id)
-        .where(
-            PrivacyRequestRecord.kind == PrivacyRequestKind.REDACT_STORE,
-            PrivacyRequestRecord.completed_at.is_(None),
-        )
-    ).all()
-    gone = {store.id for request, store in asked if store.uninstalled_at is not None}
-    for request, store in asked:
-        if store.id not in gone:
-            request.completed_at = now()
-    db.session.commit()
-    for store_id in gone:
+    asked = db.session.scalars(select(PrivacyRequestRecord.store_id).where(*_OPEN).distinct()).all()
+    db.session.rollback()
+    return sum(_settle(store_id) for store_id in asked)
+
+
+def _settle(store_id: int) -> bool:
+    """Erase the store unless it is installed, and say so. Nobody can install it again meanwhile."""
+    store = db.session.scalar(
+        select(Store).where(Store.id == store_id).with_for_update().execution_options(populate_existing=True)
+    )
+    if store is not None and store.uninstalled_at is not None:
         erase_store(store_id)
-    return len(gone)
+        return True
+    db.session.execute(
+        update(PrivacyRequestRecord)
+        .where(PrivacyRequestRecord.store_id == store_id, *_OPEN)
+        .values(completed_at=now())
+    )
+    db.session.commit()
+    return False
 
 
 def erase_store(store_id: int) -> None:

@@ -42,6 +42,8 @@ def test_everything_has_a_default(tmp_path: Path) -> None:
         delivery_retention_days=30,
         ready_bytes_ms=1000,
         failures_per_minute=600,
+        shopify_address="https://{shop}",
+        allow_loopback_stores=False,
     )
 
 
