@@ -1,8 +1,9 @@
 """The Admin API: documents are validated and executed on Shopify's own schema, and paid for."""
 
+import itertools
 import re
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import lru_cache
@@ -32,11 +33,12 @@ from demo.peers.shopify import schema
 from demo.peers.shopify.bulk import CONCURRENT, RUNNING, BulkOperation, objection, with_ids
 from demo.peers.shopify.costs import HIGHEST, MUTATION, Estimate, is_connection
 from demo.peers.shopify.fields import READERS, Thing, gid, product_of, shop_thing, variant_of
-from demo.peers.shopify.search import matcher, page
+from demo.peers.shopify.search import SortKey, matcher, page
 from demo.peers.shopify.state import Body, Shop, Subscription
 
 _DOCUMENTATION: Final = "https://shopify.dev/api/usage/access-scopes"
 _FIRST_OPERATION: Final = 7_000_000_000_001
+_PIECE: Final = 100
 _MOST_COUNTED: Final = 10_000
 _SORTED_BY: Final = {
     "CREATED_AT": "created_at",
@@ -67,14 +69,18 @@ class Run:
         app: what the app is called and known as: ``client_id`` and ``scopes`` it asks for.
         base_url: of this server, without trailing slash: files are fetched from it.
         bulk: whether connections return everything.
+        window: which of the outermost connection's objects, so that exports go piece by piece.
         objects: how many were resolved: the actual cost.
+        roots: how many the outermost connection gave, the most if there are several.
     """
 
     shop: Shop
     app: "AppFacts"
     base_url: str
     bulk: bool = False
+    window: slice = field(default_factory=lambda: slice(None))
     objects: int = 0
+    roots: int = 0
 
     def allowed(self, scope: str) -> bool:
         """Tell whether the app was granted ``scope``; who may write may read."""
@@ -344,7 +350,14 @@ def _list(run: Run, kind: str, arguments: Body) -> dict[str, Any]:
     sort = arguments.get("sortKey")
     if sort not in (None, "ID", "RELEVANCE", *_SORTED_BY):
         raise GraphQLError(f"This stand-in cannot sort by {sort}.")
-    return page(_found(run, kind, arguments.get("query")), arguments, key, everything=run.bulk)
+    return _outermost(run, _found(run, kind, arguments.get("query")), arguments, key)
+
+
+def _outermost(run: Run, items: list[Thing], arguments: Body, key: SortKey) -> dict[str, Any]:
+    if run.bulk:
+        items = sorted(items, key=key, reverse=bool(arguments.get("reverse")))[run.window]
+        run.roots = max(run.roots, len(items))
+    return page(items, arguments, key, everything=run.bulk)
 
 
 def _count(run: Run, kind: str, arguments: Body) -> dict[str, Any]:
@@ -451,9 +464,13 @@ def _run_bulk(run: Run, arguments: Body) -> dict[str, Any]:
         shop.bulk_operations[operation.id] = operation
     prepared = with_ids(document)
 
-    def collect() -> tuple[Mapping[str, Any] | None, str | None]:
-        result = _execute(prepared, Run(shop, run.app, run.base_url, bulk=True), {})
-        return result.data, "ACCESS_DENIED" if result.errors else None
+    def collect() -> Iterator[tuple[Mapping[str, Any] | None, str | None]]:
+        for start in itertools.count(0, _PIECE):
+            piece = Run(shop, run.app, run.base_url, bulk=True, window=slice(start, start + _PIECE))
+            result = _execute(prepared, piece, {})
+            yield result.data, "ACCESS_DENIED" if result.errors else None
+            if piece.roots < _PIECE:
+                return
 
     operation.start(collect)
     return {"bulk_operation": _operation(run, operation), "user_errors": []}
@@ -495,7 +512,7 @@ def _bulk_operation(run: Run, arguments: Body) -> Thing | None:
 
 def _bulk_operations(run: Run, arguments: Body) -> dict[str, Any]:
     operations = [_operation(run, operation) for operation in run.shop.bulk_operations.values()]
-    return page(operations, arguments, lambda thing: (thing.body["id"],), everything=run.bulk)
+    return _outermost(run, operations, arguments, lambda thing: (thing.body["id"],))
 
 
 def _cancel_bulk(run: Run, arguments: Body) -> dict[str, Any]:
@@ -539,7 +556,7 @@ def _subscriptions(run: Run, arguments: Body) -> dict[str, Any]:
         for each in list(run.shop.subscriptions.values())
         if (topics is None or each.topic in topics) and uri in (None, each.uri)
     ]
-    return page(chosen, arguments, lambda thing: (thing.body["id"],), everything=run.bulk)
+    return _outermost(run, chosen, arguments, lambda thing: (thing.body["id"],))
 
 
 def _subscribe(run: Run, arguments: Body) -> dict[str, Any]:

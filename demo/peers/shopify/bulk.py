@@ -6,7 +6,7 @@ nesting, no node or nodes at the top, no connection inside a list.
 
 import secrets
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from random import Random
@@ -41,7 +41,8 @@ _DEEPEST: Final = 3  # the outermost and two nested ones
 _PATIENCE_S: Final = 2.0
 _ID: Final = "peerParentId"
 
-Row = dict[str, Any]
+Collect = Callable[[], Iterable[tuple[Mapping[str, Any] | None, str | None]]]
+"""Gives the data of a query piece by piece, or an error code."""
 
 
 @dataclass(slots=True)
@@ -78,7 +79,7 @@ class BulkOperation:
     content: bytes = b""
     key: str = field(default_factory=lambda: secrets.token_urlsafe(24), repr=False)
     _polls: int = 0
-    _rows: list[Row] = field(default_factory=list, repr=False)
+    _rows: "list[Placed]" = field(default_factory=list, repr=False)
     _work: threading.Thread | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
@@ -87,8 +88,8 @@ class BulkOperation:
         """Its global id."""
         return f"gid://shopify/BulkOperation/{self.number}"
 
-    def start(self, collect: Callable[[], tuple[Mapping[str, Any] | None, str | None]]) -> None:
-        """Begin to work, in a thread: ``collect`` returns the data of the query, and an error code or None."""
+    def start(self, collect: "Collect") -> None:
+        """Begin to work, in a thread."""
         self._work = threading.Thread(target=self._collect, args=(collect,), name="bulk", daemon=True)
         self._work.start()
 
@@ -127,22 +128,25 @@ class BulkOperation:
             self._work.join(_PATIENCE_S)
         return self._work is None or not self._work.is_alive()
 
-    def _collect(self, collect: Callable[[], tuple[Mapping[str, Any] | None, str | None]]) -> None:
+    def _collect(self, collect: "Collect") -> None:
+        found: list[Placed] = []
         try:
-            data, denied = collect()
+            for data, denied in collect():
+                if denied:
+                    self.error_code = denied
+                    return
+                add_rows(data or {}, found)
+                self.object_count = len(found)
         except Exception:
             self.error_code = "INTERNAL_SERVER_ERROR"
             raise
-        self.error_code = denied or self.error_code
-        self._rows = (
-            [] if denied else arrange(rows(data or {}), self.options.seed, grouped=self.group_objects)
-        )
+        self._rows = arrange(found, self.options.seed, grouped=self.group_objects)
 
     def _finish(self, now: datetime) -> None:
         found = self._rows[: len(self._rows) // 2] if self.error_code else self._rows
-        self.content = b"".join(orjson.dumps(row) + b"\n" for row in found)
+        self.content = b"".join(placed.line for placed in found)
         self.object_count = len(found)
-        self.root_object_count = sum("__parentId" not in row for row in found)
+        self.root_object_count = sum(placed.parent is None for placed in found)
         self._end("FAILED" if self.error_code else "COMPLETED", now)
 
     def _end(self, status: str, now: datetime) -> None:
@@ -248,31 +252,31 @@ class _AddIds(Visitor):
 class Placed:
     """A line of the file, and the position of its parent's among all found."""
 
-    row: Row
+    line: bytes
     parent: int | None
 
 
-def rows(data: Mapping[str, Any]) -> list[Placed]:
-    """Return the objects in the connections of a query's answer, each before its children.
+def add_rows(data: Mapping[str, Any], found: list[Placed]) -> None:
+    """Append the objects in the connections of a query's answer to ``found``, each before its children.
 
     A connection is told from other objects by its ``edges`` or ``nodes``.
     """
-    found: list[Placed] = []
-    _collect(data, None, None, found)
-    return found
+    _add(data, None, None, found)
 
 
-def _collect(data: Mapping[str, Any], parent: int | None, parent_id: str | None, found: list[Placed]) -> None:
+def _add(data: Mapping[str, Any], parent: int | None, parent_id: str | None, found: list[Placed]) -> None:
     for value in data.values():
         nodes = _nodes(value)
         if nodes is None:
             if isinstance(value, dict):
-                _collect(value, parent, parent_id, found)
+                _add(value, parent, parent_id, found)
             continue
         for node in nodes:
             row = {key: inner for key, inner in node.items() if key != _ID and _nodes(inner) is None}
-            found.append(Placed({**row, "__parentId": parent_id} if parent_id else row, parent))
-            _collect(node, len(found) - 1, node[_ID], found)
+            if parent_id:
+                row["__parentId"] = parent_id
+            found.append(Placed(orjson.dumps(row) + b"\n", parent))
+            _add(node, len(found) - 1, node[_ID], found)
 
 
 def _nodes(value: Any) -> list[dict[str, Any]] | None:
@@ -283,13 +287,13 @@ def _nodes(value: Any) -> list[dict[str, Any]] | None:
     return value.get("nodes")
 
 
-def arrange(found: list[Placed], seed: int, *, grouped: bool) -> list[Row]:
-    """Return the rows as the file holds them: in order if ``grouped``, else children anywhere after parents."""
+def arrange(found: list[Placed], seed: int, *, grouped: bool) -> list[Placed]:
+    """Return the lines as the file holds them: in order if ``grouped``, else children anywhere after parents."""
     if grouped:
-        return [placed.row for placed in found]
+        return found
     random = Random(seed)
     places: list[float] = []
     for number, placed in enumerate(found):
         own = number if placed.parent is None else random.uniform(places[placed.parent], len(found))
         places.append(own)
-    return [found[number].row for number in sorted(range(len(found)), key=places.__getitem__)]
+    return [found[number] for number in sorted(range(len(found)), key=places.__getitem__)]

@@ -536,6 +536,18 @@ def test_children_come_after_their_parents_but_not_beside_them(stocked: Platform
     assert beside < 29
 
 
+@pytest.mark.parametrize("number", [99, 100, 101, 250])
+def test_an_export_is_whole_however_many_there_are(platform: Platform, number: int) -> None:
+    for place in range(number):
+        platform.shop.add_product(product_body(Product(place, f"{place:05}", "Red Mug", 125, place)))
+
+    found, rows = platform.export(OFFICIAL_PRODUCTS)
+
+    assert found["rootObjectCount"] == str(number)
+    expected = {gid(kind, place) for kind in ("Product", "ProductVariant") for place in range(number)}
+    assert sorted(row["id"] for row in rows) == sorted(expected)
+
+
 def test_an_operation_runs_for_as_many_looks_as_wished(stocked: Platform) -> None:
     stocked.shop.bulk_options.polls = 3
     begun = stocked.ask(RUN, query=OFFICIAL_PRODUCTS)["bulkOperationRunQuery"]["bulkOperation"]
