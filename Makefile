@@ -22,6 +22,7 @@ demo: .venv/installed ## Two shops with real orders, from webhook to widget, unt
 
 test: .venv/installed ## Run all tests (T=path for some)
 	@scripts/chromium
+	@scripts/php
 	$(BIN)/pytest -n 2 --dist loadgroup $(T)
 
 lint: .venv/installed
