@@ -14,8 +14,8 @@ from werkzeug.test import TestResponse
 
 from app.commerce import ingest
 from app.commerce.store import Store, StoreKey
-from app.core.crypto import key_digest
 from app.connections.models import Subscriptions
+from app.core.crypto import key_digest
 from app.core.db import db, now
 from app.recommendations.models import PublishedList
 from tests.factories import incoming, keep, product_change, variant_state

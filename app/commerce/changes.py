@@ -179,6 +179,7 @@ class OrderChange:
     ``adjustment_ids`` names the refunds (``refund:<id>``) and edits that ``current_quantity`` of the
     lines already contains, so that their own messages change nothing more.
     ``total`` includes tax and shipping, after discounts. ``cart_token_hash`` joins the order to its cart.
+    ``customer_known`` False says that the message could not have named a guest: a stored customer then stays.
     """
 
     platform_id: str
@@ -191,6 +192,7 @@ class OrderChange:
     total: int
     lines: tuple[OrderLineState, ...]
     customer: CustomerRef | None = None
+    customer_known: bool = True
     cart_token_hash: bytes | None = None
     adjustment_ids: tuple[str, ...] = ()
     revives: bool = False  # taken back out of the bin: overrides an earlier deletion

@@ -567,12 +567,18 @@ def _newest_orders(
     best = {platform_id: order.version for platform_id, order in before.items()}
     winners: dict[str, tuple[OrderChange, bytes]] = {}
     for change in changes:
-        digest = state_digest(change)
+        digest = _order_digest(change)
         version = (change.updated_at, int(change.status), digest)
         if change.platform_id not in best or version > best[change.platform_id]:
             best[change.platform_id] = version
             winners[change.platform_id] = (change, digest)
     return list(winners.values())
+
+
+def _order_digest(change: OrderChange) -> bytes:
+    """Return the digest of an order's state. One that could not name a guest is lower than any that could."""
+    digest = state_digest(change)
+    return digest if change.customer_known else bytes(8) + digest[8:]
 
 
 def _write_orders(
@@ -608,7 +614,9 @@ def _write_orders(
             source_updated_at timestamptz, state_digest text, adjustment_ids text[])
         ON CONFLICT (store_id, platform_id) DO UPDATE SET status = excluded.status, channel = excluded.channel,
             test = excluded.test, currency = excluded.currency, total = excluded.total,
-            customer_id = excluded.customer_id, cart_token_hash = excluded.cart_token_hash,
+            customer_id = CASE WHEN orders.platform_id = ANY(%(unnamed)s::text[])
+                THEN COALESCE(excluded.customer_id, orders.customer_id) ELSE excluded.customer_id END,
+            cart_token_hash = excluded.cart_token_hash,
             placed_at = excluded.placed_at, source_updated_at = excluded.source_updated_at,
             state_digest = excluded.state_digest, adjustment_ids = excluded.adjustment_ids
         RETURNING platform_id, id
@@ -631,6 +639,7 @@ def _write_orders(
             for c, digest in winners
         ],
         store=store_id,
+        unnamed=[c.platform_id for c, _ in winners if not c.customer_known],
     )
     ids = {row[0]: row[1] for row in rows}
     _write_lines(connection, store_id, [(ids[c.platform_id], c) for c, _ in winners], products)

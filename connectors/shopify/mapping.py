@@ -79,6 +79,7 @@ def order(body: Any, _context: DeliveryContext) -> Translation:
             total=minor(data["total_price_set"], currency),
             lines=tuple(_order_lines(data, currency)),
             customer=_buyer(data),
+            customer_known=not data.get("guest_unnamed"),
             cart_token_hash=data.get("cart_token_hash"),
             adjustment_ids=tuple(f"refund:{_own_id(refund)}" for refund in data.get("refunds") or ()),
         )

@@ -120,6 +120,8 @@ def _order(node: Node, lines: list[Node]) -> dict[str, Any]:
         "total_price_set": _money(node["totalPriceSet"]),
         "refunds": sorted((_ids(refund) for refund in node["refunds"]), key=lambda refund: refund["id"]),
         "customer": _ids(customer) if customer else None,
+        # No e-mail address is asked for, so a guest cannot be told from nobody.
+        "guest_unnamed": customer is None,
         "line_items": [_line(line) for line in ordered],
         "line_item_groups": [_group(group) for group in groups.values()],
     }

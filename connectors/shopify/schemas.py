@@ -143,6 +143,7 @@ class _Order(_OwnId):
     line_item_groups = fields.Nested(_LineGroup, many=True, allow_none=True)
     refunds = fields.Nested(_OwnId, many=True, allow_none=True)
     customer = fields.Nested(_OrderCustomer, allow_none=True)
+    guest_unnamed = Flag(allow_none=True)  # asked for by us, without e-mail addresses
     identity_hash = Digest(allow_none=True)
     cart_token_hash = Digest(allow_none=True)
 

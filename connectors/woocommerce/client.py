@@ -55,6 +55,7 @@ _KEY: Final = re.compile(r"[!-~]{1,200}")
 _ADDRESS: Final = re.compile(r"[!-~]{1,300}")
 _TOTAL: Final = re.compile(r"[0-9]{1,15}")
 # With query authentication the links to other pages repeat the keys.
+INDEX_FIELDS: Final = "name,timezone_string,gmt_offset,namespaces"
 _NOT_HANDED_ON: Final = frozenset({"link", "set-cookie"})
 BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 _DICE: Final = secrets.SystemRandom()
@@ -245,6 +246,11 @@ class WooCommerceClient:
             self._sleep(wait)
             outcome = self._attempt("GET", path, params, None, ends - self._clock())
         return _raised(outcome)
+
+    def site_index(self) -> Answer:
+        """Read what WordPress says of the site itself, without keys. Errors as for ``get``; asked once."""
+        asked = f"{self.store_url}/wp-json/?_fields={INDEX_FIELDS}"
+        return _raised(self._read(self._outbound.get(asked, headers={"User-Agent": USER_AGENT}), asked))
 
     def post(self, path: str, body: Any) -> Answer:
         """Create. Sent once: after an Unreachable nobody knows whether it was done. Errors as for ``get``."""

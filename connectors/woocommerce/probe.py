@@ -17,6 +17,7 @@ from connectors.errors import NotFound, PlatformError, ReconnectNeeded, Rejected
 from connectors.outbound import Outbound, Reply, Resolver, system_resolver
 from connectors.woocommerce.client import (
     BYTE_ORDER_MARK,
+    INDEX_FIELDS,
     USER_AGENT,
     Blocked,
     WooCommerceClient,
@@ -31,7 +32,6 @@ TRIED_VERSION: Final = (9, 9)
 """The oldest WooCommerce that Pannier was tried with."""
 
 _REDIRECTS: Final = 5
-_INDEX_FIELDS: Final = "name,timezone_string,gmt_offset,namespaces"
 # Sub-fields of the environment keep WooCommerce from trying out its own connections to the world.
 _STATUS_FIELDS: Final = "environment.version,environment.wp_version,settings"
 _VERSION: Final = re.compile(r"(\d{1,4})\.(\d{1,4})[0-9A-Za-z.+-]{0,30}")
@@ -151,7 +151,7 @@ class _Findings:
     def look_from_outside(self, outbound: Outbound) -> bool:
         """Read the index of the REST API without keys; return whether there is reason to go on with them."""
         try:
-            asked, reply = _followed(outbound, f"{self._address}/wp-json/?_fields={_INDEX_FIELDS}")
+            asked, reply = _followed(outbound, f"{self._address}/wp-json/?_fields={INDEX_FIELDS}")
         except PlatformError as error:
             self._problems.append(str(error))
             return False
@@ -297,7 +297,7 @@ def _followed(outbound: Outbound, url: str) -> tuple[str, Reply]:
         address = moved_to(reply.headers.get("Location", ""), url) if 300 <= reply.status < 400 else None
         if address is None or address == moved_to("", url):
             break
-        url = f"{address}/wp-json/?_fields={_INDEX_FIELDS}"
+        url = f"{address}/wp-json/?_fields={INDEX_FIELDS}"
         reply = outbound.get(url, headers=_headers())
     return url, reply
 

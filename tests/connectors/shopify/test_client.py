@@ -9,6 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from time import monotonic
 
 import pytest
+import structlog
 from structlog.testing import capture_logs
 
 from connectors.errors import CursorLost, PlatformError, ReconnectNeeded, Rejected, Throttled, Unreachable
@@ -395,8 +396,11 @@ def test_an_answer_that_is_too_long_is_none(server, connect):
         connect().run(QUERY)
 
 
-def test_another_version_is_noted_once(server, connect):
+def test_another_version_is_noted_once(server, connect, monkeypatch):
     # given
+    # The level of this process's log is whatever an application before has set.
+    heard = structlog.wrap_logger(None, wrapper_class=structlog.make_filtering_bound_logger(0))
+    monkeypatch.setattr("connectors.shopify.client.log", heard)
     server.answers = [answer(DATA, X_Shopify_API_Version="2027-01")]
     client = connect()
 
