@@ -8,15 +8,38 @@ from typing import Any, Final
 
 from sqlalchemy import select, text, update
 
-from app.commerce.store import SHOPIFY, NewKeys, Store, add_store, normalise_domain, publishable_key
+from app.commerce.store import (
+    SHOPIFY,
+    WOOCOMMERCE,
+    NewKeys,
+    Store,
+    StoreError,
+    add_store,
+    normalise_domain,
+    publishable_key,
+)
 from app.connections.models import InstallState
 from app.core.db import db, now
+from connectors.errors import Rejected
 from connectors.source import StoreFacts
+from connectors.woocommerce.client import store_address
 
 # Long enough to sign in to a shop and to read what is asked for.
 STATE_LIFE: Final = timedelta(minutes=30)
 _INSTALL_LOCK: Final = 6
 _SECRETS: Final = ("webhook_secret", "webhook_secret_previous")
+
+
+def woocommerce_domain(address: str) -> str:
+    """Return the address of a WooCommerce shop, as a merchant types it, in the form that is kept.
+
+    Raises:
+        StoreError: if it is none.
+    """
+    try:
+        return normalise_domain(WOOCOMMERCE, store_address(address))
+    except Rejected as error:
+        raise StoreError(str(error)) from error
 
 
 def new_state(platform: str, domain: str, return_url: str | None) -> str:
@@ -81,10 +104,7 @@ def connect_store(
     """
     domain = normalise_domain(platform, domain)
     # Of two answers for a shop that is new, one makes the store and the other finds it.
-    db.session.execute(
-        text("SELECT pg_advisory_xact_lock(:room, hashtext(:name))"),
-        {"room": _INSTALL_LOCK, "name": f"{platform} {domain}"},
-    )
+    wait_for_turn(platform, domain)
     store = db.session.scalar(
         select(Store)
         .where(Store.platform == platform, Store.domain == domain)
@@ -107,6 +127,14 @@ def connect_store(
     store.connected_at = now()
     db.session.flush()
     return store, keys
+
+
+def wait_for_turn(platform: str, domain: str) -> None:
+    """Have one transaction at a time connect a shop: wait for the others, and hold until this one ends."""
+    db.session.execute(
+        text("SELECT pg_advisory_xact_lock(:room, hashtext(:name))"),
+        {"room": _INSTALL_LOCK, "name": f"{platform} {domain}"},
+    )
 
 
 def keep_grant(shop: str, credentials: Mapping[str, Any]) -> Store:

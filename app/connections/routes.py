@@ -4,9 +4,12 @@ Nothing here trusts what it is given: a state is good for one answer, a session 
 keys only after the store itself has answered to them.
 """
 
-from collections.abc import Sequence
+import math
+import re
+import threading
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from urllib.parse import urlencode, urlsplit
 
 import structlog
@@ -30,10 +33,10 @@ from app.connections.status import connection_status
 from app.core.api import json_response, read_body
 from app.core.config import Settings
 from app.core.db import db, now
-from app.core.errors import BadRequest, Unauthorized
-from app.core.limits import SIGNATURES, count_failure
+from app.core.errors import BadRequest, Unauthorized, Unavailable
+from app.core.limits import INSTALLS, SIGNATURES, count_failure
 from connectors.base import PayloadError
-from connectors.errors import PlatformError
+from connectors.errors import PlatformError, Throttled, Unreachable
 from connectors.shopify import oauth, scopes
 from connectors.shopify.proxy import proxied
 from connectors.shopify.session_token import InvalidSessionToken, SessionToken, verify
@@ -42,21 +45,30 @@ from connectors.woocommerce.install import GrantedKeys, authorize_url, read_call
 from connectors.woocommerce.probe import Probe, probe
 
 log = structlog.get_logger()
+_T = TypeVar("_T")
 blueprint = Blueprint("install", __name__, url_prefix="/install", template_folder="templates")
 
 _TEMPLATES: Final = Path(__file__).parent / "templates"
+_ADDRESS: Final = re.compile(r"[!#-;=?-\[\]_a-z~%]{1,2000}")
 _APP_NAME: Final = "Pannier"
 _CALLBACK_BYTES: Final = 10_000
 _STATE_COOKIE: Final = "pannier_install"
 _STATE_COOKIE_S: Final = 600
+_STATE_COOKIE_PATH: Final = "/install/shopify/callback"
+_NOTHING: Final = "default-src 'none'; base-uri 'none'; style-src 'unsafe-inline'"
+_SHOPIFY_SCRIPTS: Final = "connect-src 'self'; script-src 'self' https://cdn.shopify.com"
+_REOPEN: Final = "The session with Shopify has ended; open the app again."
+# A shop's server may be as slow as it likes, and anybody may name one: at most so many requests of a process wait
+# for shops at a time. WooCommerce itself gives a callback a minute.
+_PROVING: Final = threading.BoundedSemaphore(2)
+_PROBE_TIMEOUT_S: Final = 15.0
+_PROBE_DEADLINE_S: Final = 25.0
 
 
 @blueprint.after_request
 def _private(response: Response) -> Response:
     response.headers["Cache-Control"] = "no-store"
-    response.headers.setdefault(
-        "Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
-    )
+    response.headers.setdefault("Content-Security-Policy", f"{_NOTHING}; frame-ancestors 'none'")
     return response
 
 
@@ -81,6 +93,7 @@ def woocommerce() -> Any:
         problem = error.detail if isinstance(error, BadRequest) else str(error)
         page = render_template("install_woocommerce.html", problem=problem, store_url=store_url)
         return make_response(page, 400)
+    count_failure(INSTALLS)
     state = installs.new_state(WOOCOMMERCE, domain, return_url)
     public = _settings().public_url
     return redirect(
@@ -101,7 +114,7 @@ def _shop_address(store_url: str) -> str:
         StoreError: if it is none.
         BadRequest: if it is not https.
     """
-    domain = normalise_domain(WOOCOMMERCE, store_url if "://" in store_url else f"https://{store_url}")
+    domain = installs.woocommerce_domain(store_url)
     if not domain.startswith("https://") and not _settings().allow_loopback_stores:
         raise BadRequest("The shop must be reachable by https: keys would travel in the open otherwise.")
     return domain
@@ -115,10 +128,22 @@ def _own_page(domain: str, return_url: str | None) -> str | None:
     """
     if not return_url:
         return None
-    parts = urlsplit(return_url)
-    if f"{parts.scheme}://{parts.netloc}" != default_origins(WOOCOMMERCE, domain)[0]:
+    try:
+        parts = urlsplit(return_url)
+    except ValueError:
+        parts = urlsplit("")
+    # Browsers and Python read some characters differently; no proper address holds them.
+    proper = _ADDRESS.fullmatch(return_url)
+    if not proper or f"{parts.scheme}://{parts.netloc}" != default_origins(WOOCOMMERCE, domain)[0]:
         raise BadRequest("return_url must be a page of the shop itself.")
     return return_url
+
+
+def _with_key(return_url: str, key: str) -> str:
+    """Return the shop's own page with the publishable key in its query."""
+    parts = urlsplit(return_url)
+    query = "&".join(filter(None, (parts.query, urlencode({"pannier_key": key}))))
+    return parts._replace(query=query).geturl()
 
 
 @blueprint.post("/woocommerce/callback")
@@ -127,14 +152,20 @@ def woocommerce_callback() -> Response:
     try:
         granted = read_callback(read_body(_CALLBACK_BYTES))
     except PayloadError as error:
+        count_failure(SIGNATURES)
         raise BadRequest(str(error)) from error
     state = installs.pending_state(WOOCOMMERCE, granted.state)
     if state is None:
         count_failure(SIGNATURES)
         raise Unauthorized("This connection was not begun here, or it took too long. Begin again.")
-    if not installs.use_up(state):
-        raise Unauthorized("This connection has been made already.")
-    problems = connect_woocommerce(state.domain, granted, state)
+    if not _PROVING.acquire(blocking=False):
+        raise Unavailable("Other shops are being connected just now. Begin again in a minute.")
+    try:
+        if not installs.use_up(state):
+            raise Unauthorized("This connection has been made already.")
+        problems = connect_woocommerce(state.domain, granted, state)
+    finally:
+        _PROVING.release()
     if problems:
         raise BadRequest(" ".join(problems))
     return Response(status=200)
@@ -150,6 +181,8 @@ def connect_woocommerce(domain: str, keys: GrantedKeys, state: InstallState | No
         keys.consumer_key,
         keys.consumer_secret,
         allow_loopback=_settings().allow_loopback_stores,
+        timeout_s=_PROBE_TIMEOUT_S,
+        deadline_s=_PROBE_DEADLINE_S,
     )
     store = None
     problems = list(found.problems)
@@ -193,10 +226,7 @@ def woocommerce_return() -> Any:
         return make_response(page, 400)
     store = db.session.get(Store, state.store_id) if state.store_id else None
     if store is not None and state.return_url:
-        joint = "&" if urlsplit(state.return_url).query else "?"
-        return redirect(
-            f"{state.return_url}{joint}{urlencode({'pannier_key': installs.key_for_pages(store)})}"
-        )
+        return redirect(_with_key(state.return_url, installs.key_for_pages(store)))
     return render_template(
         "install_result.html",
         domain=state.domain,
@@ -239,7 +269,7 @@ def shopify() -> Any:
         httponly=True,
         secure=settings.public_url.startswith("https://"),
         samesite="Lax",
-        path="/install/shopify/callback",
+        path=_STATE_COOKIE_PATH,
     )
     return answer
 
@@ -267,7 +297,9 @@ def shopify_callback() -> Any:
     store = connect_shopify(state.domain, grant)
     state.store_id = store.id
     db.session.commit()
-    return _home(store)
+    page = _home(store)
+    page.delete_cookie(_STATE_COOKIE, path=_STATE_COOKIE_PATH)
+    return page
 
 
 @blueprint.get("/shopify/proxy")
@@ -298,8 +330,18 @@ def shopify_session() -> Response:
 
 
 def _embedded_home(token: str) -> Any:
-    session = _session(token)
-    return _home(_connected(session, token))
+    """Show the home; where the token is too old, a page that knows nothing and has App Bridge fetch a new one."""
+    try:
+        session = _session(token)
+        return _home(_connected(session, token))
+    except Unauthorized as error:
+        page = make_response(
+            render_template("shopify_reopen.html", api_key=_settings().shopify_api_key or ""), error.status
+        )
+        page.headers["Content-Security-Policy"] = (
+            f"{_NOTHING}; {_SHOPIFY_SCRIPTS}; frame-ancestors https://*.myshopify.com https://admin.shopify.com"
+        )
+        return page
 
 
 def _session(token: str) -> SessionToken:
@@ -313,23 +355,35 @@ def _session(token: str) -> SessionToken:
         return verify(token, settings.shopify_api_key or "", settings.shopify_secrets, now())
     except InvalidSessionToken as error:
         count_failure(SIGNATURES)
-        raise Unauthorized(
-            "The session with Shopify has ended; open the app again.",
-            headers={"X-Shopify-Retry-Invalid-Session-Request": "1"},
-        ) from error
+        raise _stale() from error
+
+
+def _stale() -> Unauthorized:
+    return Unauthorized(_REOPEN, headers={"X-Shopify-Retry-Invalid-Session-Request": "1"})
 
 
 def _connected(session: SessionToken, token: str) -> Store:
-    """Return the store of a session, connected: by token exchange where no working token is kept."""
-    store = installs.known_store(SHOPIFY, session.shop)
-    if (
-        store is not None
-        and installs.is_connected(store)
-        and not scopes.missing(frozenset(store.credentials.get("scopes", ())))
-    ):
+    """Return the store of a session, connected: by token exchange where no working token is kept.
+
+    A shop's tokens end with the next exchange, so of two staff who open a new app at once, one exchanges.
+    """
+    store = _working_store(session.shop)
+    if store is None:
+        installs.wait_for_turn(SHOPIFY, session.shop)
+        db.session.expire_all()
+        store = _working_store(session.shop)
+    if store is not None:
         return store
     grant = _asked(lambda: oauth.exchange_session_token(shopify_app(), session.shop, token, now()))
     return connect_shopify(session.shop, grant)
+
+
+def _working_store(shop: str) -> Store | None:
+    """Return the store if it is connected with every scope that is needed."""
+    store = installs.known_store(SHOPIFY, shop)
+    if store is None or not installs.is_connected(store):
+        return None
+    return None if scopes.missing(frozenset(store.credentials.get("scopes", ()))) else store
 
 
 def connect_shopify(shop: str, grant: oauth.Grant) -> Store:
@@ -346,10 +400,25 @@ def connect_shopify(shop: str, grant: oauth.Grant) -> Store:
     return store
 
 
-def _asked(ask: Any) -> Any:
-    """Return what a platform answers; its refusals become problems of ours."""
+def _asked(ask: Callable[[], _T]) -> _T:
+    """Return what a platform answers.
+
+    Raises:
+        Unauthorized: if the browser has to fetch a new session token.
+        Unavailable: if there was no usable answer.
+        BadRequest: if the platform refuses.
+    """
     try:
         return ask()
+    except oauth.StaleSessionToken as error:
+        db.session.rollback()
+        raise _stale() from error
+    except Throttled as error:
+        db.session.rollback()
+        raise Unavailable(str(error), retry_after_seconds=math.ceil(error.retry_after_s)) from error
+    except Unreachable as error:
+        db.session.rollback()
+        raise Unavailable(str(error)) from error
     except PlatformError as error:
         db.session.rollback()
         raise BadRequest(str(error)) from error
@@ -365,8 +434,6 @@ def _home(store: Store) -> Response:
         )
     )
     page.headers["Content-Security-Policy"] = (
-        "default-src 'none'; connect-src 'self'; style-src 'unsafe-inline'; "
-        "script-src 'self' https://cdn.shopify.com; "
-        f"frame-ancestors https://{store.domain} https://admin.shopify.com"
+        f"{_NOTHING}; {_SHOPIFY_SCRIPTS}; frame-ancestors https://{store.domain} https://admin.shopify.com"
     )
     return page

@@ -1,9 +1,10 @@
 """A brake on calls that fail: guessed keys, wrong signatures, empty pings.
 
-Calls that succeed are never counted and never refused, and a correctly signed webhook is taken whatever its
-address did before. So the brake does not protect from load; it keeps guessing and probing from being free. Addresses
-stand in this process's memory alone, for the ten seconds of a window or until the next failure. Each process counts for
-itself. Behind a proxy all callers may share its address; then raise the limit or put it at 0.
+Calls that succeed are never counted and never refused, but for the beginning of an installation, which anybody may
+make. A correctly signed webhook is taken whatever its address did before. So the brake does not protect from load; it
+keeps guessing and probing from being free. Addresses stand in this process's memory alone, for the ten seconds of a
+window or until the next failure. Each process counts for itself. Behind a proxy all callers may share its address;
+then raise the limit or put it at 0.
 """
 
 import math
@@ -19,6 +20,7 @@ from app.core.errors import TooManyRequests
 KEYS: Final = "keys"  # calls without a valid key
 SIGNATURES: Final = "signatures"  # webhooks that nobody known has signed
 PINGS: Final = "pings"  # unsigned pings to an address that exists
+INSTALLS: Final = "installs"  # begun, and nothing proven yet: each leaves a row
 
 _WINDOW_S: Final = 10
 # A flood from more addresses than this is not worth more memory.

@@ -1,5 +1,6 @@
 "use strict";
-// Keeps the progress on the app's home page fresh, with a new session token for every look.
+// Keeps the progress on the app's home page fresh, with a new session token for every look; where the page itself came
+// with a token that was too old, opens it again with a new one.
 (() => {
   const rows = document.getElementById("walks");
   const problem = document.getElementById("problem");
@@ -52,5 +53,17 @@
     if (!finished) setTimeout(look, EVERY_MS);
   }
 
-  if (window.shopify) setTimeout(look, EVERY_MS);
+  async function reopen() {
+    const address = new URL(location.href);
+    // Once a minute at most: a new token that is refused too would be refused for ever.
+    if (Date.now() - Number(address.searchParams.get("reopened")) < 60_000) return;
+    address.searchParams.set("id_token", await window.shopify.idToken());
+    address.searchParams.set("reopened", Date.now());
+    location.replace(address);
+  }
+
+  if (window.shopify) {
+    if (document.getElementById("reopen")) reopen();
+    else setTimeout(look, EVERY_MS);
+  }
 })();
