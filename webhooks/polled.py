@@ -6,6 +6,7 @@ everything else.
 
 import hashlib
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Any, Final
 
 import orjson
@@ -19,24 +20,30 @@ from connectors.source import Fetched
 from webhooks.models import PENDING
 
 _INSERT: Final = """
-INSERT INTO webhook_delivery (store_id, topic, dedupe_key, received_at, body, body_sha256, status)
-SELECT %(store)s, r.topic, r.dedupe_key, now(), r.body, decode(r.sha256, 'hex'), %(status)s
+INSERT INTO webhook_delivery (store_id, topic, dedupe_key, triggered_at, received_at, body, body_sha256, status)
+SELECT %(store)s, r.topic, r.dedupe_key, %(gone_at)s::timestamptz, now(), r.body, decode(r.sha256, 'hex'),
+    %(status)s
 FROM json_to_recordset(%(rows)s::json) AS r(topic text, dedupe_key text, body text, sha256 text)
 ON CONFLICT (store_id, dedupe_key) DO NOTHING
 """
 
 
-def keep_polled(connection: Connection, store: Store, items: Iterable[Fetched]) -> int:
+def keep_polled(
+    connection: Connection, store: Store, items: Iterable[Fetched], *, gone_at: datetime | None = None
+) -> int:
     """Write fetched resources to the store's inbox within the caller's transaction; return how many were new.
 
-    The same state fetched again is recognised by its content.
+    The same state fetched again is recognised by its content. A deletion has no more content than an id, and the
+    same thing can be deleted twice: ``gone_at``, when the platform was asked for it, is its time and tells it from
+    the one before.
     """
     connector = connector_for(store.platform)
     store_id = store.id
+    occasion = gone_at.isoformat().encode() if gone_at else b""
     rows: dict[str, dict[str, Any]] = {}
     for item in items:
         raw = orjson.dumps(item.body, option=orjson.OPT_SORT_KEYS)
-        digest = hashlib.sha256(item.topic.encode() + b"\n" + raw).digest()
+        digest = hashlib.sha256(b"\n".join((item.topic.encode(), occasion, raw))).digest()
         redacted = connector.redact(
             orjson.loads(raw), lambda identifier: vault().pseudonym(store_id, identifier)
         )
@@ -50,4 +57,6 @@ def keep_polled(connection: Connection, store: Store, items: Iterable[Fetched]) 
     if not rows:
         return 0
     in_order = [rows[key] for key in sorted(rows)]  # two processes lock the same keys in the same order
-    return execute_rows(connection, _INSERT, in_order, store=store_id, status=PENDING).rowcount
+    return execute_rows(
+        connection, _INSERT, in_order, store=store_id, gone_at=gone_at, status=PENDING
+    ).rowcount

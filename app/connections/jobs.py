@@ -209,7 +209,7 @@ def compare_everywhere() -> None:
 def leave() -> None:
     """Forget the tokens of stores that were uninstalled, and erase the stores whose platform asks for it."""
     has_left = (Store.uninstalled_at.is_not(None), Store.connected_at.is_not(None))
-    for store_id in db.session.scalars(select(Store.id).where(*has_left)).all():
+    for store_id in db.session.scalars(select(Store.id).where(*has_left).order_by(Store.id)).all():
         # Looked at once more under a lock: whoever installs it again just now keeps the new tokens.
         store = db.session.scalar(
             select(Store)

@@ -3,11 +3,11 @@
 from typing import Final
 
 import structlog
-from sqlalchemy import Table, delete, select, update
+from sqlalchemy import MetaData, delete, select, update
 
 from app.commerce.changes import PrivacyRequestKind
 from app.commerce.store import Store
-from app.core.db import Model, db, now
+from app.core.db import db, now
 from app.core.redis import breaker, redis_client
 from app.privacy.models import PrivacyRequestRecord
 
@@ -52,8 +52,10 @@ def _settle(store_id: int) -> bool:
 def erase_store(store_id: int) -> None:
     """Delete every row and every cached answer of a store, and the store."""
     connection = db.session.connection()
-    tables: list[Table] = list(reversed(Model.metadata.sorted_tables))
-    for table in tables:
+    # As the database knows them: a process imports the modules of the tables that it works with, not of all.
+    tables = MetaData()
+    tables.reflect(connection)
+    for table in reversed(tables.sorted_tables):
         if "store_id" in table.columns:
             connection.execute(delete(table).where(table.c.store_id == store_id))
     connection.execute(delete(Store).where(Store.id == store_id))

@@ -234,9 +234,13 @@ def test_a_refresh_that_dies_leaves_the_old_grant_and_no_lock(
 def test_a_crash_after_saving_within_the_lock_leaves_the_old_grant(expired: Store) -> None:
     stored = sources._StoredGrant(db.engine, expired.id)
 
-    with pytest.raises(RuntimeError), stored.locked():
-        stored.save(grant("unsaved"))
-        raise RuntimeError
+    def save_and_die() -> None:
+        with stored.locked():
+            stored.save(grant("unsaved"))
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        save_and_die()
 
     assert stored.load().access_token == stored_token(expired) == "token-old"
 
