@@ -31,7 +31,6 @@ from app.commerce.store import (
     add_store,
     checked_settings,
     find_store,
-    normalise_domain,
     publishable_key,
     rotate_keys,
 )
@@ -371,6 +370,7 @@ def store_connect(store: str, consumer_key: str, consumer_secret: str) -> None:
     STORE is its address. Make the keys in the shop under WooCommerce, Settings, Advanced, REST API, with read and
     write permission. The shop must answer to them before they are kept.
     """
+    from app.connections.installs import woocommerce_domain
     from app.connections.routes import connect_woocommerce
     from connectors.woocommerce.install import GrantedKeys
 
@@ -381,7 +381,7 @@ def store_connect(store: str, consumer_key: str, consumer_secret: str) -> None:
         consumer_secret=consumer_secret.strip(),
         permissions="read_write",
     )
-    problems = connect_woocommerce(normalise_domain("woocommerce", store), keys)
+    problems = connect_woocommerce(woocommerce_domain(store), keys)
     if problems:
         raise WorkFailed(" ".join(problems))
     click.echo("Connected. Its past is fetched by the workers, or now with `pannier backfill`.")
@@ -400,6 +400,9 @@ def store_disconnect(store: str) -> None:
     from connectors.errors import PlatformError
 
     found = find_store(store)
+    if found.connected_at is None:
+        click.echo("It was not connected.")
+        return
     try:
         source_for(found).remove_subscriptions()
         left = ""

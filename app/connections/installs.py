@@ -36,8 +36,12 @@ def woocommerce_domain(address: str) -> str:
     Raises:
         StoreError: if it is none.
     """
+    typed = address.strip()
+    # Browsers and Python read these differently; no proper address holds them.
+    if "\\" in typed or " " in typed or not typed.isprintable():
+        raise StoreError(f"{typed!r} is no site address such as https://example.com.")
     try:
-        return normalise_domain(WOOCOMMERCE, store_address(address))
+        return normalise_domain(WOOCOMMERCE, store_address(typed))
     except Rejected as error:
         raise StoreError(str(error)) from error
 
