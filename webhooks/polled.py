@@ -21,7 +21,7 @@ from webhooks.models import PENDING
 
 _INSERT: Final = """
 INSERT INTO webhook_delivery (store_id, topic, dedupe_key, triggered_at, received_at, body, body_sha256, status)
-SELECT %(store)s, r.topic, r.dedupe_key, %(gone_at)s::timestamptz, now(), r.body, decode(r.sha256, 'hex'),
+SELECT %(store)s, r.topic, r.dedupe_key, %(asked_at)s::timestamptz, now(), r.body, decode(r.sha256, 'hex'),
     %(status)s
 FROM json_to_recordset(%(rows)s::json) AS r(topic text, dedupe_key text, body text, sha256 text)
 ON CONFLICT (store_id, dedupe_key) DO NOTHING
@@ -29,17 +29,17 @@ ON CONFLICT (store_id, dedupe_key) DO NOTHING
 
 
 def keep_polled(
-    connection: Connection, store: Store, items: Iterable[Fetched], *, gone_at: datetime | None = None
+    connection: Connection, store: Store, items: Iterable[Fetched], *, asked_at: datetime | None = None
 ) -> int:
     """Write fetched resources to the store's inbox within the caller's transaction; return how many were new.
 
     The same state fetched again is recognised by its content. A deletion has no more content than an id, and the
-    same thing can be deleted twice: ``gone_at``, when the platform was asked for it, is its time and tells it from
-    the one before.
+    same thing can be deleted twice, or found alive twice in one state: ``asked_at``, when the platform was asked for
+    it, is the time of such news and tells it from the one before.
     """
     connector = connector_for(store.platform)
     store_id = store.id
-    occasion = gone_at.isoformat().encode() if gone_at else b""
+    occasion = asked_at.isoformat().encode() if asked_at else b""
     rows: dict[str, dict[str, Any]] = {}
     for item in items:
         raw = orjson.dumps(item.body, option=orjson.OPT_SORT_KEYS)
@@ -58,5 +58,5 @@ def keep_polled(
         return 0
     in_order = [rows[key] for key in sorted(rows)]  # two processes lock the same keys in the same order
     return execute_rows(
-        connection, _INSERT, in_order, store=store_id, gone_at=gone_at, status=PENDING
+        connection, _INSERT, in_order, store=store_id, asked_at=asked_at, status=PENDING
     ).rowcount

@@ -15,7 +15,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from app.commerce.catalog import Product
 from app.commerce.changes import ProductStatus
-from app.commerce.order import Order
+from app.commerce.order import Order, OrderTombstone
 from app.commerce.store import Store
 from app.connections.installs import sentences
 from app.connections.models import CHANGES, DONE, FAILED, HISTORY, LISTING, RUNNING, Walk
@@ -185,11 +185,29 @@ def _refetch(
     asked_at = now()
     found = {id_: source.one(resource, id_) for id_ in ids}
     gone = [source.gone(resource, id_) for id_, item in found.items() if item is None and id_ in stored]
+    there = {id_: item for id_, item in found.items() if item is not None}
     connection = db.session.connection()
-    keep_polled(connection, store, [item for item in found.values() if item is not None])
-    keep_polled(connection, store, gone, gone_at=asked_at)
+    buried = _buried(store.id, resource, there)
+    keep_polled(connection, store, [item for id_, item in there.items() if id_ not in buried])
+    keep_polled(connection, store, [*gone, *(there[id_] for id_ in buried)], asked_at=asked_at)
     db.session.commit()
     hint(DELIVERIES, DRAIN, store.id)
+
+
+def _buried(store_id: int, resource: Resource, ids: Iterable[str]) -> set[str]:
+    """Return which of ``ids`` are stored as deleted."""
+    wanted = list(ids)
+    if resource == "orders":
+        query = select(OrderTombstone.platform_id).where(
+            OrderTombstone.store_id == store_id, OrderTombstone.platform_id.in_(wanted)
+        )
+    else:
+        query = select(Product.platform_id).where(
+            Product.store_id == store_id,
+            Product.deleted_at.is_not(None),
+            Product.platform_id.in_(wanted),
+        )
+    return set(db.session.scalars(query))
 
 
 def _is_news(item: Listed, stored_at: datetime | None) -> bool:

@@ -115,6 +115,8 @@ _TOPICS: Final[dict[Resource, tuple[str, str]]] = {
     "orders": ("order.updated", "order.deleted"),
     "products": ("product.updated", "product.deleted"),
 }
+# What is told of something that the store just showed by its id: whatever was heard of a deletion, it is there.
+_THERE: Final[dict[Resource, str]] = {"orders": "order.restored", "products": "product.restored"}
 _LISTED: Final = ("id", "status", "date_modified_gmt")
 
 _LARGEST: Final = 100
@@ -277,7 +279,11 @@ class WooCommerceSource:
         return ListingPage(tuple(_listed(row) for row in rows), following.cursor())
 
     def one(self, resource: Resource, platform_id: str) -> Fetched | None:
-        """Return a resource as it is now, None if it is gone or in the bin."""
+        """Return a resource as it is now, None if it is gone or in the bin.
+
+        It comes as taken back out of the bin: a message of its deletion, which carries no time, may have arrived
+        after that of its return.
+        """
         try:
             answer = self._rest.get(f"{resource}/{int(platform_id)}", {"_fields": list(_FIELDS[resource])})
         except NotFound:
@@ -285,7 +291,7 @@ class WooCommerceSource:
         row = _object(answer.body)
         if row.get("status") == "trash":
             return None
-        return self._fetched(resource, [row])[0]
+        return replace(self._fetched(resource, [row])[0], topic=_THERE[resource])
 
     def gone(self, resource: Resource, platform_id: str) -> Fetched:
         """Return the message that WooCommerce sends of what is put into the bin; of what is deleted it sends none."""

@@ -104,7 +104,7 @@ def test_a_state_that_was_drained_is_recognised_still(shopify: Store) -> None:
 def test_a_deletion_is_one_for_each_time_it_was_noticed(shopify: Store) -> None:
     gone = Fetched("products/delete", {"id": 1})
 
-    counts = [poll(shopify, gone, gone_at=at(seconds)) for seconds in (10, 10, 20)]
+    counts = [poll(shopify, gone, asked_at=at(seconds)) for seconds in (10, 10, 20)]
 
     assert counts == [1, 0, 1]
     assert [delivery.triggered_at for delivery in kept(shopify)] == [at(10), at(20)]
@@ -112,7 +112,7 @@ def test_a_deletion_is_one_for_each_time_it_was_noticed(shopify: Store) -> None:
 
 def test_a_deletion_happened_when_it_was_noticed(shopify: Store) -> None:
     poll(shopify, Fetched("products/update", shopify_product(1, seconds=15)))
-    poll(shopify, Fetched("products/delete", {"id": 1}), gone_at=at(10))
+    poll(shopify, Fetched("products/delete", {"id": 1}), asked_at=at(10))
     drain(shopify.id)
 
     (product,) = dump(db.session.connection(), shopify.id)["product"]

@@ -309,7 +309,7 @@ def test_a_recorded_order_means_the_same_fetched_and_delivered(recording):
 
     fetched = asking(shop).one("orders", "24")
 
-    assert meaning(fetched) == meaning(Fetched("order.updated", delivered))
+    assert meaning(fetched) == meaning(Fetched("order.restored", delivered))
 
 
 # Refunds
@@ -475,7 +475,7 @@ def test_a_recorded_product_means_the_same_fetched_and_delivered(recording, name
     shop.add("products", delivered)
 
     assert meaning(asking(shop).one("products", str(delivered["id"]))) == meaning(
-        Fetched("product.updated", delivered)
+        Fetched("product.restored", delivered)
     )
 
 
