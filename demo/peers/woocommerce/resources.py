@@ -17,8 +17,11 @@ from demo.peers.woocommerce.answers import (
     writable,
 )
 from demo.peers.woocommerce.arguments import Arguments, query_of
-from demo.peers.woocommerce.problems import RestProblem, missing
+from demo.peers.woocommerce.problems import RestProblem, missing, no_route
 from demo.peers.woocommerce.records import Record
+
+# The first version that lists the variations of all products together.
+_LISTS_VARIATIONS = (10, 3)
 
 blueprint = Blueprint("woocommerce_resources", __name__)
 
@@ -87,6 +90,15 @@ def _variation(parent: int, identifier: int) -> Response:
     if row.parent_id != parent:
         raise missing("variation")
     return answer(store().show(row))
+
+
+@blueprint.get("/variations", strict_slashes=False)
+@acting("list")
+def _all_variations() -> Response:
+    state = store()
+    if tuple(map(int, state.site.woocommerce.split(".")[:2])) < _LISTS_VARIATIONS:
+        raise no_route()
+    return collection("variation", "variations", state.records("variation"), state.show)
 
 
 @blueprint.get("/orders", strict_slashes=False)
