@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from flask import Flask
 from rq import Queue
-from sqlalchemy import text
+from sqlalchemy import event, text
 
 from app.commerce.store import Store
 from app.connections import walks
@@ -61,12 +61,24 @@ def test_an_empty_platform_ends_the_walk_at_once(store: Store, source: ScriptedS
 
 
 def test_a_page_and_its_cursor_become_visible_together(store: Store, five: ScriptedSource) -> None:
-    seen: list[tuple[int, Any]] = []
-    five.script["history"] = [lambda: seen.append((len(deliveries(store)), kept(store)["cursor"]))] * 3
+    walk, store_id, seen = walks.begin(store.id, HISTORY, "products"), store.id, []
 
-    walks.go_on(store, five, walks.begin(store.id, HISTORY, "products"))
+    def look(_: Any) -> None:
+        with db.engine.connect() as connection:
+            found = connection.execute(
+                text("SELECT (SELECT count(*) FROM webhook_delivery), cursor->>'at' FROM walk"
+                     " WHERE store_id = :store"), {"store": store_id}
+            ).one()  # fmt: skip
+        seen.append(tuple(found))
 
-    assert seen == [(0, None), (2, {"at": 2}), (4, {"at": 4})]
+    event.listen(db.session, "after_commit", look)
+    try:
+        walks.go_on(store, five, walk)
+    finally:
+        event.remove(db.session, "after_commit", look)
+
+    # One look at each commit: the beginning, three pages, the end.
+    assert seen == [(0, None), (2, "2"), (4, "4"), (5, None), (5, None)]
 
 
 def test_no_transaction_is_open_while_the_platform_is_asked(store: Store, five: ScriptedSource) -> None:
@@ -186,6 +198,7 @@ def test_a_cursor_that_is_always_lost_fails_and_the_next_attempt_begins_again(
     walk = kept(store)
     assert (walk["state"], walk["problem"], walk["restarts"]) == ("failed", "The export has expired.", 3)
     assert (walk["cursor"], len(five.calls("history"))) == (None, 5)
+    assert walk["notes"] == ["The export has expired."]
 
     later = walks.unfinished(store.id, HISTORY, "products")
     assert later is not None
