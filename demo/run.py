@@ -1,8 +1,8 @@
 """The demo: ``pannier demo``.
 
-Starts everything, connects two shops, sends their past as signed webhooks over HTTP, waits until it is learned,
-shows what came of it and serves the two shops until Ctrl-C. A second run starts from what is there; one that
-was interrupted goes on where it stopped, because every delivery is sent again and known ones are recognised.
+Starts everything, has a merchant install Pannier in two shops, watches the past being fetched and learned, shows
+what came of it and serves the two shops until Ctrl-C. A second run starts from what is there; one that was
+interrupted goes on where it stopped.
 """
 
 import dataclasses
@@ -16,18 +16,23 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import click
+from flask import Flask
 from sqlalchemy import func, select
 from sqlalchemy.exc import OperationalError
 
 from app.commerce.catalog import Product
 from app.commerce.order import Order
-from app.commerce.store import StoreError, add_store, find_store, normalise_domain, publishable_key
+from app.commerce.store import normalise_domain
+from app.connections import walks
+from app.connections.installs import is_connected, known_store
+from app.connections.jobs import start_backfill
+from app.connections.models import FAILED, HISTORY, Walk
 from app.core import embedded
 from app.core.config import ConfigurationError, Settings
 from app.core.crypto import keys_on_disk
@@ -37,39 +42,62 @@ from app.factory import create_app
 from app.processes import Processes, commands
 from app.recommendations.models import ProductCount
 from app.recommendations.report import strongest_pairs
-from demo.delivery import send
+from connectors.source import RESOURCES
+from demo.courier import Courier, ShopifyCourier, WooCommerceCourier
+from demo.merchant import InstallError, install_shopify, install_woocommerce
 from demo.messages import Platform
-from demo.shops import Shop, deliveries, load_shop
+from demo.peers.shopify.app import serve as serve_platform
+from demo.peers.shopify.state import ShopifyState
+from demo.shops import Shop, load_shop
 from demo.storefront import create_storefront, serve
+from demo.till import Till
 from webhooks.models import PENDING, WebhookDelivery
 
 _PLATFORMS: Final[tuple[Platform, ...]] = ("shopify", "woocommerce")
 _TITLES: Final = {"shopify": "Shopify-like", "woocommerce": "WooCommerce-like"}
 _START_S: Final = 60.0
+_LOOK_S: Final = 0.5
+_KEEP_S: Final = 5.0
 _PROBES: Final = 400
 _PAIRS_SHOWN: Final = 8
 
 
 @dataclass(slots=True)
 class State:
-    """What one run leaves to the next, in ``var/demo.json``: the same secrets, moment and addresses."""
+    """What one run leaves to the next, in ``var/demo.json``.
+
+    Attributes:
+        now: the moment that the shops' history ends.
+        shop_ports: of the storefronts.
+        platform_port: of the Shopify stand-in.
+        client_id: of the app at Shopify.
+        secrets: the app's client secret, under ``shopify``.
+        orders: how many of each shop's orders there are.
+        keys: the publishable keys that the merchant was shown.
+        access: what the merchants granted: tokens, keys, webhooks.
+    """
 
     now: str
     shop_ports: dict[str, int]
+    platform_port: int
     secrets: dict[str, str]
-    sent: dict[str, int]
+    client_id: str = field(default_factory=lambda: secrets.token_hex(16))
+    orders: int = 0
+    keys: dict[str, str] = field(default_factory=dict)
+    access: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     @classmethod
     def load(cls, path: Path, port: int) -> "State":
-        """Return the state of the last run, or a new one."""
-        if path.exists():
-            return cls(**json.loads(path.read_text()))
-        return cls(
-            now=datetime.now(UTC).replace(second=0, microsecond=0).isoformat(),
-            shop_ports={platform: port + 1 + n for n, platform in enumerate(_PLATFORMS)},
-            secrets={platform: secrets.token_hex(25) for platform in _PLATFORMS},
-            sent={},
-        )
+        """Return the state of the last run, or a new one; what an older version left out is new."""
+        kept = json.loads(path.read_text()) if path.exists() else {}
+        fresh: dict[str, Any] = {
+            "now": datetime.now(UTC).replace(second=0, microsecond=0).isoformat(),
+            "shop_ports": {platform: port + 1 + n for n, platform in enumerate(_PLATFORMS)},
+            "platform_port": port + 1 + len(_PLATFORMS),
+            "secrets": {"shopify": secrets.token_hex(25)},
+        }
+        known = {name.name for name in dataclasses.fields(cls)}
+        return cls(**{**fresh, **{name: value for name, value in kept.items() if name in known}})
 
     def save(self, path: Path) -> None:
         """Keep the state, readable by its owner alone."""
@@ -77,6 +105,16 @@ class State:
         with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
             json.dump(dataclasses.asdict(self), file)
         draft.replace(path)
+
+
+@dataclass(slots=True)
+class Outlet:
+    """One shop while the demo runs; ``store_id`` is 0 until it is installed."""
+
+    shop: Shop
+    courier: Courier
+    till: Till
+    store_id: int = 0
 
 
 class DemoError(Exception):
@@ -112,35 +150,47 @@ def _run(settings: Settings, orders: int, once: bool, stack: ExitStack) -> None:
     settings.var_dir.mkdir(parents=True, exist_ok=True)
     state_file = settings.var_dir / "demo.json"
     state = State.load(state_file, settings.port)
-    _need_ports([settings.port, *([] if once else state.shop_ports.values())])
+    _need_ports([settings.port, *state.shop_ports.values(), state.platform_port])
     click.echo("Starting PostgreSQL and Redis …")
     settings, environment = _start_services(settings, state, stack)
     app = create_app(settings)
     with app.app_context():
         migrate(db.engine)
-        shops = {platform: _open_shop(platform, state, orders) for platform in _PLATFORMS}
-        stores = {platform: _ensure_store(shop, state) for platform, shop in shops.items()}
-        db.session.commit()
-    state.save(state_file)
+    click.echo("Opening the two shops …")
+    size = max(state.orders, orders)
+    outlets = _open_outlets(settings, state, size, stack)
+    stack.callback(_keep, state, state_file, outlets)
     click.echo("Starting web, worker and clock …")
     log = settings.var_dir / "demo.log"
     processes = Processes(commands(settings), environment, log)
     stack.callback(processes.stop)
     _wait_until_ready(settings.port, log)
-    for platform, shop in shops.items():
-        _send_past(shop, stores[platform], settings, state)
-        state.save(state_file)
+    for platform, outlet in outlets.items():
+        _install(platform, outlet, app, settings, state)
+        _keep(state, state_file, outlets)
     with app.app_context():
+        _begin_backfill(outlets, anew=0 < state.orders < size)
+        state.orders = size
+        _keep(state, state_file, outlets)
+        _watch_backfill(list(outlets.values()), log)
         _wait_until_learned()
-        for platform in _PLATFORMS:
-            _show_pairs(shops[platform], stores[platform])
-        pages = _product_pages(stores)
+        for platform, outlet in outlets.items():
+            _show_pairs(platform, outlet)
+        pages = _product_pages(outlets)
     _show_speed(settings.port, pages)
     if once:
         return
-    _serve_shops(settings, shops, stores, state, stack)
+    _show_addresses(settings, outlets)
     while True:
-        time.sleep(3600)
+        time.sleep(_KEEP_S)
+        _keep(state, state_file, outlets)
+
+
+def _keep(state: State, file: Path, outlets: dict[Platform, Outlet]) -> None:
+    """Keep the state with what the merchants granted, where it has changed."""
+    state.access = {platform: outlet.courier.access() for platform, outlet in outlets.items()}
+    if not file.exists() or json.loads(file.read_text()) != dataclasses.asdict(state):
+        state.save(file)
 
 
 def _need_ports(ports: Sequence[int]) -> None:
@@ -172,7 +222,10 @@ def _start_services(settings: Settings, state: State, stack: ExitStack) -> tuple
     settings = dataclasses.replace(
         settings,
         public_url=f"http://{settings.host}:{settings.port}",
+        shopify_api_key=state.client_id,
         shopify_api_secret=state.secrets["shopify"],
+        shopify_address=f"http://127.0.0.1:{state.platform_port}/{{shop}}",
+        allow_loopback_stores=True,
         log_level="warning",
     )
     if not settings.secret_keys:
@@ -182,7 +235,11 @@ def _start_services(settings: Settings, state: State, stack: ExitStack) -> tuple
     return settings, {
         "DATABASE_URL": settings.database_url or "",
         "REDIS_URL": settings.redis_url or "",
-        "SHOPIFY_API_SECRET": state.secrets["shopify"],
+        "SHOPIFY_API_KEY": settings.shopify_api_key or "",
+        "SHOPIFY_API_SECRET": settings.shopify_api_secret or "",
+        "PANNIER_SHOPIFY_ADDRESS": settings.shopify_address,
+        "PANNIER_ALLOW_LOOPBACK_STORES": "true",
+        "PANNIER_PUBLIC_URL": settings.public_url,
         "PANNIER_SECRET_KEYS": ",".join(settings.secret_keys),
         "PANNIER_LOG_LEVEL": "warning",
         "PANNIER_PORT": str(settings.port),
@@ -190,43 +247,84 @@ def _start_services(settings: Settings, state: State, stack: ExitStack) -> tuple
     }
 
 
-def _open_shop(platform: Platform, state: State, orders: int) -> Shop:
-    shop = load_shop(
-        platform,
-        base_url=f"http://127.0.0.1:{state.shop_ports[platform]}",
-        now=datetime.fromisoformat(state.now),
-    )
-    return dataclasses.replace(shop, orders=shop.orders[-orders:])
-
-
-@dataclass(frozen=True, slots=True)
-class Connected:
-    """A shop's store in Pannier."""
-
-    store_id: int
-    webhook_path: str
-    publishable_key: str
-
-
-def _ensure_store(shop: Shop, state: State) -> Connected:
-    domain = normalise_domain(shop.platform, shop.domain)
-    try:
-        store = find_store(domain)
-    except StoreError:
-        port = state.shop_ports[shop.platform]
-        store, _ = add_store(
-            shop.platform,
-            domain,
-            name=shop.name,
-            currency=shop.currency,
-            timezone="Europe/London",
-            origins=[f"http://127.0.0.1:{port}", f"http://localhost:{port}"],
-            webhook_secret=state.secrets[shop.platform],
+def _open_outlets(settings: Settings, state: State, orders: int, stack: ExitStack) -> dict[Platform, Outlet]:
+    """Serve both shops and the Shopify stand-in, with what is known from earlier runs."""
+    stand_in = ShopifyState()
+    stack.enter_context(
+        serve_platform(
+            stand_in,
+            state.client_id,
+            state.secrets["shopify"],
+            port=state.platform_port,
+            app_url=f"{settings.public_url}/install/shopify",
+            redirect_urls=[f"{settings.public_url}/install/shopify/callback"],
         )
-    path = (
-        "/webhooks/shopify" if shop.platform == "shopify" else f"/webhooks/woocommerce/{store.webhook_token}"
     )
-    return Connected(store.id, path, publishable_key(store.id) or "")
+    outlets: dict[Platform, Outlet] = {}
+    for platform in _PLATFORMS:
+        shop = load_shop(
+            platform,
+            base_url=f"http://127.0.0.1:{state.shop_ports[platform]}",
+            now=datetime.fromisoformat(state.now),
+        )
+        shop = dataclasses.replace(shop, orders=shop.orders[-orders:])
+        courier = _courier(platform, shop, stand_in, settings)
+        courier.fill()
+        if state.access.get(platform):
+            courier.restore(state.access[platform])
+        courier.start()
+        storefront = create_storefront(
+            shop,
+            pannier_url=settings.public_url,
+            courier=courier,
+            publishable_key=state.keys.get(platform),
+            state=settings.var_dir / f"demo-{platform}.json",
+        )
+        server = serve(storefront, state.shop_ports[platform])
+        stack.callback(server.shutdown)
+        outlets[platform] = Outlet(shop, courier, cast(Till, storefront.extensions["till"]))
+    return outlets
+
+
+def _courier(platform: Platform, shop: Shop, stand_in: ShopifyState, settings: Settings) -> Courier:
+    journal = settings.var_dir / f"demo-{platform}.jsonl"
+    if platform == "woocommerce":
+        return WooCommerceCourier(shop, journal=journal)
+    return ShopifyCourier(
+        shop,
+        stand_in,
+        webhook_url=f"{settings.public_url}/webhooks/shopify",
+        client_secret=settings.shopify_api_secret or "",
+        journal=journal,
+    )
+
+
+def _install(platform: Platform, outlet: Outlet, app: Flask, settings: Settings, state: State) -> None:
+    """Have the merchant install Pannier, unless an earlier run did and both sides still know of it."""
+    shop, domain = outlet.shop, normalise_domain(platform, outlet.shop.domain)
+    with app.app_context():
+        store = known_store(platform, domain)
+        installed = store is not None and is_connected(store)
+    if installed and platform in state.keys and outlet.courier.access():
+        click.echo(f"{shop.name}: Pannier is installed already.")
+    else:
+        started = time.monotonic()
+        try:
+            if platform == "shopify":
+                page = f"http://127.0.0.1:{state.platform_port}/{domain}/admin/apps/pannier"
+                key, way = install_shopify(page), "its admin, session token exchanged for an access token"
+            else:
+                key = install_woocommerce(settings.public_url, shop.base_url)
+                way = "its wc-auth page, keys received and tried"
+        except InstallError as error:
+            raise DemoError(str(error)) from error
+        state.keys[platform] = key
+        click.echo(f"{shop.name}: installed through {way} ({time.monotonic() - started:.1f} s).")
+    outlet.till.publishable_key = state.keys[platform]
+    with app.app_context():
+        found = known_store(platform, domain)
+        assert found is not None  # the merchant was shown its key
+        outlet.store_id = found.id
 
 
 def _wait_until_ready(port: int, log: Path) -> None:
@@ -251,28 +349,55 @@ def _bar(label: str, length: int) -> Iterator[Any]:
         yield bar
 
 
-def _send_past(shop: Shop, store: Connected, settings: Settings, state: State) -> None:
-    """Send everything that the shop ever told, unless an earlier run finished that."""
-    mailbag = deliveries(shop, secret=state.secrets[shop.platform])
-    if state.sent.get(shop.platform, 0) >= len(mailbag):
-        click.echo(f"{shop.name}: the past is known already ({len(mailbag):,} deliveries).")
-        return
-    with _bar(f"{shop.name}: sending webhooks", len(mailbag)) as bar:
-        summary = send(
-            mailbag,
-            f"http://127.0.0.1:{settings.port}{store.webhook_path}",
-            on_progress=lambda done: bar.update(done - bar.pos),
-        )
-    if summary.accepted < summary.sent:
-        raise DemoError(
-            f"{summary.sent - summary.accepted} of {summary.sent} deliveries of {shop.name} were not accepted "
-            f"({summary.statuses}); look at {settings.var_dir / 'demo.log'} and run `make demo` again."
-        )
-    click.echo(
-        f"  {summary.accepted:,} signed deliveries accepted, {summary.per_second:,.0f} a second, "
-        f"p50 {summary.p50_ms:.1f} ms, p99 {summary.p99_ms:.1f} ms."
-    )
-    state.sent[shop.platform] = len(mailbag)
+def _begin_backfill(outlets: dict[Platform, Outlet], *, anew: bool) -> None:
+    """Have the past fetched that an earlier run left out, with ``anew`` also what it has fetched."""
+    for outlet in outlets.values():
+        rows = [db.session.get(Walk, (outlet.store_id, HISTORY, resource)) for resource in RESOURCES]
+        finished = all(row is not None and row.finished_at is not None for row in rows)
+        db.session.rollback()
+        if finished and not anew:
+            continue
+        if anew:
+            for resource in RESOURCES:
+                walks.begin(outlet.store_id, HISTORY, resource)
+        start_backfill(outlet.store_id)
+
+
+def _watch_backfill(outlets: Sequence[Outlet], log: Path) -> None:
+    """Show how the workers fetch the past of the shops, until they have it."""
+    sizes = [{"products": len(outlet.shop.products), "orders": len(outlet.shop.orders)} for outlet in outlets]
+    open_ = dict(enumerate(outlets))
+    started = time.monotonic()
+    with _bar("Fetching the past", sum(sum(size.values()) for size in sizes)) as bar:
+        while open_:
+            done = 0
+            for number, outlet in enumerate(outlets):
+                rows = _history(outlet.store_id)
+                done += sum(min(row.done, sizes[number][row.resource]) for row in rows)
+                _refuse_failure(outlet, rows, log)
+                if number in open_ and len(rows) == len(RESOURCES) and all(row.finished_at for row in rows):
+                    del open_[number]
+            bar.update(done - bar.pos)
+            if open_:
+                time.sleep(_LOOK_S)
+    for outlet in outlets:
+        counts = {row.resource: row.done for row in _history(outlet.store_id)}
+        click.echo(f"  {outlet.shop.name}: {counts['products']:,} products and {counts['orders']:,} orders.")
+    click.echo(f"  Both fetched after {time.monotonic() - started:.1f} s.")
+
+
+def _history(store_id: int) -> Sequence[Walk]:
+    db.session.rollback()
+    return db.session.scalars(select(Walk).where(Walk.store_id == store_id, Walk.kind == HISTORY)).all()
+
+
+def _refuse_failure(outlet: Outlet, rows: Sequence[Walk], log: Path) -> None:
+    for row in rows:
+        if row.state == FAILED:
+            raise DemoError(
+                f"The {row.resource} of {outlet.shop.name} could not be fetched: {row.problem} "
+                f"Look at {log}, and run `make demo` again."
+            )
 
 
 def _wait_until_learned() -> None:
@@ -303,13 +428,13 @@ def _count_waiting() -> int:
     return (pending or 0) + (stale or 0)
 
 
-def _show_pairs(shop: Shop, store: Connected) -> None:
+def _show_pairs(platform: Platform, outlet: Outlet) -> None:
     orders = db.session.scalar(
-        select(func.count()).select_from(Order).where(Order.store_id == store.store_id)
+        select(func.count()).select_from(Order).where(Order.store_id == outlet.store_id)
     )
-    click.echo(f"\n{shop.name} ({_TITLES[shop.platform]}, {orders:,} orders): most surely bought together")
+    click.echo(f"\n{outlet.shop.name} ({_TITLES[platform]}, {orders:,} orders): most surely bought together")
     click.echo(f"  {'orders':>6}  {'support':>8}  {'lift':>6}  products")
-    for pair in strongest_pairs(store.store_id, _PAIRS_SHOWN):
+    for pair in strongest_pairs(outlet.store_id, _PAIRS_SHOWN):
         click.echo(
             f"  {pair['orders']:>6}  {pair['support']:>8.2%}  {pair['lift']:>6.1f}  "
             f"{pair['product']} + {pair['other']}"
@@ -317,16 +442,16 @@ def _show_pairs(shop: Shop, store: Connected) -> None:
     db.session.rollback()
 
 
-def _product_pages(stores: dict[Platform, Connected]) -> list[str]:
+def _product_pages(outlets: dict[Platform, Outlet]) -> list[str]:
     """Return the calls that product pages of both shops make, for a few hundred products."""
     return [
-        f"/v1/recommendations?slot=product&product_id={id_}&key={store.publishable_key}"
-        for store in stores.values()
+        f"/v1/recommendations?slot=product&product_id={id_}&key={outlet.till.publishable_key}"
+        for outlet in outlets.values()
         for id_ in db.session.scalars(
             select(Product.platform_id)
-            .where(Product.store_id == store.store_id)
+            .where(Product.store_id == outlet.store_id)
             .order_by(Product.id)
-            .limit(_PROBES // len(stores))
+            .limit(_PROBES // len(outlets))
         )
     ]
 
@@ -358,28 +483,10 @@ def _at(ordered: list[float], share: float) -> float:
     return ordered[min(int(len(ordered) * share), len(ordered) - 1)]
 
 
-def _serve_shops(
-    settings: Settings,
-    shops: dict[Platform, Shop],
-    stores: dict[Platform, Connected],
-    state: State,
-    stack: ExitStack,
-) -> None:
+def _show_addresses(settings: Settings, outlets: dict[Platform, Outlet]) -> None:
     click.echo("\nOpen in a browser:")
-    for platform, shop in shops.items():
-        storefront = create_storefront(
-            shop,
-            pannier_url=settings.public_url,
-            publishable_key=stores[platform].publishable_key,
-            webhook_url=f"http://127.0.0.1:{settings.port}{stores[platform].webhook_path}",
-            secret=state.secrets[platform],
-            state=settings.var_dir / f"demo-{platform}.json",
-        )
-        server = serve(storefront, state.shop_ports[platform])
-        stack.callback(server.shutdown)
-        click.echo(
-            f"  {shop.name:<20} {_TITLES[platform]:<18} http://127.0.0.1:{state.shop_ports[platform]}/"
-        )
+    for platform, outlet in outlets.items():
+        click.echo(f"  {outlet.shop.name:<20} {_TITLES[platform]:<18} {outlet.shop.base_url}/")
     click.echo(f"  {'Pannier':<20} {'the service':<18} {settings.public_url}/docs")
     click.echo(
         "\nOrder something: the page's recommendations learn from it within seconds. Ctrl-C ends everything."

@@ -150,6 +150,10 @@ class ShopifyShop:
                     yield self._order_message("orders/cancelled", order, order.cancelled_at)
                 yield self._order_message("orders/updated", order, refund.at)
 
+    def order_at(self, order: Order, at: datetime) -> dict[str, Any]:
+        """Return an order as it stood at a moment, in the shape of a webhook's body."""
+        return self._order(order, at)
+
     def cart_changed(self, cart: CartNews, /) -> list[Message]:
         """Return what is sent when a shopper's cart changes."""
         topic = "carts/create" if cart.is_new else "carts/update"

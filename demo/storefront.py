@@ -1,7 +1,7 @@
 """The demo shops as one sees them in a browser: catalogue, product page with Pannier's widget, cart, order.
 
 A storefront behaves towards its page's scripts as the platform does (cart endpoints of Shopify's Ajax API or
-of WooCommerce's Store API), and towards Pannier as the platform does (signed webhooks). It serves on loopback
+of WooCommerce's Store API); towards Pannier it is the platform that its courier stands for. It serves on loopback
 only.
 """
 
@@ -20,8 +20,10 @@ from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 from demo import shopify_cart, woocommerce_cart
 from demo.carts import MOST_PIECES
 from demo.catalogue import Listing, Product
+from demo.courier import Courier, WooCommerceCourier
 from demo.money import decimal
 from demo.orders import Line
+from demo.peers.woocommerce import install_peer
 from demo.pictures import picture
 from demo.shelves import SoldOutError
 from demo.shops import Shop
@@ -44,6 +46,7 @@ _ADDRESSES = {
         "cart": "/cart/",
     },
 }
+_PEER_BLUEPRINTS = ("woocommerce_rest", "woocommerce_authorize")
 _COOKIES = {"shopify": "cart", "woocommerce": "wp_woocommerce_session_demo"}
 _ORDERINGS: dict[str, tuple[str, Callable[[Listing], Any]]] = {
     "popular": ("Best selling", lambda listing: listing.product.rank),
@@ -57,9 +60,8 @@ def create_storefront(
     shop: Shop,
     *,
     pannier_url: str,
-    publishable_key: str,
-    webhook_url: str,
-    secret: str,
+    courier: Courier,
+    publishable_key: str | None = None,
     state: Path | None = None,
 ) -> Flask:
     """Return the storefront of ``shop``.
@@ -67,22 +69,18 @@ def create_storefront(
     Args:
         shop: as ``load_shop`` made it; its ``base_url`` is where this storefront must be served.
         pannier_url: where the browser reaches Pannier.
-        publishable_key: the store's ``pk_…`` key, for the widget.
-        webhook_url: where the shop sends its webhooks.
-        secret: what it signs them with.
+        courier: stands behind it; a WooCommerce store answers at the storefront's address, too.
+        publishable_key: the store's ``pk_…`` key, for the widget. Without one there is no widget until the
+            till gets one.
         state: a file that keeps stock, hidden products and order numbers over a restart. Without one they
             start anew, and a second run would give new orders the ids of the first run's orders.
-
-    Raises:
-        ValueError: if ``webhook_url`` is no http or https address.
     """
     app = Flask(__name__, static_folder="static", static_url_path="/assets")
     till = Till(
         shop,
         pannier_url=pannier_url,
         publishable_key=publishable_key,
-        webhook_url=webhook_url,
-        secret=secret,
+        courier=courier,
         state=state,
     )
     app.extensions["till"] = till
@@ -109,6 +107,8 @@ def create_storefront(
     app.add_url_rule("/admin/products/<int:number>", "admin_change", _admin_change, methods=["POST"])
     cart_api = shopify_cart if shop.platform == "shopify" else woocommerce_cart
     app.register_blueprint(cart_api.blueprint)
+    if isinstance(courier, WooCommerceCourier):
+        install_peer(app, courier.store)
     return app
 
 
@@ -166,6 +166,11 @@ def serve(app: Flask, port: int) -> StorefrontServer:
 # -- around every request --
 
 
+def _is_shoppers() -> bool:
+    """Whether the request is for the shop itself, and not for what the platform answers to applications."""
+    return not (request.blueprint or "").startswith(_PEER_BLUEPRINTS)
+
+
 def _refuse_strangers() -> None:
     """Refuse writes that another site's page makes with the visitor's cookies."""
     origin = request.headers.get("Origin")
@@ -178,7 +183,7 @@ def _refuse_strangers() -> None:
 
 
 def _open_cart() -> None:
-    if request.endpoint not in ("picture", "static"):
+    if request.endpoint not in ("picture", "static") and _is_shoppers():
         g.cart = current_till().carts.open(request.cookies.get(_COOKIES[current_till().shop.platform]))
 
 
@@ -335,9 +340,7 @@ def _order_webhooks(number: int) -> ResponseReturnValue:
     placed = current_till().orders.get(number)
     if placed is None:
         abort(404)
-    return {
-        "webhooks": [{"topic": errand.delivery.topic, "state": errand.state} for errand in placed.errands]
-    }
+    return {"webhooks": [{"topic": errand.topic, "state": errand.state} for errand in placed.errands]}
 
 
 def _admin() -> ResponseReturnValue:

@@ -1,6 +1,6 @@
 """A demo shop at work: its shelves, carts and orders, and what it tells Pannier of them."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
@@ -13,7 +13,6 @@ from demo import shopify_shop, woocommerce_shop
 from demo.carts import Cart, Carts
 from demo.catalogue import CATEGORIES, Listing, Product
 from demo.courier import Courier, Errand
-from demo.messages import Message
 from demo.orders import CartNews, Line, Order
 from demo.shelves import Shelves
 from demo.shops import Shop
@@ -43,17 +42,16 @@ class Till:
         shop: Shop,
         *,
         pannier_url: str,
-        publishable_key: str,
-        webhook_url: str,
-        secret: str,
+        publishable_key: str | None,
+        courier: Courier,
         state: Path | None,
     ) -> None:
         """Open the shop; the arguments are those of ``create_storefront``."""
         self.shop = shop
         self.pannier_url = pannier_url.rstrip("/")
         self.publishable_key = publishable_key
-        self.voice = shop.speaks(secret)
-        self.courier = Courier(webhook_url)
+        self.voice = courier.voice
+        self.courier = courier
         self.shelves = Shelves(shop, state)
         self.carts = Carts()
         self.orders: dict[int, PlacedOrder] = {}
@@ -108,16 +106,12 @@ class Till:
             return str(order.number)
         return str(woocommerce_shop.order_id(order.number))
 
-    def tell(self, messages: Iterable[Message]) -> list[Errand]:
-        """Sign ``messages`` and send them to Pannier in the background."""
-        return self.courier.send([self.voice.sign(message) for message in messages])
-
     def cart_changed(self, cart: Cart) -> None:
         """Tell Pannier that ``cart`` is different now, if the platform does so."""
         news = CartNews(
             cart.token, tuple(cart.lines.values()), cart.created_at, datetime.now(UTC), not cart.announced
         )
-        self.tell(self.voice.cart_changed(news))
+        self.courier.tell(self.voice.cart_changed(news))
         cart.announced = True
 
     def place_order(self, cart: Cart) -> PlacedOrder:
@@ -129,7 +123,7 @@ class Till:
         lines = tuple(cart.lines.values())
         number, changed = self.shelves.take(lines)
         order = Order(number, datetime.now(UTC), None, lines)
-        placed = PlacedOrder(order, self.tell(self.voice.order_placed(order, changed)))
+        placed = PlacedOrder(order, self.courier.tell(self.voice.order_placed(order, changed), changed))
         self.orders[number] = placed
         self.carts.close(cart)
         return placed
@@ -141,7 +135,7 @@ class Till:
             KeyError: if there is no such action.
         """
         listing = self.shelves.change(number, **ACTIONS[action])
-        self.tell(self.voice.listing_changed(listing))
+        self.courier.tell(self.voice.listing_changed(listing), [listing])
         return listing
 
 

@@ -9,6 +9,8 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from demo.catalogue import Listing, Product
+from demo.courier import Courier, ShopifyCourier, WooCommerceCourier
+from demo.peers.shopify.state import ShopifyState
 from demo.shops import Shop
 from demo.storefront import create_storefront
 from demo.till import Till
@@ -37,18 +39,36 @@ class Front:
         return sorted(found, key=lambda product: product.rank)[:count]
 
 
+def courier_to(sink: Sink, shop: Shop, journal: Path | None = None) -> Courier:
+    """Return the courier of an empty shop in which Pannier is installed, at the address of ``sink``."""
+    if shop.platform == "woocommerce":
+        woocommerce = WooCommerceCourier(shop, journal=journal)
+        for topic in ("order.created", "order.updated", "product.updated"):
+            hook = woocommerce.store.hooks.create(
+                topic=topic, delivery_url=sink.url, secret=SECRET, name=topic
+            )
+            woocommerce.store.hooks.pinged(hook, 200)
+        return woocommerce
+    shopify = ShopifyCourier(
+        shop, ShopifyState(), webhook_url=sink.url, client_secret=SECRET, journal=journal
+    )
+    shopify.peer.install(["read_orders"])
+    return shopify
+
+
 @contextmanager
 def opened(shop: Shop, sink: Sink, state: Path | None = None) -> Iterator[Front]:
+    courier = courier_to(sink, shop)
+    courier.start()
     app = create_storefront(
         shop,
         pannier_url="http://127.0.0.1:8000",
+        courier=courier,
         publishable_key="pk_test",
-        webhook_url=sink.url,
-        secret=SECRET,
         state=state,
     )
     app.testing = True
     try:
         yield Front(app, app.test_client(), sink)
     finally:
-        app.extensions["till"].courier.close()
+        courier.close()

@@ -13,7 +13,7 @@ import pytest
 from connectors.registry import connector_for
 from demo.shops import Shop
 from demo.storefront import create_storefront, serve
-from tests.demo.front import SECRET, Front, opened
+from tests.demo.front import SECRET, Front, courier_to, opened
 from tests.demo.sink import Sink
 
 CATALOGUE = {"shopify": "/collections/all", "woocommerce": "/shop/"}
@@ -86,6 +86,15 @@ def test_a_product_page_carries_the_widget(front: Front) -> None:
     assert f'variant-id="{front.till.variant_identifier(product)}"' in box
     assert f'product-price="{product.price}"' in box
     assert ("window.Shopify" in html) == (platform == "shopify")
+
+
+def test_without_a_key_there_is_no_widget(front: Front) -> None:
+    (product,) = front.listed()
+    front.till.publishable_key = None
+
+    page = front.client.get(product_path(front, product.handle)).text
+
+    assert "widget.js" not in page
 
 
 def test_a_sold_out_product_can_be_seen_but_not_bought(front: Front) -> None:
@@ -330,9 +339,7 @@ def test_a_restart_goes_on_with_stock_and_order_numbers(shop: Shop, sink: Sink, 
 
 
 def test_it_is_served_on_loopback_until_it_is_shut_down(shop: Shop, sink: Sink) -> None:
-    app = create_storefront(
-        shop, pannier_url="http://127.0.0.1:8000/", publishable_key="pk", webhook_url=sink.url, secret=SECRET
-    )
+    app = create_storefront(shop, pannier_url="http://127.0.0.1:8000/", courier=courier_to(sink, shop))
     server = serve(app, 0)
     try:
         with urllib.request.urlopen(f"{server.url}/", timeout=10) as answer:
@@ -347,13 +354,6 @@ def test_it_is_served_on_loopback_until_it_is_shut_down(shop: Shop, sink: Sink) 
 
     with pytest.raises(urllib.error.URLError):
         urllib.request.urlopen(f"{server.url}/", timeout=2)
-
-
-def test_an_address_that_is_none_is_refused_at_once(shop: Shop) -> None:
-    with pytest.raises(ValueError, match="not an http address"):
-        create_storefront(
-            shop, pannier_url="http://x", publishable_key="pk", webhook_url="nowhere", secret="s"
-        )
 
 
 def test_orders_of_the_storefront_look_like_the_others(front: Front, shop: Shop) -> None:

@@ -40,13 +40,13 @@ def post(url: str, delivery: Delivery) -> int | None:
 
 @dataclass(frozen=True, slots=True)
 class Parcel:
-    """One delivery that is due: where to, which attempt it will be (from 0), and on whose behalf."""
+    """One delivery that is due: of what, where to, which attempt it will be (from 0), and on whose behalf."""
 
+    event: Event
     delivery: Delivery
     url: str
     due: datetime
     attempt: int = 0
-    shop: Shop | None = None
     subscription: Subscription | None = None
 
 
@@ -81,6 +81,7 @@ class Deliverer:
         seed: int = 1,
         pace: float = 1.0,
         post: Post = post,
+        on_answer: Callable[[Event, int | None], None] = lambda _event, _status: None,
     ) -> None:
         """Prepare to tell the app.
 
@@ -94,6 +95,7 @@ class Deliverer:
             seed: of all that chance decides.
             pace: multiplies the pauses between attempts; 0.001 tries for 14 seconds instead of four hours.
             post: sends one delivery.
+            on_answer: hears of each attempt for an event, with the status, None if nobody answered.
         """
         self._url = url
         self._secret = client_secret
@@ -104,6 +106,7 @@ class Deliverer:
         self._random = Random(seed)
         self._pace = pace
         self._post = post
+        self._on_answer = on_answer
         self._lock = threading.Lock()
         self._changed = threading.Condition(self._lock)
         self._waiting: list[Parcel] = []
@@ -187,7 +190,7 @@ class Deliverer:
     def _parcels(self, event: Event) -> Iterable[Parcel]:
         delivery = self._signed(event)
         if self._topics is None or event.topic in self._topics:
-            yield Parcel(delivery, self._url, event.at, shop=event.shop)
+            yield Parcel(event, delivery, self._url, event.at)
         name = event.topic.replace("/", "_").upper()
         for subscription in list(event.shop.subscriptions.values()):
             if subscription.topic == name:
@@ -197,7 +200,7 @@ class Deliverer:
                 if subscription.name:
                     headers["X-Shopify-Name"] = subscription.name
                 own = replace(delivery, headers=headers)
-                yield Parcel(own, subscription.uri, event.at, shop=event.shop, subscription=subscription)
+                yield Parcel(event, own, subscription.uri, event.at, subscription=subscription)
 
     def _signed(self, event: Event) -> Delivery:
         voice = ShopifyShop(
@@ -212,6 +215,7 @@ class Deliverer:
 
     def _send(self, parcel: Parcel, now: datetime) -> None:
         status = self._post(parcel.url, parcel.delivery)
+        self._on_answer(parcel.event, status)
         with self._changed:
             if status is not None and 200 <= status < 300:
                 self._counted["accepted"] += 1
@@ -223,5 +227,5 @@ class Deliverer:
                 self._changed.notify_all()
                 return
             self._counted["abandoned"] += 1
-        if parcel.subscription is not None and parcel.shop is not None:
-            parcel.shop.subscriptions.pop(parcel.subscription.id, None)
+        if parcel.subscription is not None:
+            parcel.event.shop.subscriptions.pop(parcel.subscription.id, None)

@@ -7,6 +7,7 @@ tokens, and its changelog of 2026-08-28.
 
 import secrets
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -93,6 +94,30 @@ class Tokens:
         """End everything, as an uninstall does."""
         with self._lock:
             self._active = self._used = None
+
+    def kept(self) -> dict[str, str] | None:
+        """Return the pair that counts, ready for JSON; None if there is none."""
+        with self._lock:
+            pair = self._active
+        if pair is None:
+            return None
+        return {
+            "access_token": pair.access_token,
+            "expires_at": pair.expires_at.isoformat(),
+            "refresh_token": pair.refresh_token,
+            "refresh_expires_at": pair.refresh_expires_at.isoformat(),
+        }
+
+    def restore(self, kept: Mapping[str, str]) -> None:
+        """Have the pair that ``kept`` returned count again, as after a restart."""
+        with self._lock:
+            self._used = self._uses_left = None
+            self._active = Pair(
+                access_token=kept["access_token"],
+                expires_at=datetime.fromisoformat(kept["expires_at"]),
+                refresh_token=kept["refresh_token"],
+                refresh_expires_at=datetime.fromisoformat(kept["refresh_expires_at"]),
+            )
 
     def _new(self, now: datetime) -> Pair:
         self.issued += 1

@@ -4,6 +4,7 @@ Rules: WooCommerce 10.5.0, includes/class-wc-webhook.php and includes/wc-webhook
 """
 
 import threading
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -133,6 +134,12 @@ class Hooks:
         """Return all webhooks, oldest first."""
         with self._lock:
             return list(self._webhooks.values())
+
+    def restore(self, webhooks: Iterable[Webhook]) -> None:
+        """Have ``webhooks`` in place of all others, as after a restart."""
+        with self._lock:
+            self._webhooks = {webhook.id: webhook for webhook in webhooks}
+            self._last = max(self._webhooks, default=0)
 
     def update(self, webhook_id: int, **changes: Any) -> bool:
         """Change a webhook; True if it has to be pinged: a new address, or no good ping yet.

@@ -4,6 +4,7 @@ import hashlib
 import hmac
 import secrets
 import threading
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -67,6 +68,12 @@ class KeyRing:
         """Return the keys, oldest first."""
         with self._lock:
             return list(self._keys.values())
+
+    def restore(self, keys: Iterable[Key]) -> None:
+        """Have ``keys`` in place of all others, as after a restart."""
+        with self._lock:
+            self._keys = {key.id: key for key in keys}
+            self._last = max(self._keys, default=0)
 
     @staticmethod
     def random_secret() -> str:
