@@ -871,7 +871,7 @@ def _apply_store(connection: Connection, store_id: int, kinds: dict[type, list[A
         # Late or repeated news of an earlier installation means nothing.
         connection.exec_driver_sql(
             "UPDATE store SET uninstalled_at = LEAST(uninstalled_at, %(at)s)"
-            " WHERE id = %(store)s AND installed_at < %(at)s",
+            " WHERE id = %(store)s AND GREATEST(installed_at, connected_at) < %(at)s",
             {"store": store_id, "at": gone.uninstalled_at},
         )
     problems: list[ConnectionProblem] = kinds.get(ConnectionProblem, [])
@@ -879,7 +879,7 @@ def _apply_store(connection: Connection, store_id: int, kinds: dict[type, list[A
         newest = max(problems, key=lambda problem: (problem.noticed_at, problem.detail))
         connection.exec_driver_sql(
             "UPDATE store SET connection_problem = %(detail)s, connection_problem_at = %(at)s"
-            " WHERE id = %(store)s AND installed_at < %(at)s",
+            " WHERE id = %(store)s AND GREATEST(installed_at, connected_at) < %(at)s",
             {"store": store_id, "detail": newest.detail, "at": newest.noticed_at},
         )
 

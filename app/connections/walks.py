@@ -21,7 +21,7 @@ from app.connections.installs import sentences
 from app.connections.models import CHANGES, DONE, FAILED, HISTORY, LISTING, RUNNING, Walk
 from app.core.db import db, now
 from app.core.queues import DELIVERIES, hint
-from connectors.errors import CursorLost, PlatformError, ReconnectNeeded
+from connectors.errors import CursorLost, PlatformError, ReconnectNeeded, Rejected
 from connectors.source import Fetched, Listed, Page, Resource, Source
 from webhooks.jobs import DRAIN
 from webhooks.polled import keep_polled
@@ -35,6 +35,7 @@ _LONGEST_WAIT_S: Final = 10.0
 # A listing that finds more differences than this is a case for another backfill.
 _DIFFERENCES: Final = 2_000
 _BATCH: Final = 100
+_REFUSALS: Final = 3
 
 Progress = Callable[[Walk], None]
 
@@ -164,8 +165,9 @@ def _compare(store: Store, source: Source, walk: Walk, progress: Progress) -> No
         if cursor is None:
             break
     stored = {id_: moment for id_, moment in db.session.execute(present(store.id, resource)) if moment}
-    differing = [id_ for id_ in stored if id_ not in listed]
-    differing += [id_ for id_, item in listed.items() if _is_news(item, stored.get(id_))]
+    differing = [id_ for id_, item in listed.items() if _is_news(item, stored.get(id_))]
+    news = len(differing)
+    differing += [id_ for id_ in stored if id_ not in listed]
     if len(differing) > _DIFFERENCES:
         walk.notes = [
             f"{len(differing)} {resource} differ, and {_DIFFERENCES} of them were fetched; "
@@ -173,17 +175,33 @@ def _compare(store: Store, source: Source, walk: Walk, progress: Progress) -> No
         ]
     walk.platform_count, walk.stored_count = len(listed), len(stored)
     differing = differing[:_DIFFERENCES]
-    for start in range(0, len(differing), _BATCH):
-        db.session.commit()  # no transaction stands open for as long as the platform takes
-        _refetch(store, source, resource, differing[start : start + _BATCH], stored)
+    for group in (differing[:news], differing[news:]):
+        for start in range(0, len(group), _BATCH):
+            db.session.commit()  # no transaction stands open for as long as the platform takes
+            refused = _refetch(store, source, resource, group[start : start + _BATCH], stored)
+            walk.notes = list(dict.fromkeys((*walk.notes, *refused)))
+            if len(refused) >= _REFUSALS:
+                # It does not tell what is gone from what we may not see, such as orders older than our permission.
+                break
 
 
 def _refetch(
     store: Store, source: Source, resource: Resource, ids: Iterable[str], stored: Container[str]
-) -> None:
-    """Take in what the platform now has under ``ids``: their states, and that what was ``stored`` is gone."""
+) -> list[str]:
+    """Take in what the platform now has under ``ids``: their states, and that what was ``stored`` is gone.
+
+    Return why it refused to say so of some; those stay as they are, and after a few no more is asked.
+    """
     asked_at = now()
-    found = {id_: source.one(resource, id_) for id_ in ids}
+    found: dict[str, Fetched | None] = {}
+    refused: list[str] = []
+    for id_ in ids:
+        try:
+            found[id_] = source.one(resource, id_)
+        except Rejected as error:
+            refused.append(str(error))
+            if len(refused) >= _REFUSALS:
+                break
     gone = [source.gone(resource, id_) for id_, item in found.items() if item is None and id_ in stored]
     there = {id_: item for id_, item in found.items() if item is not None}
     connection = db.session.connection()
@@ -192,6 +210,7 @@ def _refetch(
     keep_polled(connection, store, [*gone, *(there[id_] for id_ in buried)], asked_at=asked_at)
     db.session.commit()
     hint(DELIVERIES, DRAIN, store.id)
+    return refused
 
 
 def _buried(store_id: int, resource: Resource, ids: Iterable[str]) -> set[str]:

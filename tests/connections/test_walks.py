@@ -13,7 +13,7 @@ from app.connections import walks
 from app.connections.models import CHANGES, HISTORY, LISTING, Walk
 from app.core.db import db
 from app.core.queues import DELIVERIES
-from connectors.errors import CursorLost, PlatformError, ReconnectNeeded, Throttled, Unreachable
+from connectors.errors import CursorLost, PlatformError, ReconnectNeeded, Rejected, Throttled, Unreachable
 from connectors.source import Fetched, Page
 from tests.connections.scripted import ScriptedSource, deliveries, stored
 from tests.factories import at, incoming, keep, new_store, shopify_order, shopify_product
@@ -464,3 +464,25 @@ def test_a_problem_of_an_earlier_connection_is_not_noted(store: Store) -> None:
     walks.note_problem(store.id, at(0), ReconnectNeeded("The old key is dead."))
 
     assert store.connection_problem is store.connection_problem_at is None
+
+
+def test_what_the_platform_refuses_to_tell_is_not_taken_for_deleted(
+    store: Store, in_step: ScriptedSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such as orders older than a permission reaches: stored, not listed, and not to be had one by one."""
+    before = stored(store)
+    in_step.held["orders"].clear()
+    asked: list[str] = []
+
+    def refuse(_resource: str, id_: str) -> None:
+        asked.append(id_)
+        raise Rejected("Only the last 60 days are readable.")
+
+    monkeypatch.setattr(in_step, "one", refuse)
+
+    compare(store, in_step)
+
+    assert stored(store) == before
+    assert len(asked) == 3  # and no more
+    walk = kept(store, LISTING, "orders")
+    assert (walk["state"], walk["notes"]) == ("done", ["Only the last 60 days are readable."])
