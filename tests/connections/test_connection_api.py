@@ -53,9 +53,8 @@ def test_progress_gaps_and_webhooks_are_told(client, keys: Keys):
     # given a store in the middle of everything
     store, own = keys["mine"]
     store.connected_at = store.installed_at = MOMENT
-    ingest.apply(
-        db.session, store.id, [product_change("p1"), order_change("o1", "p1"), order_change("o2", "p1")]
-    )
+    changes = [product_change("p1"), order_change("o1", "p1"), order_change("o2", "p1")]
+    ingest.apply(db.session.connection(), store.id, changes)
     walk(store, HISTORY, "products", state=DONE, done=1, total=1, finished_at=MOMENT, notes=["A note."])
     walk(store, HISTORY, "orders", state=FAILED, done=2, total=9, problem="The shop is away.")
     walk(

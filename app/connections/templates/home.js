@@ -4,16 +4,19 @@
 (() => {
   const rows = document.getElementById("walks");
   const problem = document.getElementById("problem");
+  const known = document.getElementById("known");
+  const NAMES = { products: "Products", orders: "Past orders" };
   const EVERY_MS = 3000;
 
   function row(walk) {
     const line = document.createElement("tr");
     const name = document.createElement("th");
     name.scope = "row";
-    name.textContent = `Past ${walk.resource}`;
+    name.textContent = NAMES[walk.resource];
     const state = document.createElement("td");
     if (walk.total) {
       const bar = document.createElement("progress");
+      bar.ariaLabel = NAMES[walk.resource];
       bar.max = walk.total;
       bar.value = Math.min(walk.done, walk.total);
       state.append(bar);
@@ -43,6 +46,8 @@
         const status = await answer.json();
         const walks = status.walks.filter((walk) => walk.kind === "backfill");
         if (walks.length) rows.replaceChildren(...walks.map(row));
+        const { products, orders } = status.stored;
+        known.textContent = `${products} products and ${orders} orders are known so far.`;
         problem.textContent = status.problem || "";
         problem.hidden = !status.problem;
         finished = walks.length > 0 && walks.every((walk) => walk.finished_at);
