@@ -76,12 +76,18 @@ def served(app: Flask, **settings: Any) -> Iterator[str]:
         app.extensions["pannier_settings"] = before
 
 
-def without_waiting(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """Have every pause between two questions to a platform last nothing; return what was to be waited."""
-    waits: list[float] = []
+def without_waiting(monkeypatch: pytest.MonkeyPatch, sleep: Callable[[float], object] | None = None) -> None:
+    """Have every pause between two questions to a platform last nothing; ``sleep`` is called in its place."""
     for patient in (walks.go_on, ShopifyClient.__init__, WooCommerceClient.__init__):
-        monkeypatch.setitem(patient.__kwdefaults__, "sleep", waits.append)
-    return waits
+        monkeypatch.setitem(patient.__kwdefaults__, "sleep", sleep or (lambda _: None))
+
+
+def all_done(store_id: int) -> bool:
+    """Return whether every walk of a store has come to its end."""
+    db.session.rollback()
+    return not db.session.scalar(
+        text("SELECT count(*) FROM walk WHERE store_id = :store AND state <> 'done'"), {"store": store_id}
+    )
 
 
 class Asked:

@@ -15,6 +15,7 @@ from app.connections.status import connection_status
 from demo.peers.woocommerce import Deliverer, Site, WooState, fill, serve
 from demo.shops import load_shop
 from tests.end_to_end.connections import (
+    all_done,
     assert_same,
     install_woocommerce,
     served,
@@ -246,6 +247,7 @@ def test_whatever_is_lost_doubled_or_shuffled_one_reconciliation_makes_it_good(
         jobs.compare(store.id)
         settle(store.id)
 
+        assert all_done(store.id)
         assert deliverer.dropped >= 5
         assert deliverer.duplicated >= 5
         assert {delivery.status for delivery in sent} == {200}

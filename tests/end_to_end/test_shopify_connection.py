@@ -1,0 +1,289 @@
+"""Shopify from install to uninstall: the whole of Pannier against the stand-in of its platform."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from random import Random
+from typing import Any
+
+import orjson
+import pytest
+import time_machine
+from flask import Flask
+
+from app.connections import jobs
+from app.connections.status import connection_status
+from demo.peers.shopify.app import Served, serve
+from demo.peers.shopify.hooks import Deliverer
+from demo.peers.shopify.oauth import signed_query
+from demo.peers.shopify.state import Shop, ShopifyState
+from demo.shops import load_shop
+from tests.end_to_end.connections import (
+    Asked,
+    all_done,
+    asked_shopify,
+    assert_same,
+    install_shopify,
+    install_shopify_by_code,
+    served,
+    settle,
+    store_of,
+    truth,
+    without_waiting,
+)
+from tests.end_to_end.house import small
+
+ORDERS = 60
+CLIENT, SECRET = "client-id", "shpss_0123456789abcdef0123456789abcdef"
+HEARTH, BUNTING = "hearth.myshopify.com", "bunting.myshopify.com"
+
+
+@dataclass(frozen=True)
+class Platform:
+    """Pannier and Shopify's stand-in, which know each other's addresses."""
+
+    pannier: str
+    state: ShopifyState
+    peer: Served
+    asked: Asked
+
+    def open(self, domain: str = HEARTH, orders: int = ORDERS) -> Shop:
+        """Return a shop with a past of so many orders."""
+        shop = self.state.shop(domain)
+        fill(shop, orders)
+        return shop
+
+    def install(self, shop: Shop) -> int:
+        """Install the app as the merchant does and return the store's id."""
+        return install_shopify(self.pannier, self.peer.url, shop).id
+
+    def deliverer(self, *shops: Shop, **fate: Any) -> Deliverer:
+        """Have what happens in ``shops`` told from now on."""
+        deliverer = Deliverer(f"{self.pannier}/webhooks/shopify", SECRET, **fate)
+        deliverer.attach(*shops)
+        return deliverer
+
+
+def fill(shop: Shop, orders: int) -> None:
+    """Put a demo shop's last orders into ``shop``, and the products in them; a fifth has several variants."""
+    books = small(load_shop("shopify"), orders)
+    voice = books.speaks("")
+    for listing in books.listings:
+        body = voice.product_added(listing)[0].build()
+        if body["id"] % 5 == 0:
+            first = body["variants"][0]
+            body["variants"] = [
+                {**first, **named(first["id"] * 10 + place, "ProductVariant"), "title": size,
+                 "position": place, "price": f"{place}.20", "inventory_item_id": first["id"] * 10 + place}
+                for place, size in enumerate("SML", start=1)
+            ]  # fmt: skip
+            body["variant_gids"] = []
+        shop.add_product(body)
+    for order in books.orders:
+        shop.add_order(list(voice.order_history(order, books.now))[-1].build())
+
+
+def named(number: int, kind: str) -> dict[str, Any]:
+    """Return both ids of an object."""
+    return {"id": number, "admin_graphql_api_id": f"gid://shopify/{kind}/{number}"}
+
+
+@pytest.fixture
+def platform(
+    app: Flask, make_app: Callable[..., Flask], monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Platform]:
+    without_waiting(monkeypatch)
+    state = ShopifyState()
+    with ExitStack() as stack:
+        peer = stack.enter_context(serve(state, CLIENT, SECRET))
+        ours = make_app(shopify_api_key=CLIENT, shopify_api_secret=SECRET)
+        stack.enter_context(ours.app_context())
+        pannier = stack.enter_context(served(ours, shopify_address=peer.template))
+        facts = peer.flask.extensions["shopify_peer"]
+        facts.app = replace(
+            facts.app,
+            url=f"{pannier}/install/shopify",
+            redirect_urls=(f"{pannier}/install/shopify/callback",),
+        )
+        yield Platform(pannier, state, peer, asked_shopify(peer.flask))
+
+
+def test_an_installed_shop_has_its_past(platform: Platform) -> None:
+    shop = platform.open()
+    store_id = platform.install(shop)
+    jobs.backfill(store_id)
+    settle(store_id)
+
+    status = connection_status(store_of("shopify", HEARTH))
+    assert status["state"] == "connected"
+    assert [(walk["resource"], walk["state"]) for walk in status["walks"]] == [
+        ("products", "done"),
+        ("orders", "done"),
+    ]
+    assert len(truth(shop)["orders"]) == ORDERS
+    assert_same(store_id, shop)
+
+
+def test_the_code_grant_connects_as_well(platform: Platform) -> None:
+    shop = platform.open(orders=5)
+    query = signed_query(shop, platform.peer.app, {})
+    home = install_shopify_by_code(platform.pannier, f"{platform.pannier}/install/shopify?{query}")
+    assert home.status_code == 200, home.text
+
+    store_id = store_of("shopify", HEARTH).id
+    jobs.backfill(store_id)
+    settle(store_id)
+
+    assert_same(store_id, shop)
+
+
+class Season:
+    """What shoppers and the merchant do in a shop, at random; a second passes with everything that is done."""
+
+    def __init__(self, shop: Shop, clock: time_machine.Traveller, seed: int) -> None:
+        self.shop = shop
+        self.random = Random(seed)
+        self._clock = clock
+        self._ids = iter(range(7_000_000_001, 8_000_000_000))
+        self.done: dict[str, int] = {}
+
+    def happen(self) -> None:
+        """Do one thing."""
+        self._clock.shift(1)
+        deed = self.random.choice([name for name in dir(self) if name.startswith("do_")])
+        self.done[deed] = self.done.get(deed, 0) + 1
+        getattr(self, deed)()
+
+    def _product(self, **changes: Any) -> None:
+        self.shop.product_changed({**self._one(self.shop.products()), **self._stamp(), **changes})
+
+    def _order(self, body: dict[str, Any] | None = None, **changes: Any) -> None:
+        self.shop.order_changed({**(body or self._one(self.shop.orders())), **self._stamp(), **changes})
+
+    def _one(self, bodies: Any) -> dict[str, Any]:
+        copied: dict[str, Any] = orjson.loads(orjson.dumps(self.random.choice(bodies)))
+        return copied
+
+    def _stamp(self) -> dict[str, str]:
+        return {"updated_at": self.shop.now().isoformat(timespec="seconds")}
+
+    def do_order(self) -> None:
+        body, now = self._one(self.shop.orders()), self._stamp()["updated_at"]
+        goods = self.random.sample(self.shop.products(), 3)
+        lines = [
+            {
+                **body["line_items"][0],
+                **named(next(self._ids), "LineItem"),
+                "product_id": product["id"],
+                "variant_id": product["variants"][0]["id"],
+                "quantity": quantity,
+                "current_quantity": quantity,
+            }
+            for product in goods
+            for quantity in [self.random.randint(1, 4)]
+        ]
+        fresh = named(next(self._ids), "Order") | {"created_at": now, "processed_at": now, "refunds": []}
+        fresh |= {"cancelled_at": None, "financial_status": "paid", "fulfillment_status": None}
+        self._order(body, **fresh, line_items=lines)
+
+    do_order_again = do_order
+
+    def do_fulfil(self) -> None:
+        self._order(fulfillment_status=self.random.choice(["fulfilled", None]))
+
+    def do_cancel(self) -> None:
+        self._order(cancelled_at=self._stamp()["updated_at"])
+
+    def do_refund(self) -> None:
+        """Some pieces of a line come back; the refund is told of on its own as well."""
+        body = self._one(self.shop.orders())
+        line = self.random.choice(body["line_items"])
+        if not line["current_quantity"]:
+            return
+        count = self.random.randint(1, line["current_quantity"])
+        line["current_quantity"] -= count
+        now = self._stamp()["updated_at"]
+        refund = {
+            **named(next(self._ids), "Refund"),
+            "order_id": body["id"],
+            "created_at": now,
+            "processed_at": now,
+            "transactions": [],
+            "refund_line_items": [
+                {"id": next(self._ids), "line_item_id": line["id"], "quantity": count, "line_item": line,
+                 "restock_type": "return"}
+            ],
+        }  # fmt: skip
+        self._order(body, refunds=[*body["refunds"], refund], financial_status="partially_refunded")
+        self.shop.emit("refunds/create", refund)
+
+    def do_void(self) -> None:
+        self._order(financial_status=self.random.choice(["voided", "paid", "refunded"]))
+
+    def do_delete_order(self) -> None:
+        self.shop.order_deleted(self._one(self.shop.orders())["id"])
+
+    def do_price_and_stock(self) -> None:
+        body = self._one(self.shop.products())
+        variant = self.random.choice(body["variants"])
+        variant["price"] = f"{self.random.randint(1, 30)}.40"
+        variant["inventory_quantity"] = self.random.randint(0, 5)
+        self._product(**body | self._stamp())
+
+    do_price_and_stock_again = do_price_and_stock
+
+    def do_title(self) -> None:
+        self._product(title=f"Mug & more {self.random.random():.6f}")
+
+    def do_hide(self) -> None:
+        self._product(published_at=self.random.choice([None, self._stamp()["updated_at"]]))
+
+    def do_draft(self) -> None:
+        self._product(status=self.random.choice(["draft", "archived", "active", "active"]))
+
+    def do_variants(self) -> None:
+        """A variant goes, or another comes."""
+        body = self._one(self.shop.products())
+        if len(body["variants"]) > 1:
+            body["variants"].pop()
+        else:
+            number = next(self._ids)
+            fresh = named(number, "ProductVariant") | {"title": "XL", "position": 2, "price": "0.10"}
+            body["variants"].append({**body["variants"][0], **fresh, "inventory_item_id": number})
+        self._product(**body | self._stamp())
+
+    def do_delete_product(self) -> None:
+        self.shop.product_deleted(self._one(self.shop.products())["id"])
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_whatever_is_lost_doubled_or_shuffled_one_reconciliation_makes_it_good(
+    platform: Platform, seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with time_machine.travel(datetime.now(UTC), tick=False) as clock:
+        without_waiting(monkeypatch, clock.shift)
+        shop = platform.open(orders=25)
+        store_id = platform.install(shop)
+        jobs.backfill(store_id)
+        settle(store_id)
+        season = Season(shop, clock, seed)
+        deliverer = platform.deliverer(shop, drop=0.1, duplicate=0.1, shuffle=True, seed=seed)
+        for _ in range(15):
+            for _ in range(10):
+                season.happen()
+            deliverer.pump(shop.now())
+            settle(store_id)
+        clock.shift(1)
+
+        jobs.reconcile(store_id)
+        jobs.compare(store_id)
+        settle(store_id)
+
+        assert all_done(store_id)
+        told = deliverer.tally()
+        assert told.failures == 0
+        assert told.dropped >= 5
+        assert told.doubled >= 5
+        assert len(season.done) == 14
+        assert_same(store_id, shop)
