@@ -14,7 +14,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from app.commerce.store import Store
 from app.connections import installs, walks
-from app.connections.models import CHANGES, HISTORY, LISTING, InstallState, Subscriptions, Walk
+from app.connections.models import CHANGES, FAILED, HISTORY, LISTING, InstallState, Subscriptions, Walk
 from app.connections.sources import source_for
 from app.core.db import db, now
 from app.core.queues import PLATFORMS, enqueue
@@ -44,11 +44,13 @@ def backfill(store_id: int) -> None:
 def reconcile(store_id: int) -> None:
     """Fetch what changed since the last time, and look after the store's webhooks."""
     _work(store_id, _watch, _fetch_changes)
+    _resume_backfill(store_id)
 
 
 def compare(store_id: int) -> None:
     """Compare all ids and states with what is stored, and fetch what differs."""
     _work(store_id, _compare)
+    _resume_backfill(store_id)
 
 
 def catch_up(
@@ -111,6 +113,17 @@ def _work(store_id: int, *steps: Callable[[Store, Source], None]) -> None:
             # The walk has kept its place and the reason; the clock comes again.
             db.session.rollback()
             log.warning("platform_unavailable", store_id=store_id, error=type(error).__name__)
+
+
+def _resume_backfill(store_id: int) -> None:
+    """Enqueue the backfill that may have come and gone while the store was worked for; not one that failed."""
+    rows = db.session.scalars(select(Walk).where(Walk.store_id == store_id, Walk.kind == HISTORY)).all()
+    failed = any(row.state == FAILED for row in rows)
+    finished = sum(row.finished_at is not None for row in rows) == len(RESOURCES)
+    connected = db.session.scalar(select(Store.id).where(Store.id == store_id, *_CONNECTED))
+    db.session.rollback()
+    if connected is not None and not (failed or finished):
+        start_backfill(store_id)
 
 
 def _try(step: Callable[[Store, Source], None], store: Store, source: Source) -> None:

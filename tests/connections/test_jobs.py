@@ -275,6 +275,32 @@ def test_two_workers_at_once_one_works(store: Store, asked: ScriptedSource, app:
     assert len(asked.calls("facts")) == 2
 
 
+@pytest.mark.parametrize("job", [jobs.reconcile, jobs.compare])
+def test_a_backfill_that_met_another_job_comes_again(
+    app: Flask, store: Store, asked: ScriptedSource, job: Callable[[int], None]
+) -> None:
+    met: list[bool] = []
+    asked.script["facts"] = asked.script["count"] = [lambda: met.append(True) or jobs.backfill(store.id)]
+
+    job(store.id)
+
+    assert met == [True]
+    assert asked.calls("history") == []
+    assert queued(app)[-1] == ("backfill", store.id)
+
+
+@pytest.mark.parametrize("finished", [True, False], ids=["done", "failed"])
+def test_only_a_backfill_that_was_kept_out_comes_again(
+    app: Flask, store: Store, asked: ScriptedSource, finished: bool
+) -> None:
+    for resource in ("products", "orders"):
+        put_walk(store, HISTORY, resource, finished=finished)
+
+    jobs.reconcile(store.id)
+
+    assert ("backfill", store.id) not in queued(app)
+
+
 def test_another_store_is_worked_for_at_the_same_time(store: Store) -> None:
     with jobs.alone(store.id) as first, jobs.alone(store.id) as second, jobs.alone(store.id + 1) as other:
         assert (first, second, other) == (True, False, True)
