@@ -17,6 +17,7 @@ from typing import IO, Final
 
 from app.core.config import Settings
 from app.core.orphans import end_with_parent
+from app.core.queues import PLATFORMS, SHORT
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 _STOP_S: Final = 8.0
@@ -36,7 +37,8 @@ def commands(settings: Settings) -> dict[str, list[str]]:
     ]  # fmt: skip
     found = {"web": web}
     for number in range(1, settings.worker_processes + 1):
-        found[f"worker-{number}"] = [sys.executable, "-m", "app.worker"]
+        found[f"worker-{number}"] = [sys.executable, "-m", "app.worker", *SHORT]
+    found["platforms"] = [sys.executable, "-m", "app.worker", PLATFORMS]
     found["clock"] = [sys.executable, "-m", "app.schedule"]
     return found
 

@@ -1,4 +1,4 @@
-"""The RQ worker around the application: ``python -m app.worker``.
+"""The RQ worker around the application: ``python -m app.worker [QUEUE …]``, all queues where none is named.
 
 The application is built, and Numba's kernels are loaded, once in the parent; each job runs in a fork of it.
 The parent opens no database connection, so no two processes ever share one.
@@ -7,6 +7,7 @@ The parent opens no database connection, so no two processes ever share one.
 import logging
 import os
 import sys
+from collections.abc import Sequence
 
 from redis.exceptions import ConnectionError as RedisDown
 from redis.exceptions import TimeoutError as RedisSlow
@@ -20,8 +21,15 @@ from app.factory import create_app
 from app.recommendations import ranking
 
 
-def main() -> int:
-    """Work until told to stop. Returns the exit code: 2 for a wrong setting, 1 where Redis is gone."""
+def main(queues: Sequence[str] = ()) -> int:
+    """Work on ``queues`` until told to stop.
+
+    Returns the exit code: 2 for a wrong setting or a queue that is none, 1 where Redis is gone.
+    """
+    unknown = [name for name in queues if name not in ALL]
+    if unknown:
+        print(f"There is no queue {unknown[0]!r}; there are {', '.join(ALL)}.", file=sys.stderr)
+        return 2
     try:
         app = create_app()
     except ConfigurationError as error:
@@ -35,7 +43,7 @@ def main() -> int:
         connection = queue_redis()
         try:
             worker = Worker(
-                [Queue(name, connection=connection) for name in ALL],
+                [Queue(name, connection=connection) for name in queues or ALL],
                 connection=connection,
                 log_job_description=False,
             )
@@ -47,4 +55,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from app.core.config import Settings
+from app.core.queues import ALL, PLATFORMS
 from app.processes import ROOT, Processes, commands
 
 _NAP = [sys.executable, "-c", "import time; time.sleep(300)"]
@@ -213,7 +214,15 @@ def test_a_worker_takes_its_job_along() -> None:
 def test_the_command_lines_follow_the_settings(settings: Settings) -> None:
     found = commands(settings)
 
-    assert list(found) == ["web", *(f"worker-{n + 1}" for n in range(settings.worker_processes)), "clock"]
+    workers = [f"worker-{n + 1}" for n in range(settings.worker_processes)]
+    assert list(found) == ["web", *workers, "platforms", "clock"]
+    # Long work never stands before short work, and every queue has a worker.
+    listened = {name: set(command[3:]) for name, command in found.items() if command[2] == "app.worker"}
+    assert {name: queues & {PLATFORMS} for name, queues in listened.items()} == {
+        **{name: set() for name in workers},
+        "platforms": {PLATFORMS},
+    }
+    assert set().union(*listened.values()) == set(ALL)
     web = " ".join(found["web"])
     assert f"--host {settings.host} --port {settings.port}" in web
     assert f"--workers {settings.web_processes} --blocking-threads {settings.web_threads}" in web

@@ -208,3 +208,11 @@ def test_with_a_wrong_setting_a_process_ends_with_one_sentence(
     said = capsys.readouterr()
     assert (code, said.out) == (2, "")
     assert said.err == "DATABASE_URL is no address such as postgresql://user:password@host/name.\n"
+
+
+def test_a_worker_of_no_queue_ends_with_one_sentence(capsys: pytest.CaptureFixture[str]) -> None:
+    code = worker.main(["deliveries", "dishes"])
+
+    said = capsys.readouterr()
+    assert (code, said.out) == (2, "")
+    assert said.err == "There is no queue 'dishes'; there are deliveries, learning, upkeep, platforms.\n"

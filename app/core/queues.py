@@ -21,7 +21,9 @@ DELIVERIES: Final = "deliveries"  # drains of the inbox
 LEARNING: Final = "learning"  # rebuilds, publishing
 UPKEEP: Final = "upkeep"  # retention, sweeps
 PLATFORMS: Final = "platforms"  # backfills and reconciliation: long, and slow by nature
-ALL: Final = (DELIVERIES, LEARNING, UPKEEP, PLATFORMS)
+# What should never wait behind an hour of backfill, so workers of its own may take it.
+SHORT: Final = (DELIVERIES, LEARNING, UPKEEP)
+ALL: Final = (*SHORT, PLATFORMS)
 
 _HINT_MS: Final = 500
 _GATHER_S: Final = 0.05
