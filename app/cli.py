@@ -196,7 +196,7 @@ def wait_for_end() -> None:
 def demo_command(port: int | None, orders: int, once: bool) -> None:
     """Show two shops with real orders.
 
-    From signed webhooks to the bundle on the page, until Ctrl-C.
+    From the install in the shop to the bundle on the page, until Ctrl-C.
     """
     from demo.run import run
 

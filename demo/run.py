@@ -169,10 +169,11 @@ def _run(settings: Settings, orders: int, once: bool, stack: ExitStack) -> None:
         _install(platform, outlet, app, settings, state)
         _keep(state, state_file, outlets)
     with app.app_context():
-        _begin_backfill(outlets, anew=0 < state.orders < size)
+        fetching = _begin_backfill(outlets, anew=0 < state.orders < size)
         state.orders = size
         _keep(state, state_file, outlets)
-        _watch_backfill(list(outlets.values()), log)
+        if fetching:
+            _watch_backfill(fetching, log)
         _wait_until_learned()
         for platform, outlet in outlets.items():
             _show_pairs(platform, outlet)
@@ -349,18 +350,26 @@ def _bar(label: str, length: int) -> Iterator[Any]:
         yield bar
 
 
-def _begin_backfill(outlets: dict[Platform, Outlet], *, anew: bool) -> None:
-    """Have the past fetched that an earlier run left out, with ``anew`` also what it has fetched."""
+def _begin_backfill(outlets: dict[Platform, Outlet], *, anew: bool) -> list[Outlet]:
+    """Have the past fetched that an earlier run left out, with ``anew`` also what it has fetched.
+
+    Returns:
+        The shops whose past is being fetched.
+    """
+    fetching = []
     for outlet in outlets.values():
         rows = [db.session.get(Walk, (outlet.store_id, HISTORY, resource)) for resource in RESOURCES]
         finished = all(row is not None and row.finished_at is not None for row in rows)
         db.session.rollback()
         if finished and not anew:
+            click.echo(f"{outlet.shop.name}: the past is known already.")
             continue
         if anew:
             for resource in RESOURCES:
                 walks.begin(outlet.store_id, HISTORY, resource)
         start_backfill(outlet.store_id)
+        fetching.append(outlet)
+    return fetching
 
 
 def _watch_backfill(outlets: Sequence[Outlet], log: Path) -> None:
@@ -383,7 +392,7 @@ def _watch_backfill(outlets: Sequence[Outlet], log: Path) -> None:
     for outlet in outlets:
         counts = {row.resource: row.done for row in _history(outlet.store_id)}
         click.echo(f"  {outlet.shop.name}: {counts['products']:,} products and {counts['orders']:,} orders.")
-    click.echo(f"  Both fetched after {time.monotonic() - started:.1f} s.")
+    click.echo(f"  All fetched after {time.monotonic() - started:.1f} s.")
 
 
 def _history(store_id: int) -> Sequence[Walk]:

@@ -108,13 +108,8 @@ def small(shop: Shop, orders: int) -> Shop:
 
 
 @contextmanager
-def open_house(
-    directory: Path, platforms: tuple[Platform, ...], orders: int, *, whole_catalogue: bool = True
-) -> Iterator[House]:
-    """Start services, web, workers and clock, with a store for each platform.
-
-    A storefront needs its whole catalogue; without it a shop has the products of its orders only.
-    """
+def open_house(directory: Path, platforms: tuple[Platform, ...], orders: int) -> Iterator[House]:
+    """Start services, web, workers and clock, with a store for each platform."""
     with embedded.start(directory) as running:
         settings = dataclasses.replace(
             load_settings(),
@@ -133,11 +128,7 @@ def open_house(
             for platform in platforms:
                 port = free_port()
                 shop = load_shop(platform, base_url=f"http://127.0.0.1:{port}")
-                shop = (
-                    dataclasses.replace(shop, orders=shop.orders[-orders:])
-                    if whole_catalogue
-                    else small(shop, orders)
-                )
+                shop = small(shop, orders)
                 store, keys = add_store(
                     platform,
                     shop.domain,

@@ -1,25 +1,38 @@
-"""The demo shops in a browser: the bundle on the page, everything into the cart, an order that teaches."""
+"""The demo as it is started: both shops installed and fetched, the bundle on the page, an order that teaches."""
 
+import dataclasses
+import os
+import signal
+import socket
+import subprocess
+import sys
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
+from flask import Flask
 from playwright.sync_api import Page, expect
 from sqlalchemy import select
 
 from app.commerce.order import Order
+from app.commerce.store import find_store, publishable_key
+from app.core import embedded
+from app.core.config import load_settings
+from app.core.crypto import keys_on_disk
 from app.core.db import db
+from app.factory import create_app
+from app.processes import ROOT
 from app.recommendations.report import pairs_of_product, strongest_pairs
-from demo.delivery import send
 from demo.messages import Platform
-from demo.shops import deliveries
-from demo.storefront import create_storefront, serve
+from demo.shops import SHOPIFY_DOMAIN
 from tests.browser import launch_arguments
-from tests.end_to_end.house import SECRET, House, open_house, until
+from tests.end_to_end.house import free_port, until
 
 PLATFORMS: tuple[Platform, ...] = ("shopify", "woocommerce")
-pytestmark = pytest.mark.xdist_group("demo-shops")
+START_S = 240
+pytestmark = [pytest.mark.xdist_group("demo-shops"), pytest.mark.timeout(600)]
 
 
 @pytest.fixture(scope="session")
@@ -28,37 +41,107 @@ def browser_type_launch_args() -> dict[str, Any]:
     return launch_arguments()
 
 
+@dataclasses.dataclass(frozen=True)
+class Connected:
+    """A demo shop and its store."""
+
+    url: str
+    store_id: int
+    publishable_key: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Demo:
+    """The demo that runs, and an application to look into its database with."""
+
+    url: str
+    app: Flask
+    shops: dict[Platform, Connected]
+
+
+def free_ports(count: int) -> int:
+    """Return the first of so many ports in a row on which nobody listens."""
+    while True:
+        first = free_port()
+        with ExitStack() as stack:
+            try:
+                for port in range(first, first + count):
+                    stack.enter_context(socket.create_server(("127.0.0.1", port)))
+            except (OSError, OverflowError):
+                continue
+            return first
+
+
+@contextmanager
+def started(directory: Path, port: int, *options: str) -> Iterator["subprocess.Popen[str]"]:
+    """Run ``pannier demo`` with its data in ``directory``; what it prints is in ``directory/printed``."""
+    own = ("DATABASE_URL", "REDIS_URL", "PANNIER_SECRET_KEYS")
+    environment = {name: value for name, value in os.environ.items() if name not in own}
+    with (directory / "printed").open("w") as printed:
+        demo = subprocess.Popen(
+            [sys.executable, "-c", "from app.cli import main; main()", "demo", "--port", str(port), *options],
+            cwd=ROOT,
+            env={**environment, "PANNIER_VAR_DIR": str(directory)},
+            stdout=printed,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        try:
+            yield demo
+        finally:
+            demo.send_signal(signal.SIGINT)
+            demo.wait(60)
+
+
+def wait_for(demo: "subprocess.Popen[str]", directory: Path, words: str) -> None:
+    """Wait until the demo has printed ``words``."""
+
+    def said() -> bool:
+        printed = (directory / "printed").read_text()
+        assert demo.poll() is None or words in printed, printed
+        return words in printed
+
+    until(said, START_S, f"the demo to print {words!r}")
+
+
 @pytest.fixture(scope="module")
-def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
-    """Two shops whose past is learned, being served."""
-    with ExitStack() as stack:
-        house = stack.enter_context(open_house(tmp_path_factory.mktemp("demo"), PLATFORMS, 700))
-        for platform, connected in house.shops.items():
-            summary = send(deliveries(connected.shop, secret=SECRET), connected.webhook_url)
-            assert summary.accepted == summary.sent
-            storefront = create_storefront(
-                connected.shop,
-                pannier_url=house.url,
-                publishable_key=connected.publishable_key,
-                webhook_url=connected.webhook_url,
-                secret=SECRET,
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    """The demo, with both shops installed and their past learned."""
+    directory, port = tmp_path_factory.mktemp("demo"), free_ports(4)
+    with started(directory, port, "--orders", "700") as demo:
+        wait_for(demo, directory, "Open in a browser")
+        services = embedded.status(directory)
+        assert services is not None
+        app = create_app(
+            dataclasses.replace(
+                load_settings(),
+                database_url=services.database_url,
+                redis_url=services.redis_url,
+                secret_keys=keys_on_disk(directory / "secret.key"),
+                var_dir=directory,
             )
-            stack.callback(serve(storefront, connected.port).shutdown)
-            assert platform == connected.shop.platform
-        house.settle()
-        yield house
+        )
+        shops: dict[Platform, Connected] = {}
+        with app.app_context():
+            for number, platform in enumerate(PLATFORMS, 1):
+                url = f"http://127.0.0.1:{port + number}"
+                store = find_store(SHOPIFY_DOMAIN if platform == "shopify" else f"{url}/")
+                shops[platform] = Connected(url, store.id, publishable_key(store.id) or "")
+        yield Demo(f"http://127.0.0.1:{port}", app, shops)
+        with app.app_context():
+            db.engine.dispose()
 
 
-def strongest(house: House, platform: Platform) -> dict[str, Any]:
+def strongest(house: Demo, platform: Platform) -> dict[str, Any]:
     """Return the surest pair of a shop."""
     with house.app.app_context():
         return strongest_pairs(house.shops[platform].store_id, 1)[0]
 
 
-def product_url(house: House, platform: Platform, product_id: str) -> str:
+def product_url(house: Demo, platform: Platform, product_id: str) -> str:
     """Return the address of a product's page, as the shop itself told it."""
     with house.app.app_context():
-        url = (
+        url: str = (
             db.session.connection()
             .exec_driver_sql(
                 "SELECT url FROM product WHERE store_id = %(s)s AND platform_id = %(p)s",
@@ -66,13 +149,12 @@ def product_url(house: House, platform: Platform, product_id: str) -> str:
             )
             .scalar_one()
         )
-    base = house.shops[platform].shop.base_url
-    return url if url.startswith("http") else f"{base}{url}"
+    return url if url.startswith("http") else f"{house.shops[platform].url}{url}"
 
 
 @pytest.mark.parametrize("platform", PLATFORMS)
 def test_the_bundle_goes_into_the_cart_and_its_order_is_learned(
-    house: House, page: Page, platform: Platform
+    house: Demo, page: Page, platform: Platform
 ) -> None:
     pair = strongest(house, platform)
     complaints: list[str] = []
@@ -93,7 +175,7 @@ def test_the_bundle_goes_into_the_cart_and_its_order_is_learned(
     expect(box.get_by_role("link", name=pair["other"])).to_be_visible()
     box.get_by_role("button").last.click()
     expect(box).to_contain_text("Added")
-    page.goto(f"{connected.shop.base_url}/cart")
+    page.goto(f"{connected.url}/cart")
     expect(page.get_by_text(pair["product"]).first).to_be_visible()
     expect(page.get_by_text(pair["other"]).first).to_be_visible()
     page.get_by_role("button", name="Place order").click()
@@ -113,7 +195,7 @@ def test_the_bundle_goes_into_the_cart_and_its_order_is_learned(
     assert complaints == []
 
 
-def test_a_product_that_is_taken_down_leaves_the_box(house: House, page: Page) -> None:
+def test_a_product_that_is_taken_down_leaves_the_box(house: Demo, page: Page) -> None:
     pair = strongest(house, "shopify")
     connected = house.shops["shopify"]
     path = (
@@ -127,7 +209,22 @@ def test_a_product_that_is_taken_down_leaves_the_box(house: House, page: Page) -
         return {r["product_id"] for r in answer.json()["recommendations"]}
 
     assert pair["other_id"] in shown()
-    page.goto(f"{connected.shop.base_url}/admin?q={pair['other']}")
+    page.goto(f"{connected.url}/admin?q={pair['other']}")
     page.get_by_role("button", name="Hide").first.click()
 
     until(lambda: pair["other_id"] not in shown(), 20, "the hidden product to disappear")
+
+
+def test_an_interrupted_run_goes_on_without_installing_again(tmp_path: Path) -> None:
+    port = free_ports(4)
+    with started(tmp_path, port, "--orders", "40") as demo:
+        wait_for(demo, tmp_path, "Fetching the past")
+    assert "Everything is stopped." in (tmp_path / "printed").read_text()
+
+    with started(tmp_path, port, "--orders", "40", "--once") as demo:
+        assert demo.wait(START_S) == 0
+
+    printed = (tmp_path / "printed").read_text()
+    assert printed.count("Pannier is installed already.") == 2
+    assert "Hearth & Bunting: 2,772 products and 40 orders." in printed
+    assert "Teacup Lane: 2,667 products and 40 orders." in printed
