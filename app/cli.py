@@ -13,6 +13,7 @@ import sys
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import click
@@ -652,6 +653,78 @@ def recommendations_show(store: str, product: str | None, limit: int, as_json: b
     store_id = find_store(store).id
     rows = pairs_of_product(store_id, product, limit) if product else strongest_pairs(store_id, limit)
     show(rows, as_json, "Nothing is known to be bought together yet: more orders are needed.")
+
+
+@recommendations_group.command("evaluate")
+@click.option("--store", default=None, metavar="STORE", help="Id or domain of the store whose orders to use.")
+@click.option("--orders", default=None, metavar="FILE", help="Or order lines of a Parquet or CSV file.")
+@click.option(
+    "--queries", default=None, metavar="FILE", help="What to ask; else drawn from the newest orders."
+)
+@click.option("--products", default=None, metavar="REGEX", help="Of FILE, only products whose id begins so.")
+@click.option(
+    "--holdout", default=0.1, show_default=True, type=float, help="Newest share that is not learned."
+)
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Of all that is drawn.")
+@click.option(
+    "--resamples", default=1000, show_default=True, type=click.IntRange(10, 10_000), help="Of the bootstrap."
+)
+@click.option("--plot", default=None, metavar="FILE.svg", help="Draw the figures into a file, too.")
+@json_option
+def recommendations_evaluate(
+    store: str | None, orders: str | None, queries: str | None, products: str | None, holdout: float, seed: int,
+    resamples: int, plot: str | None, as_json: bool,
+) -> None:  # fmt: skip
+    """Measure how well the newest orders are foretold.
+
+    Each method learns the older orders and is asked for a product that was taken out of each newer one. Nothing
+    that is published changes.
+    """
+    from app.recommendations import evaluation, evaluation_report
+    from app.recommendations.baselines import SERVED, plain, served
+    from app.recommendations.evaluation_input import read_orders, read_queries
+
+    if (store is None) == (orders is None):
+        raise OneSentence("Say which orders: either --store or --orders.")
+    if products is not None and orders is None:
+        raise OneSentence("--products goes with --orders.")
+    if plot is not None and not plot.endswith(".svg"):
+        raise OneSentence(f"{plot} does not end with .svg; other kinds of drawings are not made.")
+    try:
+        if store is not None:
+            history, settings = _orders_of_store(store)
+        else:
+            history = read_orders(Path(str(orders)), products)
+            settings = {name: default for name, (default, _, _) in SETTINGS.items()}
+        report = evaluation.evaluate(
+            history,
+            [plain, served(settings)],
+            holdout=holdout,
+            questions=read_queries(Path(queries)) if queries else None,
+            seed=seed,
+            resamples=resamples,
+            on_progress=lambda method: click.echo(f"{method}: asked", err=True),
+        )
+        if plot is not None:
+            Path(plot).write_text(evaluation_report.as_svg(report, SERVED), encoding="utf-8")
+    except evaluation.EvaluationError as error:
+        raise OneSentence(str(error)) from error
+    except OSError as error:
+        raise OneSentence(f"{plot} cannot be written: {error.strerror}.") from error
+    if as_json:
+        click.echo(json.dumps(evaluation_report.as_json(report)))
+        return
+    click.echo(evaluation_report.summary(report))
+    show(evaluation_report.as_rows(report), as_json, "")
+
+
+@with_app
+def _orders_of_store(store: str) -> tuple[Any, dict[str, float]]:
+    """Return what a store has learned from, and how it learns."""
+    from app.recommendations.evaluation_input import store_orders
+
+    found = find_store(store)
+    return store_orders(db.session.connection(), found.id), {name: found.setting(name) for name in SETTINGS}
 
 
 def main() -> None:

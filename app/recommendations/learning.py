@@ -239,7 +239,7 @@ def _publish_products(connection: Connection, store_id: int, products: list[int]
     _compact(connection, store_id, [(row.id, row.product_id) for row in rows], neighbours)
     ranked = ranking.rank(neighbours, totals.orders, totals.products, totals.gates, LIST_LENGTH)
     lists: dict[str, list[cache.Candidate]] = {totals.platform_ids[p]: [] for p in products}
-    lists |= _as_lists(ranked, totals.platform_ids)
+    lists |= as_lists(ranked, totals.platform_ids)
     if not _store_lists(connection, store_id, FREQUENTLY_BOUGHT_TOGETHER, lists):
         return
     connection.exec_driver_sql(
@@ -254,7 +254,8 @@ def _publish_products(connection: Connection, store_id: int, products: list[int]
     )
 
 
-def _as_lists(ranked: "Ranked", platform_ids: dict[int, str]) -> dict[str, list[cache.Candidate]]:
+def as_lists(ranked: "Ranked", platform_ids: dict[int, str]) -> dict[str, list[cache.Candidate]]:
+    """Return ranked neighbours as the lists that are published, by the platform's ids."""
     lists: dict[str, list[cache.Candidate]] = {}
     for row, product in enumerate(ranked.products.tolist()):
         span = slice(ranked.indptr[row], ranked.indptr[row + 1])
@@ -372,7 +373,7 @@ def rebuild(store_id: int, on_progress: Callable[[int, int], None] | None = None
     done, taken = 0, True
     for block in built.blocks():
         _append_segments(connection, store_id, block.neighbours)
-        lists = _as_lists(block.ranked, platform_ids)
+        lists = as_lists(block.ranked, platform_ids)
         taken &= _store_lists(connection, store_id, FREQUENTLY_BOUGHT_TOGETHER, lists)
         unlisted -= lists.keys()
         done += len(block.neighbours.products)

@@ -26,6 +26,7 @@ __all__ = [
     "ProductTotals",
     "Ranked",
     "Rebuild",
+    "factors",
     "pair_llr",
     "rank",
     "rebuild",
@@ -292,6 +293,20 @@ def rank(
     return ranked
 
 
+def factors(totals: ProductTotals) -> tuple[Floats, Floats]:
+    """Return the factors of the products' scores: float64[p] on their own page, float64[p] beside another.
+
+    A pair's score is its weight times both factors. A product of which only the oldest orders are known may weigh
+    nothing; its scores are 0.
+    """
+    weight = np.array(totals.weights, dtype=np.float64)
+    heavy = weight > 0
+    left, right = np.zeros(len(weight)), np.zeros(len(weight))
+    np.power(weight, -PAGE_EXPONENT, out=left, where=heavy)
+    np.power(weight, -OTHER_EXPONENT, out=right, where=heavy)
+    return left, right
+
+
 def strongest_pairs(
     baskets: Baskets, min_orders: int = 2, limit: int = 20, threads: int | None = None
 ) -> Ranked:
@@ -405,15 +420,8 @@ def _limits(gates: Gates, store_orders: int) -> kernels.Limits:
 
 
 def _products(totals: ProductTotals) -> kernels.Products:
-    """Return a store's products with the factors of their scores, on their own page and beside another.
-
-    A product of which only the oldest orders are known may weigh nothing; its scores are 0.
-    """
-    weight = np.array(totals.weights, dtype=np.float64)
-    heavy = weight > 0
-    left, right = np.zeros(len(weight)), np.zeros(len(weight))
-    np.power(weight, -PAGE_EXPONENT, out=left, where=heavy)
-    np.power(weight, -OTHER_EXPONENT, out=right, where=heavy)
+    """Return a store's products as the kernels take them."""
+    left, right = factors(totals)
     return kernels.Products(
         ids=np.array(totals.products, dtype=np.int64),
         orders=np.array(totals.orders, dtype=np.int64),
