@@ -168,22 +168,36 @@ def _compare(store: Store, source: Source, progress: walks.Progress = lambda _: 
 
 
 def _watch(store: Store, source: Source) -> None:
-    """Have the store's webhooks put right, and keep what was found."""
-    installs.keep_facts(store, source.facts())
-    db.session.commit()
-    report = source.ensure_subscriptions()
+    """Have the store's webhooks put right, and keep what was found, or why nothing was.
+
+    Raises:
+        PlatformError: if the platform does not let us.
+    """
+    try:
+        installs.keep_facts(store, source.facts())
+        db.session.commit()
+        report = source.ensure_subscriptions()
+    except PlatformError as error:
+        db.session.rollback()
+        _keep_findings(store.id, active=[], mended=[], problems=[str(error)])
+        raise
     mended = [
         *(f"created {topic}" for topic in report.created),
         *(f"reactivated {topic}" for topic in report.reactivated),
         *(f"removed a double of {topic}" for topic in report.removed),
     ]
-    found = {"active": list(report.active), "problems": list(report.problems), "checked_at": now()}
-    statement = insert(Subscriptions).values(store_id=store.id, mended=mended, **found)
+    _keep_findings(store.id, active=list(report.active), mended=mended, problems=list(report.problems))
+    if mended:
+        log.info("webhooks_mended", store_id=store.id, count=len(mended))
+
+
+def _keep_findings(store_id: int, *, active: list[str], mended: list[str], problems: list[str]) -> None:
+    """Keep what a look at the webhooks found. What was mended stays until something is again."""
+    found = {"active": active, "problems": problems, "checked_at": now()}
+    statement = insert(Subscriptions).values(store_id=store_id, mended=mended, **found)
     changed = {**found, "mended": mended} if mended else found
     db.session.execute(statement.on_conflict_do_update(index_elements=["store_id"], set_=changed))
     db.session.commit()
-    if mended:
-        log.info("webhooks_mended", store_id=store.id, count=len(mended))
 
 
 def _everywhere(function: str, timeout_s: int) -> None:
