@@ -47,8 +47,8 @@ _WOO_STATUS: Final = {
     "failed": "FAILED",
 }
 _SHOPIFY_ENDS: Final = {"refunded": "REFUNDED", "voided": "CANCELLED", "expired": "FAILED"}
-_APPROVE: Final = re.compile(r'href="([^"]+)" class="button button-primary wc-auth-approve"')
-_DENY: Final = re.compile(r'href="([^"]+)" class="button wc-auth-deny"')
+APPROVE: Final = re.compile(r'href="([^"]+)" class="button button-primary wc-auth-approve"')
+DENY: Final = re.compile(r'href="([^"]+)" class="button wc-auth-deny"')
 
 
 class _QuietHandler(WSGIRequestHandler):
@@ -82,12 +82,11 @@ def without_waiting(monkeypatch: pytest.MonkeyPatch, sleep: Callable[[float], ob
         monkeypatch.setitem(patient.__kwdefaults__, "sleep", sleep or (lambda _: None))
 
 
-def all_done(store_id: int) -> bool:
-    """Return whether every walk of a store has come to its end."""
+def problems(store_id: int) -> list[tuple[str, str, str | None]]:
+    """Return kind, resource and problem of every walk of a store that has not come to its end."""
     db.session.rollback()
-    return not db.session.scalar(
-        text("SELECT count(*) FROM walk WHERE store_id = :store AND state <> 'done'"), {"store": store_id}
-    )
+    query = "SELECT kind, resource, problem FROM walk WHERE store_id = :store AND state <> 'done'"
+    return [tuple(row) for row in db.session.execute(text(query), {"store": store_id})]
 
 
 class Asked:
@@ -138,7 +137,7 @@ def press(page: str, button: re.Pattern[str], session: requests.Session) -> requ
 def install_woocommerce(pannier: str, state: WooState) -> Store:
     """Connect a shop as its merchant does, and return the store."""
     with requests.Session() as session:
-        page = press(authorization_page(pannier, state, session), _APPROVE, session)
+        page = press(authorization_page(pannier, state, session), APPROVE, session)
     assert page.status_code == 200, page.text
     return store_of("woocommerce", state.site.url)
 
@@ -146,7 +145,7 @@ def install_woocommerce(pannier: str, state: WooState) -> Store:
 def deny_woocommerce(pannier: str, state: WooState) -> requests.Response:
     """Refuse the connection on the shop's page; return the page that the merchant ends on."""
     with requests.Session() as session:
-        return press(authorization_page(pannier, state, session), _DENY, session)
+        return press(authorization_page(pannier, state, session), DENY, session)
 
 
 # --- Shopify --------------------------------------------------------------------------------------------

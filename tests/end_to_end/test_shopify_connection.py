@@ -1,31 +1,40 @@
 """Shopify from install to uninstall: the whole of Pannier against the stand-in of its platform."""
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from random import Random
+from threading import Barrier
 from typing import Any
 
 import orjson
 import pytest
+import requests
 import time_machine
-from flask import Flask
+from flask import Flask, current_app
+from sqlalchemy import func, select
 
-from app.connections import jobs
+from app.commerce.store import Store
+from app.connections import installs, jobs
+from app.connections.sources import source_for
 from app.connections.status import connection_status
+from app.core.db import Model, db
+from connectors.source import Source
 from demo.peers.shopify.app import Served, serve
+from demo.peers.shopify.faults import Fault, Faults, Place
 from demo.peers.shopify.hooks import Deliverer
 from demo.peers.shopify.oauth import signed_query
 from demo.peers.shopify.state import Shop, ShopifyState
 from demo.shops import load_shop
 from tests.end_to_end.connections import (
     Asked,
-    all_done,
     asked_shopify,
     assert_same,
     install_shopify,
     install_shopify_by_code,
+    problems,
     served,
     settle,
     store_of,
@@ -47,6 +56,7 @@ class Platform:
     state: ShopifyState
     peer: Served
     asked: Asked
+    clock: time_machine.Traveller
 
     def open(self, domain: str = HEARTH, orders: int = ORDERS) -> Shop:
         """Return a shop with a past of so many orders."""
@@ -93,9 +103,11 @@ def named(number: int, kind: str) -> dict[str, Any]:
 def platform(
     app: Flask, make_app: Callable[..., Flask], monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Platform]:
-    without_waiting(monkeypatch)
     state = ShopifyState()
     with ExitStack() as stack:
+        # Pauses pass on this clock, which fills the shops' buckets.
+        clock = stack.enter_context(time_machine.travel(datetime.now(UTC), tick=False))
+        without_waiting(monkeypatch, clock.shift)
         peer = stack.enter_context(serve(state, CLIENT, SECRET))
         ours = make_app(shopify_api_key=CLIENT, shopify_api_secret=SECRET)
         stack.enter_context(ours.app_context())
@@ -106,7 +118,7 @@ def platform(
             url=f"{pannier}/install/shopify",
             redirect_urls=(f"{pannier}/install/shopify/callback",),
         )
-        yield Platform(pannier, state, peer, asked_shopify(peer.flask))
+        yield Platform(pannier, state, peer, asked_shopify(peer.flask), clock)
 
 
 def test_an_installed_shop_has_its_past(platform: Platform) -> None:
@@ -259,31 +271,265 @@ class Season:
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_whatever_is_lost_doubled_or_shuffled_one_reconciliation_makes_it_good(
-    platform: Platform, seed: int, monkeypatch: pytest.MonkeyPatch
+    platform: Platform, seed: int
 ) -> None:
-    with time_machine.travel(datetime.now(UTC), tick=False) as clock:
-        without_waiting(monkeypatch, clock.shift)
-        shop = platform.open(orders=25)
-        store_id = platform.install(shop)
-        jobs.backfill(store_id)
+    shop = platform.open(orders=25)
+    store_id = platform.install(shop)
+    jobs.backfill(store_id)
+    settle(store_id)
+    season = Season(shop, platform.clock, seed)
+    deliverer = platform.deliverer(shop, drop=0.1, duplicate=0.1, shuffle=True, seed=seed)
+    for _ in range(15):
+        for _ in range(10):
+            season.happen()
+        deliverer.pump(shop.now())
         settle(store_id)
-        season = Season(shop, clock, seed)
-        deliverer = platform.deliverer(shop, drop=0.1, duplicate=0.1, shuffle=True, seed=seed)
-        for _ in range(15):
-            for _ in range(10):
-                season.happen()
-            deliverer.pump(shop.now())
+    platform.clock.shift(1)
+
+    jobs.reconcile(store_id)
+    jobs.compare(store_id)
+    settle(store_id)
+
+    assert problems(store_id) == []
+    told = deliverer.tally()
+    assert told.failures == 0
+    assert told.dropped >= 5
+    assert told.doubled >= 5
+    assert len(season.done) == 14
+    assert_same(store_id, shop)
+
+
+# --- bad days -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("fault", "place", "sentence"),
+    [
+        ("html", "graphql", "Shopify answered with a page instead of data."),
+        ("unavailable", "graphql", "Shopify has a problem of its own (status 503)."),
+        ("redirect", "graphql", "Shopify sent us elsewhere instead of answering."),
+        ("throttled", "graphql", "Shopify asks for patience: too many requests for this shop."),
+        ("too_many_requests", "graphql", "Shopify asks for patience: too many requests for this shop."),
+        ("lost", "download", "Shopify's export could not be read to its end."),
+        ("unavailable", "download", "Shopify's export could not be read to its end."),
+    ],
+)
+def test_a_bad_day_is_told_in_one_sentence_and_the_backfill_goes_on_afterwards(
+    platform: Platform, fault: Fault, place: Place, sentence: str
+) -> None:
+    shop = platform.open(orders=5)
+    store_id = platform.install(shop)
+    platform.state.faults.add(fault, at=place, times=100)
+
+    jobs.backfill(store_id)
+
+    status = connection_status(store_of("shopify", HEARTH))
+    assert status["state"] == "connected"
+    told = [walk["problem"] for walk in status["walks"]] + (status["webhooks"] or {}).get("problems", [])
+    assert told == [sentence]
+
+    platform.state.faults = Faults()
+    jobs.backfill(store_id)
+    settle(store_id)
+    status = connection_status(store_of("shopify", HEARTH))
+    assert [walk["problem"] for walk in status["walks"]] == [None, None]
+    assert status["webhooks"]["problems"] == []
+    assert_same(store_id, shop)
+
+
+def test_a_token_that_ends_within_the_backfill_is_renewed(platform: Platform) -> None:
+    shop = platform.open(orders=5)
+    store_id = platform.install(shop)
+    shop.tokens.expire_after(4)
+
+    jobs.backfill(store_id)
+    settle(store_id)
+
+    assert problems(store_id) == []
+    assert shop.tokens.issued == 2
+    assert_same(store_id, shop)
+
+
+def test_an_answer_with_a_new_token_that_gets_lost_is_asked_for_again(platform: Platform) -> None:
+    shop = platform.open(orders=5)
+    store_id = platform.install(shop)
+    shop.tokens.expire_after(0)
+    platform.state.faults.add("lost", at="token")
+
+    jobs.backfill(store_id)
+    settle(store_id)
+
+    assert problems(store_id) == []
+    assert shop.tokens.issued == 3
+    assert_same(store_id, shop)
+
+
+def test_workers_that_find_the_token_dead_at_once_renew_it_once(platform: Platform) -> None:
+    shop = platform.open(orders=5)
+    platform.install(shop)
+    store = store_of("shopify", HEARTH)
+    source_for(store).facts()
+    shop.tokens.expire_after(0)
+    together = Barrier(4)
+
+    def ask(source: Source) -> str:
+        together.wait(10)
+        return source.facts().name
+
+    sources = [source_for(store) for _ in range(4)]
+    with ThreadPoolExecutor(4) as workers:
+        names = list(workers.map(ask, sources))
+
+    assert names == ["Hearth"] * 4
+    assert shop.tokens.issued == 2
+
+
+def test_an_export_that_fails_half_way_goes_on_from_there(platform: Platform) -> None:
+    shop = platform.open()
+    store_id = platform.install(shop)
+    shop.bulk_options.failures += ["INTERNAL_SERVER_ERROR", "TIMEOUT"]
+
+    jobs.backfill(store_id)
+    settle(store_id)
+
+    assert problems(store_id) == []
+    notes = connection_status(store_of("shopify", HEARTH))["walks"][0]["notes"]
+    assert notes == ["Shopify's export failed half-way; it goes on from there."]
+    assert_same(store_id, shop)
+
+
+def test_a_dead_permission_asks_for_the_merchant_and_for_nothing_else(platform: Platform) -> None:
+    shop = platform.open(orders=5)
+    store_id = platform.install(shop)
+    jobs.backfill(store_id)
+    settle(store_id)
+    shop.tokens.revoke()
+    jobs.reconcile(store_id)
+    status = connection_status(store_of("shopify", HEARTH))
+    asked = platform.asked.count
+    for job in (jobs.backfill, jobs.reconcile, jobs.compare):
+        job(store_id)
+
+    assert status["state"] == "reconnect_needed"
+    assert (
+        status["problem"] == "Shopify no longer accepts the shop's permission: open the app there once more."
+    )
+    assert platform.asked.count == asked
+
+    assert platform.install(shop) == store_id
+    jobs.reconcile(store_id)
+    settle(store_id)
+    status = connection_status(store_of("shopify", HEARTH))
+    assert (status["state"], status["problem"]) == ("connected", None)
+    assert_same(store_id, shop)
+
+
+def test_two_shops_at_once_have_nothing_of_each_other(platform: Platform) -> None:
+    shops = [platform.open(HEARTH, 30), platform.open(BUNTING, 12)]
+    ids = [platform.install(shop) for shop in shops]
+    for shop in shops:
+        shop.tokens.expire_after(5)
+    app = current_app._get_current_object()  # type: ignore[attr-defined]
+
+    def work(store_id: int) -> None:
+        with app.app_context():
+            jobs.backfill(store_id)
+            jobs.reconcile(store_id)
+            jobs.compare(store_id)
             settle(store_id)
-        clock.shift(1)
 
-        jobs.reconcile(store_id)
-        jobs.compare(store_id)
-        settle(store_id)
+    with ThreadPoolExecutor(2) as workers:
+        list(workers.map(work, ids))
 
-        assert all_done(store_id)
-        told = deliverer.tally()
-        assert told.failures == 0
-        assert told.dropped >= 5
-        assert told.doubled >= 5
-        assert len(season.done) == 14
+    secrets = platform.asked.secrets
+    assert secrets.keys() == {HEARTH, BUNTING}
+    assert len(secrets[HEARTH]) == len(secrets[BUNTING]) == 2
+    assert secrets[HEARTH].isdisjoint(secrets[BUNTING])
+    for store_id, shop in zip(ids, shops, strict=True):
+        assert problems(store_id) == []
         assert_same(store_id, shop)
+
+
+# --- leaving --------------------------------------------------------------------------------------------
+
+
+def rows_of(store_id: int) -> dict[str, int]:
+    """Return how many rows each table holds of a store."""
+    db.session.rollback()
+    counted = {
+        table.name: db.session.scalar(
+            select(func.count()).select_from(table).where(table.c.store_id == store_id)
+        )
+        or 0
+        for table in Model.metadata.sorted_tables
+        if "store_id" in table.columns
+    }
+    return {name: count for name, count in counted.items() if count}
+
+
+def test_who_leaves_is_forgotten_and_may_come_back(platform: Platform) -> None:
+    shop = platform.open(orders=5)
+    deliverer = platform.deliverer(shop)
+    store_id = platform.install(shop)
+    jobs.backfill(store_id)
+    settle(store_id)
+    key = installs.key_for_pages(store_of("shopify", HEARTH))
+    platform.clock.shift(60)
+    shop.uninstall()
+    deliverer.pump(shop.now())
+    settle(store_id)
+    asked = platform.asked.count
+
+    for job in (jobs.leave, lambda: jobs.reconcile(store_id), lambda: jobs.compare(store_id)):
+        job()
+
+    store = store_of("shopify", HEARTH)
+    assert connection_status(store)["state"] == "uninstalled"
+    assert store.credentials == {}
+    assert platform.asked.count == asked
+    answer = requests.get(
+        f"{platform.pannier}/v1/recommendations",
+        params={"slot": "product", "product_id": "1", "key": key},
+        timeout=10,
+    )
+    assert answer.status_code == 401
+    assert rows_of(store_id)["orders"] == 5
+
+    assert shop.redact() is None
+    platform.clock.shift(48 * 3600)
+    assert shop.redact()
+    deliverer.pump(shop.now())
+    settle(store_id)
+    jobs.leave()
+    assert rows_of(store_id) == {}
+    assert db.session.get(Store, store_id) is None
+
+    again = platform.install(shop)
+    jobs.backfill(again)
+    settle(again)
+    assert again != store_id
+    assert_same(again, shop)
+
+
+def test_a_late_and_repeated_farewell_does_not_end_the_new_installation(platform: Platform) -> None:
+    shop = platform.open(orders=5)
+    deliverer = platform.deliverer(shop, duplicate=1.0)
+    store_id = platform.install(shop)
+    jobs.backfill(store_id)
+    settle(store_id)
+    platform.clock.shift(60)
+    farewell = shop.uninstall()
+    platform.clock.shift(60)
+    # The shop's own page finds no working token and connects anew, whatever is stored.
+    jobs.reconcile(store_id)
+    assert platform.install(shop) == store_id
+    deliverer.take(farewell)
+    assert deliverer.pump(shop.now()) >= 4
+    settle(store_id)
+    jobs.leave()
+
+    jobs.reconcile(store_id)
+    status = connection_status(store_of("shopify", HEARTH))
+    assert (status["state"], status["uninstalled_at"]) == ("connected", None)
+    assert problems(store_id) == []
+    assert_same(store_id, shop)

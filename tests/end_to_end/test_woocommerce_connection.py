@@ -1,23 +1,32 @@
 """WooCommerce from install to the watchdog: the whole of Pannier against the stand-in of a shop."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from random import Random
 from typing import Any
 
 import pytest
+import requests
 import time_machine
-from flask import Flask
+from flask import Flask, Response
+from sqlalchemy import select
 
+from app.commerce.store import Store
 from app.connections import jobs
 from app.connections.status import connection_status
-from demo.peers.woocommerce import Deliverer, Site, WooState, fill, serve
+from app.core.db import db
+from demo.peers.woocommerce import Deliverer, Key, Outage, Site, WooState, fill, serve
 from demo.shops import load_shop
 from tests.end_to_end.connections import (
-    all_done,
+    APPROVE,
     assert_same,
+    authorization_page,
+    deny_woocommerce,
     install_woocommerce,
+    press,
+    problems,
     served,
     settle,
     store_of,
@@ -247,9 +256,190 @@ def test_whatever_is_lost_doubled_or_shuffled_one_reconciliation_makes_it_good(
         jobs.compare(store.id)
         settle(store.id)
 
-        assert all_done(store.id)
+        assert problems(store.id) == []
         assert deliverer.dropped >= 5
         assert deliverer.duplicated >= 5
         assert {delivery.status for delivery in sent} == {200}
         assert len(season.done) == 17
         assert_same(store.id, shop)
+
+
+def test_a_merchant_who_declines_is_told_so(pannier: str, shop: WooState) -> None:
+    page = deny_woocommerce(pannier, shop)
+
+    assert page.url.startswith(f"{pannier}/install/woocommerce/return?")
+    assert page.status_code == 200
+    assert shop.keys.all() == []
+    assert db.session.scalars(select(Store)).all() == []
+
+
+def test_a_state_is_good_for_one_key(pannier: str, shop: WooState) -> None:
+    with requests.Session() as session:
+        page = authorization_page(pannier, shop, session)
+        assert press(page, APPROVE, session).status_code == 200
+        again = press(page, APPROVE, session)
+
+    assert again.status_code == 401
+    assert len(shop.keys.all()) == 1
+
+
+# --- bad days -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("outage", "sentence"),
+    [
+        ("html", "The store answered with a page or broken data in place of its REST API's JSON."),
+        ("503", "The store is busy and asks for patience."),
+        ("throttle", "The store is busy and asks for patience."),
+        ("redirect", "The store has moved to https://moved.invalid: register that address."),
+    ],
+)
+@pytest.mark.parametrize("place", ["/wp-json/wc/v3/orders", "/wp-json/wc/v3/system_status"])
+def test_a_bad_day_is_told_in_one_sentence_and_the_backfill_goes_on_afterwards(
+    pannier: str, shop: WooState, outage: Outage, sentence: str, place: str
+) -> None:
+    store = install_woocommerce(pannier, shop)
+    shop.fault(outage, times=1000, path_prefix=place)
+
+    jobs.backfill(store.id)
+
+    status = connection_status(store_of("woocommerce", shop.site.url))
+    assert status["state"] == "connected"
+    told = [walk["problem"] for walk in status["walks"]] + status["webhooks"]["problems"]
+    assert [problem for problem in told if problem] == [sentence]
+
+    shop.outages.clear()
+    jobs.backfill(store.id)
+    settle(store.id)
+    assert problems(store.id) == []
+    assert connection_status(store_of("woocommerce", shop.site.url))["webhooks"]["problems"] == []
+    assert_same(store.id, shop)
+
+
+@pytest.mark.parametrize("outage", ["html", "503", "throttle"])
+def test_a_bad_moment_is_survived(pannier: str, shop: WooState, outage: Outage) -> None:
+    store = install_woocommerce(pannier, shop)
+    shop.fault(outage, path_prefix="/wp-json/wc/v3/orders")
+
+    jobs.backfill(store.id)
+    jobs.backfill(store.id)
+    settle(store.id)
+
+    assert problems(store.id) == []
+    assert_same(store.id, shop)
+
+
+def count_requests(shop: WooState) -> list[str]:
+    """Return the list that every further request's path is put into."""
+    asked: list[str] = []
+    meet = shop.outages.meet
+
+    def noted(method: str, path: str) -> Response | None:
+        asked.append(path)
+        return meet(method, path)
+
+    shop.outages.meet = noted  # type: ignore[method-assign]
+    return asked
+
+
+def test_a_dead_key_asks_for_the_merchant_and_for_nothing_else(pannier: str, shop: WooState) -> None:
+    store = install_woocommerce(pannier, shop)
+    jobs.backfill(store.id)
+    settle(store.id)
+    shop.keys.delete(1)
+    jobs.reconcile(store.id)
+    status = connection_status(store_of("woocommerce", shop.site.url))
+    asked = count_requests(shop)
+    for job in (jobs.backfill, jobs.reconcile, jobs.compare):
+        job(store.id)
+
+    assert status["state"] == "reconnect_needed"
+    assert status["problem"] == (
+        "The store does not accept the keys (woocommerce_rest_authentication_error): connect it again."
+    )
+    assert asked == []
+
+    assert install_woocommerce(pannier, shop).id == store.id
+    jobs.reconcile(store.id)
+    settle(store.id)
+    status = connection_status(store_of("woocommerce", shop.site.url))
+    assert (status["state"], status["problem"]) == ("connected", None)
+    assert asked
+    assert_same(store.id, shop)
+
+
+def test_two_shops_at_once_have_nothing_of_each_other(pannier: str, app: Flask) -> None:
+    with ExitStack() as stack:
+        shops = [open_shop(stack, seed, orders) for seed, orders in ((1, 40), (2, 12))]
+        ids = [install_woocommerce(pannier, shop).id for shop in shops]
+        used = [keys_used(shop) for shop in shops]
+
+        def work(store_id: int) -> None:
+            with app.app_context():
+                jobs.backfill(store_id)
+                jobs.reconcile(store_id)
+                jobs.compare(store_id)
+                settle(store_id)
+
+        with ThreadPoolExecutor(2) as workers:
+            list(workers.map(work, ids))
+
+        assert used == [{shop.keys.all()[0].consumer_key} for shop in shops]
+        assert used[0].isdisjoint(used[1])
+        for store_id, shop in zip(ids, shops, strict=True):
+            assert problems(store_id) == []
+            assert_same(store_id, shop)
+
+
+def keys_used(shop: WooState) -> set[str]:
+    """Return the set that every key the shop is shown from now on is put into."""
+    used: set[str] = set()
+    find = shop.find_key
+
+    def noted(consumer_key: str) -> Key | None:
+        used.add(consumer_key)
+        return find(consumer_key)
+
+    shop.find_key = noted  # type: ignore[method-assign]
+    return used
+
+
+# --- webhooks -------------------------------------------------------------------------------------------
+
+
+def test_dead_webhooks_are_made_anew_doubles_go_and_foreign_ones_stay(pannier: str, shop: WooState) -> None:
+    store = install_woocommerce(pannier, shop)
+    jobs.backfill(store.id)
+    address = f"{pannier}/webhooks/woocommerce/{store.webhook_token}"
+    ours = {hook.topic: hook for hook in shop.hooks.all()}
+    assert {hook.delivery_url for hook in ours.values()} == {address}
+    for _ in range(7):
+        shop.hooks.delivered(ours["order.updated"], 500)
+    assert ours["order.updated"].status == "disabled"
+    double = shop.hooks.create(topic="order.created", delivery_url=address, secret="x" * 20, name="again")
+    foreign = shop.hooks.create(
+        topic="order.created", delivery_url="https://mail.example/hook", secret="y" * 20, name="Mail"
+    )
+    shop.hooks.update(foreign.id, status="paused")
+    shop.hooks.delete(ours["product.deleted"].id)
+
+    jobs.reconcile(store.id)
+
+    left = [hook for hook in shop.hooks.all() if hook.delivery_url == address]
+    assert sorted(hook.topic for hook in left) == sorted(ours)
+    assert {hook.status for hook in left} == {"active"}
+    assert double.id not in {hook.id for hook in left}
+    assert shop.hooks.find(foreign.id) == foreign
+    assert foreign.status == "paused"
+    webhooks = connection_status(store_of("woocommerce", shop.site.url))["webhooks"]
+    assert webhooks["mended"] == [
+        "created product.deleted",
+        "reactivated order.updated",
+        "removed a double of order.created",
+    ]
+    deliverer = Deliverer(shop)
+    shop.changed_order(next(shop.truth("order"))["id"], status="completed")
+    assert [sent.status for sent in deliverer.deliver()] == [200]
+    settle(store.id)
+    assert_same(store.id, shop)
