@@ -5,6 +5,7 @@ where the body does not have the shape that the topic promises. A body shows the
 WooCommerce sent the message, not when the event happened: "created" and "updated" mean the same.
 """
 
+import hashlib
 import html
 import re
 from collections import Counter
@@ -14,6 +15,8 @@ from decimal import Decimal
 from typing import Any, Final
 
 from app.commerce.changes import (
+    CartChange,
+    CartLineState,
     Change,
     Channel,
     CustomerChange,
@@ -45,8 +48,8 @@ _ORDER_STATUS: Final = {
     "refunded": OrderStatus.REFUNDED,
     "failed": OrderStatus.FAILED,
 }
-# A shopper opened the checkout page, or staff a new order: nothing was ordered, and no event tells its end.
-_UNFINISHED: Final = frozenset({"checkout-draft", "auto-draft"})
+# Where an order was a draft while the shopper filled in the page.
+_BLOCK_CHECKOUT: Final = "store-api"
 _CHANNELS: Final = {
     "checkout": Channel.ONLINE,
     "store-api": Channel.ONLINE,
@@ -64,9 +67,11 @@ def order(body: Any, context: DeliveryContext, *, revives: bool = False) -> Tran
     """Return the state of an order; ``revives`` where it was taken back out of the bin."""
     data = read(schemas.ORDER, body)
     status = data["status"]
-    if status in _UNFINISHED:
+    if status == "auto-draft":
         return Translation(set_aside="checkout_draft")
     updated_at = _updated_at(data, context)
+    if status == "checkout-draft":
+        return _meaning(_checkout(data, updated_at))
     if status == "trash":
         return _meaning(OrderDeletion(data["id"], updated_at))
     currency = data["currency"]
@@ -87,6 +92,7 @@ def order(body: Any, context: DeliveryContext, *, revives: bool = False) -> Tran
             for line in data["line_items"]
         ),
         customer=_buyer(data),
+        cart_token_hash=_checkout_token(data["id"]) if data.get("created_via") == _BLOCK_CHECKOUT else None,
         adjustment_ids=tuple(f"refund:{refund['id']}" for refund in refunds),
         revives=revives,
     )
@@ -196,6 +202,33 @@ def _returned(refunds: list[dict[str, Any]]) -> Counter[str]:
         for line in refund.get("line_items") or ():
             pieces[line["refunded_item_id"]] += line["quantity"]
     return pieces
+
+
+def _checkout(data: dict[str, Any], updated_at: datetime) -> CartChange:
+    """Return the cart of a checkout page that was opened: the block checkout keeps it as an order of its own.
+
+    The order that may follow has the same id, so that the two are known to belong together.
+    """
+    currency = data["currency"]
+    return CartChange(
+        _checkout_token(data["id"]),
+        updated_at,
+        currency,
+        tuple(
+            CartLineState(
+                line["product_id"],
+                line.get("variation_id"),
+                line["quantity"],
+                _order_line(line, data["prices_include_tax"], currency, 0).price,
+            )
+            for line in data["line_items"]
+            if line.get("product_id") and line["quantity"] and not line.get("in_bundle")
+        ),
+    )
+
+
+def _checkout_token(order_id: str) -> bytes:
+    return hashlib.sha256(f"checkout:{order_id}".encode()).digest()
 
 
 def _order_line(line: dict[str, Any], with_tax: bool, currency: str, returned: int) -> OrderLineState:
