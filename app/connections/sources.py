@@ -6,7 +6,6 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
-from connectors.woocommerce.client import WooCommerceClient
 from flask import current_app
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
@@ -19,6 +18,7 @@ from connectors.shopify import oauth
 from connectors.shopify.client import ShopifyClient
 from connectors.shopify.source import ShopifySource
 from connectors.source import Source
+from connectors.woocommerce.client import WooCommerceClient
 from connectors.woocommerce.source import WooCommerceSource
 
 _NEVER_CONNECTED = "The store is known, but nobody has connected it yet: install Pannier in the shop."
@@ -33,7 +33,8 @@ def source_for(store: Store) -> Source:
     settings: Settings = current_app.extensions["pannier_settings"]
     if store.platform == SHOPIFY:
         keeper = token_keeper(store.id, store.domain)
-        return ShopifySource(ShopifyClient(store.domain, keeper, address=settings.shopify_address))
+        shop = ShopifyClient(store.domain, keeper, address=settings.shopify_address)
+        return ShopifySource(shop, deliveries_to=f"{settings.public_url}/webhooks/shopify")
     kept = store.credentials
     if not kept.get("consumer_key"):
         raise ReconnectNeeded(_NEVER_CONNECTED)
