@@ -303,3 +303,13 @@ def test_another_product_is_asked_for_anew(page: Page, storefront: Storefront) -
     expect(box.get_by_role("listitem")).to_have_count(2)
     calls = storefront.api.calls_to("GET /v1/recommendations")
     assert [call.query["product_id"] for call in calls] == ["201", "205"]
+
+
+def test_the_service_is_told_what_is_in_the_cart(page: Page, storefront: Storefront) -> None:
+    page.goto(storefront.page(element={"cart": "205,206"}))
+    page.get_by_role("region").wait_for()
+    with page.expect_response("**/v1/recommendations?*"):
+        page.evaluate("document.querySelector('pannier-bundle').setAttribute('cart', '205')")
+
+    calls = storefront.api.calls_to("GET /v1/recommendations")
+    assert [call.query["cart"] for call in calls] == ["205,206", "205"]

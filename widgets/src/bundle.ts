@@ -10,7 +10,7 @@ import { stringsFor } from "./strings";
 import css from "./style.css";
 import { drawBundle, type Item, type State, type View } from "./view";
 
-const ANOTHER_ANSWER = ["product-id", "limit"];
+const ANOTHER_ANSWER = ["product-id", "cart", "limit"];
 const ANOTHER_LOOK = [
   "variant-id",
   "product-title",
@@ -90,7 +90,9 @@ export class BundleBox extends HTMLElement {
     const key = read("key");
     if (!service || !product || !key) throw new Error("key or product-id is missing");
     const limit = wholeNumber(read("limit"), 3, 1, 10);
-    const query = { slot: "product", product_id: product, limit: String(limit), key };
+    const query: Record<string, string> = { slot: "product", product_id: product, limit: String(limit), key };
+    const cart = read("cart");
+    if (cart) query.cart = cart;
     const deadline = wholeNumber(read("timeout"), 1500, 100, 60_000);
     const answer = await fetchRecommendations(service, query, deadline, signal);
     const products = answer.products.filter(({ productId }) => productId !== product).slice(0, limit);
