@@ -100,6 +100,7 @@ def test_the_commands_are_those_that_are_tested_here() -> None:
         "demo",
         "migrate",
         "new-secret-key",
+        "recommendations evaluate",
         "recommendations rebuild",
         "recommendations show",
         "reconcile",
@@ -626,9 +627,133 @@ def test_rebuild_of_a_store_without_orders(pannier: Pannier, store: Store) -> No
     assert (result.exit_code, result.stdout) == (0, "Learned from 0 orders.\n")
 
 
+@pytest.fixture
+def lines(tmp_path: Path) -> Path:
+    """A file of a hundred orders, a day each: a with b, c with d, and e alone."""
+    path = tmp_path / "lines.csv"
+    rows = [
+        f"{number},{product},{number * 86_400}"
+        for number in range(100)
+        for product in ("ab", "cd", "e")[number % 3]
+    ]
+    path.write_text("\n".join(["order_id,product_id,ts", *rows, ""]))
+    return path
+
+
+# Evaluating a file needs neither services nor settings.
+NOWHERE = {"DATABASE_URL": "postgresql://127.0.0.1:1/none", "REDIS_URL": "redis://127.0.0.1:1/0"}
+
+
+def test_recommendations_evaluate_a_file(pannier: Pannier, lines: Path, tmp_path: Path) -> None:
+    drawing = tmp_path / "figures.svg"
+    arguments = [
+        "recommendations",
+        "evaluate",
+        "--orders",
+        str(lines),
+        "--holdout",
+        "0.3",
+        "--resamples",
+        "20",
+    ]
+
+    table = pannier(*arguments, "--plot", str(drawing), **NOWHERE)
+    report = json.loads(pannier(*arguments, "--json", **NOWHERE).stdout)
+
+    methods = ["popularity", "raw_count", "cosine", "llr_100", "weighted", "served"]
+    assert table.stderr.splitlines() == [f"{method}: asked" for method in methods]
+    head, columns, *rows = table.stdout.splitlines()
+    assert head == (
+        "Learned 70 orders with 5 products, held out the 30 orders after them, asked 20 times for a product that was"
+        " hidden."
+    )
+    assert columns.split() == [
+        "task", "method", "hit@1", "hit@4", "hit@10", "mrr", "coverage", "long_tail",
+    ]  # fmt: skip
+    assert [row.split()[:2] for row in rows] == [
+        [task, method] for task in ("complete_the_cart", "product_page") for method in methods
+    ]
+    assert rows[5].split()[2:4] == ["1.000", "±0.000"]
+    assert drawing.read_text().startswith("<svg ")
+    assert (report["train_orders"], report["queries"], report["seed"]) == (70, 20, 0)
+    served = [r["metrics"] for r in report["results"] if r["method"] == "served"]
+    assert [found["hit@1"] for found in served] == [{"value": 1.0, "low": 1.0, "high": 1.0}] * 2
+
+
+def test_recommendations_evaluate_what_a_file_asks(pannier: Pannier, lines: Path, tmp_path: Path) -> None:
+    queries = tmp_path / "queries.csv"
+    queries.write_text("cart,hidden,anchor\nb,a,b\nd|c,a,d\n")
+
+    result = pannier(
+        "recommendations", "evaluate", "--orders", str(lines), "--queries", str(queries), "--json", **NOWHERE
+    )
+
+    report = json.loads(result.stdout)
+    found = {(r["task"], r["method"]): r["metrics"]["hit@1"]["value"] for r in report["results"]}
+    assert report["queries"] == 2
+    assert found["complete_the_cart", "served"] == found["product_page", "served"] == 0.5
+
+
+def test_recommendations_evaluate_a_store(pannier: Pannier, store: Store) -> None:
+    orders = [order_change(f"o{n}", *("12", "34", "5")[n % 3], placed=n) for n in range(60)]
+    products = [product_change(p, lists_variants=False) for p in "12345"]
+    ingest.apply(db.session.connection(), store.id, [*products, *orders])
+    db.session.commit()
+
+    usual = pannier("recommendations", "evaluate", "--store", "1", "--holdout", "0.2", "--json")
+    done(pannier("store", "show", "1", "--setting", "min_orders=100"))
+    strict = pannier(
+        "recommendations", "evaluate", "--store", "mine.myshopify.com", "--holdout", "0.2", "--json"
+    )
+
+    def hits(result: Result) -> list[float]:
+        report = json.loads(result.stdout)
+        assert (report["train_orders"], report["test_orders"], report["queries"]) == (48, 12, 8)
+        return [r["metrics"]["hit@1"]["value"] for r in report["results"] if r["method"] == "served"]
+
+    assert hits(usual) == [1.0, 1.0]
+    assert hits(strict) == [0.0, 0.0]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        ([], "Say which orders: either --store or --orders."),
+        (["--store", "1", "--orders", "x.csv"], "Say which orders: either --store or --orders."),
+        (["--store", "1", "--products", "x"], "--products goes with --orders."),
+        (["--orders", "none.csv"], "There is no file none.csv."),
+        (["--orders", "{}", "--plot", "x.png"], "x.png does not end with .svg; other kinds of drawings are not made."),
+        (["--orders", "{}", "--holdout", "1"], "The share held out must lie between 0 and 1: 1."),
+        (["--orders", "{}", "--products", "z"], "{} holds no order line to learn from."),
+        (["--orders", "{}", "--products", "a"], "No held-out order has two products, so there is nothing to be found."),
+        (["--orders", "{}", "--queries", "none.csv"], "There is no file none.csv."),
+        (["--store", "1"], "0 orders are too few to hold 0.1 of them out."),
+        (["--store", "9"], "There is no store '9'; `pannier store list` shows them."),
+    ],
+)  # fmt: skip
+def test_recommendations_evaluate_refuses(
+    pannier: Pannier, store: Store, lines: Path, arguments: list[str], text: str
+) -> None:
+    result = pannier("recommendations", "evaluate", *(word.format(lines) for word in arguments))
+
+    assert sentence(result, 2) == text.format(lines)
+
+
+def test_a_drawing_that_cannot_be_written(pannier: Pannier, lines: Path, tmp_path: Path) -> None:
+    place = tmp_path / "none" / "x.svg"
+
+    result = pannier(
+        "recommendations", "evaluate", "--orders", str(lines), "--plot", str(place), "--resamples", "10"
+    )
+
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr.splitlines()[-1] == f"Error: {place} cannot be written: No such file or directory."
+
+
 def test_every_command_that_prints_data_takes_json() -> None:
     printing = {"store add", "store list", "store show", "store rotate-keys", "webhooks status",
-                "recommendations show", "store status", "backfill", "reconcile"}  # fmt: skip
+                "recommendations show", "recommendations evaluate", "store status", "backfill",
+                "reconcile"}  # fmt: skip
 
     takes = {name for name, c in COMMANDS.items() if any("--json" in o.opts for o in c.params)}
 

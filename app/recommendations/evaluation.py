@@ -112,7 +112,7 @@ def history(
     if seconds is not None:
         placed = np.full(count, np.iinfo(np.int64).max)
         np.minimum.at(placed, line_orders, np.asarray(seconds, dtype=np.int64))
-        sequence = np.array(sorted(range(count), key=lambda place: (placed[place], order_ids[place])))
+        sequence = sorted(range(count), key=lambda place: (placed[place], order_ids[place]))
         places = np.empty(count, dtype=np.int64)
         places[sequence] = np.arange(count)
         line_orders, placed = places[line_orders], placed[sequence]
