@@ -5,7 +5,7 @@ Compiled and therefore imported in jobs only.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
@@ -73,15 +73,18 @@ class Served:
 
     product_ids: list[str]
     lists: dict[str, list[Candidate]]
+    _numbers: dict[str, int] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self._numbers = {id_: number for number, id_ in enumerate(self.product_ids)}
 
     def score(self, requests: Requests, first: int, last: int) -> Floats:
         """Return scores that fall along the answer; what it does not name is not shown."""
         scores = np.full((last - first, len(self.product_ids)), -np.inf)
-        numbers = {id_: number for number, id_ in enumerate(self.product_ids)}
         for request in range(first, last):
             known = [self.product_ids[number] for number in requests.known(request).tolist()]
             answer = serving.combine({id_: self.lists.get(id_, []) for id_ in known})
-            places = [numbers[candidate["id"]] for candidate in answer]
+            places = [self._numbers[candidate["id"]] for candidate in answer]
             scores[request - first, places] = -np.arange(len(places), dtype=np.float64)
         return scores
 
@@ -139,11 +142,11 @@ def served(settings: Mapping[str, float]) -> Methods:
         half_life = settings["half_life_days"] if train.timed else float("inf")
         parameters = Parameters(int(train.days[-1]), half_life, int(settings["basket_cap"]))
         built = ranking.rebuild(parameters, train.baskets(), gates, learning.LIST_LENGTH)
-        ids = train.product_ids.tolist()
+        ids: dict[int, str] = dict(enumerate(train.product_ids.tolist()))
         lists: dict[str, list[Candidate]] = {}
         for block in built.blocks():
-            lists |= learning.as_lists(block.ranked, dict(enumerate(ids)))
-        yield SERVED, Served(ids, lists)
+            lists |= learning.as_lists(block.ranked, ids)
+        yield SERVED, Served(list(ids.values()), lists)
 
     return learn
 
