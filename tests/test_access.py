@@ -87,9 +87,7 @@ def two(client: FlaskClient, keys: dict[str, Any]) -> dict[str, Any]:
                 store_id=store.id, strategy=strategy, subject=subject, items=items, published_at=now()
             )
         )
-    db.session.add(
-        Subscriptions(store_id=store.id, active=[], mended=[], problems=[MINE], checked_at=now())
-    )
+    db.session.add(Subscriptions(store_id=store.id, active=[], mended=[], problems=[MINE], checked_at=now()))
     db.session.commit()
     keep(incoming(store.id, topic="orders/create", quarantine=MINE))
     return keys

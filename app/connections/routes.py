@@ -21,7 +21,6 @@ from flask import (
     redirect,
     render_template,
     request,
-    send_from_directory,
 )
 
 from app.commerce.store import SHOPIFY, WOOCOMMERCE, Store, StoreError, default_origins, normalise_domain
@@ -48,7 +47,7 @@ log = structlog.get_logger()
 _T = TypeVar("_T")
 blueprint = Blueprint("install", __name__, url_prefix="/install", template_folder="templates")
 
-_TEMPLATES: Final = Path(__file__).parent / "templates"
+_HOME_SCRIPT: Final = Path(__file__).parent / "templates" / "home.js"
 _ADDRESS: Final = re.compile(r"[!#-;=?-\[\]_a-z~%]{1,2000}")
 _APP_NAME: Final = "Pannier"
 _CALLBACK_BYTES: Final = 10_000
@@ -317,7 +316,7 @@ def shopify_proxy() -> Response:
 @blueprint.get("/home.js")
 def home_script() -> Response:
     """The script of the app's home page."""
-    return send_from_directory(_TEMPLATES, "home.js", mimetype="text/javascript")
+    return Response(_HOME_SCRIPT.read_bytes(), mimetype="text/javascript")
 
 
 @blueprint.post("/shopify/session")
