@@ -108,17 +108,23 @@ _HEADER_LIMIT: Final = 500
 _REASONS_LIMIT: Final = 5
 
 
-def clean_headers(headers: Mapping[str, str]) -> dict[str, str]:
-    """Return ``headers`` by lower-case name, without those that no platform sends.
+class CleanHeaders(dict[str, str]):
+    """Headers by lower-case name, without those that no platform sends."""
+
+
+def clean_headers(headers: Mapping[str, str]) -> CleanHeaders:
+    """Return ``headers`` by lower-case name, without those that no platform sends; clean ones as they are.
 
     A value that is too long, not ASCII or holds control characters counts as absent, so that nothing
     else has to expect it.
     """
-    return {
-        name.lower(): value.strip(" ")
+    if isinstance(headers, CleanHeaders):
+        return headers
+    return CleanHeaders(
+        (name.lower(), value.strip(" "))
         for name, value in headers.items()
         if len(value) <= _HEADER_LIMIT and value.isascii() and value.isprintable()
-    }
+    )
 
 
 def matching(pattern: re.Pattern[str], value: str | None) -> str | None:

@@ -23,7 +23,7 @@ from app.core import metrics
 from app.core.crypto import vault
 from app.core.db import now
 from app.core.queues import HintSender
-from connectors.base import Connector, DeliveryHeaders
+from connectors.base import CleanHeaders, Connector, DeliveryHeaders, clean_headers
 from connectors.registry import PLATFORMS, connector_for
 from webhooks.inbox import GroupCommit, Incoming
 from webhooks.models import FOREIGN_SOURCE
@@ -192,13 +192,11 @@ def current_intake() -> Intake:
     return intake
 
 
-def platform_headers(environ: Mapping[str, Any]) -> dict[str, str]:
-    """Return the ``X-`` headers of a WSGI request, with lower-case names: all that platforms say of a delivery."""
-    return {
-        name[5:].lower().replace("_", "-"): value
-        for name, value in environ.items()
-        if name.startswith("HTTP_X_")
-    }
+def platform_headers(environ: Mapping[str, Any]) -> CleanHeaders:
+    """Return the ``X-`` headers of a WSGI request, cleaned once: all that platforms say of a delivery."""
+    return clean_headers(
+        {name[5:].replace("_", "-"): value for name, value in environ.items() if name.startswith("HTTP_X_")}
+    )
 
 
 def _is_ping(raw: bytes) -> bool:
