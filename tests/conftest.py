@@ -16,6 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 import structlog
 from cryptography.fernet import Fernet
@@ -27,6 +28,7 @@ from sqlalchemy import create_engine, make_url, text
 from app.commerce.store import NewKeys, Store, add_store
 from app.core import api, embedded, queues
 from app.core.config import Settings, load_settings
+from app.core.crypto import open_vault
 from app.core.db import Model, db
 from app.core.logging import configure_logging
 from app.core.migrations import migrate
@@ -40,6 +42,10 @@ SHOPIFY_OLD_SECRET = "old-hush"
 SHOPIFY_DOMAIN = "pannier-test.myshopify.com"
 WOO_SECRET = "whsec-local-test"
 WOO_SITE = "http://127.0.0.1:8081"
+# No test is failed for the time it takes: machines are busy, and compiling counts too.
+hypothesis.settings.register_profile("pannier", deadline=None)
+hypothesis.settings.load_profile("pannier")
+
 SECRET_KEY = Fernet.generate_key().decode()
 
 _DIRECTORY = pytest.StashKey[Path]()
@@ -152,6 +158,8 @@ def _emptying() -> str:
 @pytest.fixture
 def app(shared_app: Flask) -> Iterator[Flask]:
     """The application on an empty database and an empty Redis, inside its context."""
+    # A test before may have opened another application's vault: there is one for the process.
+    open_vault(shared_app.extensions["pannier_settings"].secret_keys)
     with shared_app.app_context():
         # What the test before has marked would arrive in this one's queue.
         shared_app.extensions["pannier_intake"].hints.idle.wait(10)
