@@ -6,6 +6,7 @@ from flask import Flask, Response, request
 from sqlalchemy import Engine, make_url, select
 from sqlalchemy.exc import ArgumentError
 
+from app.commerce import carts
 from app.commerce.store import AccessCache, Store
 from app.connections import connection
 from app.connections import routes as install
@@ -81,6 +82,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.before_request(_preflight)
     api = ProblemApi(app)
     api.register_blueprint(recommendations.blueprint)
+    api.register_blueprint(carts.blueprint)
     api.register_blueprint(deliveries.blueprint)
     api.register_blueprint(connection.blueprint)
     for blueprint in (health.blueprint, widget.blueprint, webhooks.blueprint, install.blueprint):

@@ -4,6 +4,10 @@ Publishable keys stand in the pages of the shop and open only what every shopper
 use one from the store's own origins only. Secret keys belong on servers.
 """
 
+import functools
+from collections.abc import Callable
+from typing import Any, Final
+
 from flask import Response, current_app, g, request
 
 from app.commerce.store import AccessCache, StoreAccess
@@ -13,6 +17,22 @@ from app.core.limits import KEYS, count_failure
 _KEY_LENGTH = 100
 # RFC 9110, 11.6.1: a 401 names how to identify oneself.
 _CHALLENGE = {"WWW-Authenticate": 'Bearer realm="pannier"'}
+# How a storefront call may identify its store, and what else it may be answered, in OpenAPI's words.
+STOREFRONT_DOC: Final[dict[str, Any]] = {
+    "security": [{"publishableKey": []}, {"publishableKeyInQuery": []}, {"secretKey": []}],
+    "responses": {403: "FORBIDDEN"},
+}
+
+
+def for_storefront(view: Callable[..., Response]) -> Callable[..., Response]:
+    """Refuse strangers before their parameters are looked at; leave the store in ``g.access``."""
+
+    @functools.wraps(view)
+    def checked(*args: Any, **kwargs: Any) -> Response:
+        g.access = storefront_access()
+        return view(*args, **kwargs)
+
+    return checked
 
 
 def storefront_access() -> StoreAccess:

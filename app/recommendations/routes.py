@@ -10,7 +10,7 @@ from typing import Any
 
 from flask import Response, current_app, g, request
 
-from app.commerce.access import allow_origin, storefront_access
+from app.commerce.access import STOREFRONT_DOC, allow_origin, for_storefront
 from app.commerce.store import StoreAccess
 from app.core import metrics
 from app.core.api import ApiBlueprint, json_response
@@ -32,12 +32,7 @@ _READY_SIZE = 5_000
 _VARY = "Origin, X-Pannier-Key, Authorization"
 _MADE = metrics.ANSWERS.labels("made")
 _READY = metrics.ANSWERS.labels("ready")
-# How a storefront call may identify its store, and what else it may be answered, in OpenAPI's words.
-_STOREFRONT: dict[str, Any] = {
-    "security": [{"publishableKey": []}, {"publishableKeyInQuery": []}, {"secretKey": []}],
-    "responses": {403: "FORBIDDEN"},
-}
-_SLOT = {**_STOREFRONT, "responses": {**_STOREFRONT["responses"], 404: "NOT_FOUND"}}
+_SLOT = {**STOREFRONT_DOC, "responses": {**STOREFRONT_DOC["responses"], 404: "NOT_FOUND"}}
 _NOT_MODIFIED = {304: {"description": "The caller has this answer already (If-None-Match)."}}
 
 
@@ -124,17 +119,6 @@ def held_ready(view: Callable[[], Response]) -> Callable[[], Response]:
     return answer
 
 
-def for_storefront(view: Callable[..., Response]) -> Callable[..., Response]:
-    """Refuse strangers before their parameters are looked at; leave the store in ``g.access``."""
-
-    @functools.wraps(view)
-    def checked(*args: Any, **kwargs: Any) -> Response:
-        g.access = storefront_access()
-        return view(*args, **kwargs)
-
-    return checked
-
-
 @blueprint.route("/recommendations", methods=["GET"])
 @held_ready
 @for_storefront
@@ -176,7 +160,7 @@ def post_recommendations(batch: dict[str, Any]) -> Response:
 
 @blueprint.route("/upsell", methods=["POST"])
 @for_storefront
-@blueprint.doc(**_STOREFRONT)
+@blueprint.doc(**STOREFRONT_DOC)
 @blueprint.arguments(schemas.UpsellRequest)
 @blueprint.response(200, schemas.UpsellAnswer)
 def upsell(asked: dict[str, Any]) -> Response:

@@ -92,7 +92,7 @@ def order(body: Any, context: DeliveryContext, *, revives: bool = False) -> Tran
             for line in data["line_items"]
         ),
         customer=_buyer(data),
-        cart_token_hash=_checkout_token(data["id"]) if data.get("created_via") == _BLOCK_CHECKOUT else None,
+        cart_token_hash=_cart_token(data),
         adjustment_ids=tuple(f"refund:{refund['id']}" for refund in refunds),
         revives=revives,
     )
@@ -211,7 +211,7 @@ def _checkout(data: dict[str, Any], updated_at: datetime) -> CartChange:
     """
     currency = data["currency"]
     return CartChange(
-        _checkout_token(data["id"]),
+        data.get("cart_token_hash") or _checkout_token(data["id"]),
         updated_at,
         currency,
         tuple(
@@ -225,6 +225,14 @@ def _checkout(data: dict[str, Any], updated_at: datetime) -> CartChange:
             if line.get("product_id") and line["quantity"] and not line.get("in_bundle")
         ),
     )
+
+
+def _cart_token(data: dict[str, Any]) -> bytes | None:
+    """Return which cart became this order: the one that the browser reported, else the block checkout's draft."""
+    reported: bytes | None = data.get("cart_token_hash")
+    if reported is None and data.get("created_via") == _BLOCK_CHECKOUT:
+        return _checkout_token(data["id"])
+    return reported
 
 
 def _checkout_token(order_id: str) -> bytes:

@@ -6,6 +6,7 @@ marks that ``mapping`` reads. A customer keeps an id, a role and times. ``order_
 open an order's page to whoever holds them, so they go as well.
 """
 
+import re
 from typing import Any, Final
 
 from connectors import personal
@@ -18,6 +19,10 @@ _ERASED_TEXT: Final = "[deleted]"
 
 # The line belongs to a bundle or to a composite product; the value is the key of the line it belongs to.
 BUNDLE_MARKS: Final = frozenset({"_bundled_by", "_composite_parent", "_woosb_parent_id"})
+
+# Written by the plug-in at checkout: the hash under which the shopper's browser reported the cart.
+CART_MARK: Final = "_pannier_cart"
+_CART_HASH: Final = re.compile(r"[0-9a-f]{64}")
 
 _PERSONAL_WORDS: Final = PERSONAL_WORDS | {"vat"}
 _PERSONAL_FIELDS: Final = frozenset({
@@ -45,16 +50,25 @@ def redact(body: Any, pseudonym: Pseudonym) -> Any:
     return _WooCommerceRedaction(pseudonym).redacted(body)
 
 
-def _bundle_marks(_redaction: Redaction, meta_data: Any, _depth: int) -> list[dict[str, Any]]:
-    """Return the marks of a bundle's line out of ``meta_data``, without their values."""
+def _marks(_redaction: Redaction, meta_data: Any, _depth: int) -> list[dict[str, Any]]:
+    """Return out of ``meta_data`` the marks of a bundle's line, without their values, and the hash of a cart."""
     if type(meta_data) is not list:
         return []
-    marks = (meta.get("key") for meta in meta_data if type(meta) is dict and meta.get("value"))
-    return [{"key": mark} for mark in marks if type(mark) is str and mark in BUNDLE_MARKS]
+    marks = (_mark(meta.get("key"), meta.get("value")) for meta in meta_data if type(meta) is dict)
+    return [mark for mark in marks if mark]
+
+
+def _mark(key: Any, value: Any) -> dict[str, Any] | None:
+    """Return what is kept of one entry of ``meta_data``, None for nothing."""
+    if type(key) is not str or not value:
+        return None
+    if key == CART_MARK and type(value) is str and _CART_HASH.fullmatch(value):
+        return {"key": key, "value": value}
+    return {"key": key} if key in BUNDLE_MARKS else None
 
 
 _NAMED: Final[dict[str, Verdict]] = {
-    "meta_data": _bundle_marks,
+    "meta_data": _marks,
     "email": Fate.TELLING,
     "billing": Fate.TELLING,
     "post_password": Fate.TELLING,

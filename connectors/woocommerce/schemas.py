@@ -23,7 +23,7 @@ from connectors.fields import (
     amount_of,
     currency_code,
 )
-from connectors.woocommerce.redaction import BUNDLE_MARKS
+from connectors.woocommerce.redaction import BUNDLE_MARKS, CART_MARK
 
 
 class Reference(Value[str | None]):
@@ -122,6 +122,18 @@ class BundleMark(Value[bool]):
         return any(meta["key"] in BUNDLE_MARKS for meta in value)
 
 
+class CartMark(Value[bytes | None]):
+    """The hash of the cart in ``meta_data``, None where the order has none."""
+
+    reason = "Not a list of meta data."
+
+    def convert(self, value: Any) -> bytes | None:
+        """Return the 32 bytes; ``redaction`` let nothing else through."""
+        if type(value) is not list:
+            raise TypeError
+        return next((bytes.fromhex(meta["value"]) for meta in value if meta["key"] == CART_MARK), None)
+
+
 class _OrderLine(Body):
     id = Identifier(required=True)
     product_id = Reference(allow_none=True)
@@ -158,6 +170,7 @@ class _Order(Body):
     created_via = Text(allow_none=True)
     line_items = fields.Nested(_OrderLine, many=True, required=True)
     refunds = fields.Nested(_Refund, many=True, allow_none=True)
+    cart_token_hash = CartMark(data_key="meta_data", allow_none=True)
     identity_hash = Digest(allow_none=True)
     erased = Flag(allow_none=True)
 

@@ -99,7 +99,7 @@ class SiteIndex(Protocol):
 # What the translation reads, and what redaction needs to see: the answer is a third of a whole one.
 _ORDER_FIELDS: Final = (
     "id", "status", "currency", "prices_include_tax", "date_created_gmt", "date_modified_gmt", "date_paid_gmt",
-    "total", "customer_id", "created_via", "billing", "line_items", "refunds",
+    "total", "customer_id", "created_via", "billing", "line_items", "meta_data", "refunds",
 )  # fmt: skip
 _VARIATION_FIELDS: Final = (
     "id", "parent_id", "type", "name", "status", "permalink", "date_created_gmt", "date_modified_gmt", "sku", "price",

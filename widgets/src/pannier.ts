@@ -1,5 +1,6 @@
 /** Entry: defines `<pannier-bundle>` once and mounts one where the script tag asks for it. */
 import { BundleBox } from "./bundle";
+import { reportCart } from "./report";
 import { settingsOf } from "./settings";
 
 const NAME = "pannier-bundle";
@@ -20,4 +21,5 @@ if (!customElements.get(NAME)) {
   customElements.define(NAME, BundleBox);
   if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", mount);
   else mount();
+  reportCart();
 }

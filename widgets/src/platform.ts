@@ -2,13 +2,15 @@
 import type { Cart } from "./cart";
 import type { Read } from "./settings";
 import { addToShopify, shopifyCart } from "./shopify";
-import { addToWooCommerce } from "./woocommerce";
+import { addToWooCommerce, restRoot } from "./woocommerce";
 
 const digits = (id: string | null): string | null => id?.match(/\d+$/)?.[0] ?? null;
 
+export const platformOf = (read: Read): string =>
+  read("platform") ?? (window.Shopify ? "shopify" : "woocommerce");
+
 export function cartOf(read: Read): Cart {
-  const platform = read("platform") ?? (window.Shopify ? "shopify" : "woocommerce");
-  return platform === "shopify"
+  return platformOf(read) === "shopify"
     ? {
         itemId: (_, variantId) => digits(variantId),
         add: addToShopify,
@@ -16,7 +18,7 @@ export function cartOf(read: Read): Cart {
       }
     : {
         itemId: (productId, variantId) => digits(variantId ?? productId),
-        add: (lines) => addToWooCommerce(read("wc-root") ?? "/wp-json/", lines),
+        add: (lines) => addToWooCommerce(restRoot(read), lines),
         page: () => read("cart-url"),
       };
 }

@@ -1,5 +1,6 @@
 /** WooCommerce's cart: the Store API, all items in one batch. */
 import { type Line, type Outcome, post } from "./cart";
+import type { Read } from "./settings";
 
 declare global {
   interface Window {
@@ -7,7 +8,10 @@ declare global {
   }
 }
 
-/** `root`: the shop's REST root with its last slash, `/wp-json/` or `/?rest_route=/`. */
+/** The shop's REST root with its last slash, `/wp-json/` or `/?rest_route=/`. */
+export const restRoot = (read: Read): string => read("wc-root") ?? "/wp-json/";
+
+/** `root`: the shop's REST root. */
 export async function addToWooCommerce(root: string, lines: Line[]): Promise<Outcome> {
   // Nonces in a cached page expire; the cart endpoint always hands out a fresh one.
   const cart = await fetch(`${root}wc/store/v1/cart`, { credentials: "same-origin", cache: "no-store" });

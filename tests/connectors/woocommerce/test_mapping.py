@@ -1,6 +1,7 @@
 """What WooCommerce's bodies mean, exactly: every recorded delivery, and what the recordings do not show."""
 
 import hashlib
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -439,6 +440,35 @@ def test_part_of_a_bundle_counts_for_no_product(order, recording, mark):
 
     assert [found.product_platform_id for found in change.lines] == ["21", None]
     assert [found.platform_id for found in change.lines] == ["3", "1"]
+
+
+MARK = {"id": 9, "key": "_pannier_cart", "value": "0f" * 32}
+
+
+@pytest.mark.parametrize(
+    ("created_via", "meta_data", "expected"),
+    [
+        ("checkout", [MARK], bytes.fromhex("0f" * 32)),
+        ("store-api", [MARK], bytes.fromhex("0f" * 32)),
+        ("checkout", [], None),
+        ("checkout", [MARK | {"value": "0f"}], None),
+        ("store-api", [MARK | {"value": "0f"}], hashlib.sha256(b"checkout:24").digest()),
+    ],
+    ids=["classic", "block", "unmarked", "no hash", "block, no hash"],
+)
+def test_order_belongs_to_the_cart_that_the_browser_reported(order, created_via, meta_data, expected):
+    (change,) = order(created_via=created_via, meta_data=meta_data)
+
+    assert change.cart_token_hash == expected
+
+
+def test_opened_checkout_is_the_cart_that_the_browser_reported(meaning, recording):
+    body = recording("0046-order_updated").body
+    assert body["status"] == "checkout-draft"
+
+    (change,) = meaning("order.updated", body | {"meta_data": [MARK]}).changes
+
+    assert change == replace(opened_checkout(), token_hash=bytes.fromhex("0f" * 32))
 
 
 def test_order_of_an_account(order, identity):

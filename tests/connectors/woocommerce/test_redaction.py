@@ -127,6 +127,26 @@ def test_meta_data_keeps_only_the_marks_of_a_bundle(pseudonym):
     }
 
 
+CART_HASH = "0f" * 32
+
+
+def test_meta_data_keeps_the_hash_of_the_cart(pseudonym):
+    mark = {"id": 9, "key": "_pannier_cart", "value": CART_HASH, "display_value": CART_HASH}
+
+    redacted = redact({"meta_data": [mark, {"key": "note", "value": "Anna"}]}, pseudonym)
+
+    assert redacted == {"meta_data": [{"key": "_pannier_cart", "value": CART_HASH}]}
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["Anna", CART_HASH[1:], CART_HASH + "0", CART_HASH + "\n", CART_HASH.upper(), [CART_HASH], 7, None],
+    ids=["text", "short", "long", "line feed", "capitals", "list", "number", "null"],
+)
+def test_nothing_else_under_that_name_is_kept(pseudonym, value):
+    assert redact({"meta_data": [{"key": "_pannier_cart", "value": value}]}, pseudonym) == {"meta_data": []}
+
+
 def test_customer_keeps_id_role_times_and_a_hash(recording, pseudonym):
     assert redact(recording("0025-customer_created").body, pseudonym) == {
         "id": 2,

@@ -3,6 +3,7 @@
 
 use Pannier\Handshake;
 use Pannier\Removal;
+use PHPUnit\Framework\Attributes\DataProvider;
 
 /** What uninstalling leaves: nothing of ours, everything of others. */
 final class UninstallTest extends ShopTestCase {
@@ -48,5 +49,26 @@ final class UninstallTest extends ShopTestCase {
 		require dirname( PANNIER_FILE ) . '/uninstall.php';
 
 		$this->assertSame( array( 'blogname' => 'A shop' ), World::$now->options[1] );
+	}
+
+	/** @dataProvider order_stores */
+	#[DataProvider( 'order_stores' )]
+	public function test_no_mark_is_left_on_orders( array $marks, array $left ): void {
+		World::$now->marks = $marks;
+
+		Removal::everywhere();
+
+		$this->assertSame( $left, World::$now->marks );
+	}
+
+	public static function order_stores(): array {
+		$marked = array( '_pannier_cart', '_other', '_pannier_cart' );
+		return array(
+			'orders as posts'      => array( array( 'wp_postmeta' => $marked ), array( 'wp_postmeta' => array( '_other' ) ) ),
+			'orders in own tables' => array(
+				array( 'wp_postmeta' => $marked, 'wp_wc_orders_meta' => $marked ),
+				array( 'wp_postmeta' => array( '_other' ), 'wp_wc_orders_meta' => array( '_other' ) ),
+			),
+		);
 	}
 }

@@ -50,6 +50,12 @@ final class World {
 	public $currency = 'EUR';
 	/** @var WC_Cart|null */
 	public $cart = null;
+	/** @var WC_Session|null */
+	public $session = null;
+	/** @var bool|null What the visitor said to statistics; null where the WP Consent API is not there. */
+	public $consent = null;
+	/** @var array<string, string[]> Marks of orders by the table they are in; an absent table is not there. */
+	public $marks = array( 'wp_postmeta' => array() );
 	/** @var string[] */
 	public $policies = array();
 	/** @var array<string, mixed> */
@@ -62,6 +68,7 @@ final class World {
 		self::$now = new self();
 		$_GET      = array();
 		$_POST     = array();
+		unset( $_SERVER['HTTP_SEC_GPC'] );
 		unset( $GLOBALS['product'], $GLOBALS['_wp_current_template_content'] );
 	}
 }

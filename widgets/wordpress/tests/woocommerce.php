@@ -16,13 +16,64 @@ namespace Automattic\WooCommerce\Utilities {
 	}
 }
 
+namespace Pannier {
+
+	/** The plugin's question whether there is a WP Consent API: tests run in one process, and differ in this. */
+	function function_exists( $name ) {
+		return 'wp_has_consent' === $name ? null !== \World::$now->consent : \function_exists( $name );
+	}
+}
+
 namespace {
+
+	/** The WP Consent API. */
+	function wp_has_consent( $category ) {
+		return 'statistics' === $category && World::$now->consent;
+	}
 
 	/** WooCommerce itself. */
 	class WooCommerce {
 
 		/** @var WC_Cart|null */
 		public $cart;
+		/** @var WC_Session|null */
+		public $session;
+	}
+
+	/** The session of a shopper. */
+	class WC_Session {
+
+		/** @var int|string */
+		private $key;
+
+		public function __construct( $key ) {
+			$this->key = $key;
+		}
+
+		public function get_customer_id() {
+			return $this->key;
+		}
+	}
+
+	/** An order. */
+	class WC_Order {
+
+		/** @var array<string, mixed> */
+		public $meta = array();
+		/** @var int How often it was saved. */
+		public $saved = 0;
+
+		public function get_meta( $key ) {
+			return $this->meta[ $key ] ?? '';
+		}
+
+		public function update_meta_data( $key, $value ) {
+			$this->meta[ $key ] = $value;
+		}
+
+		public function save() {
+			++$this->saved;
+		}
 	}
 
 	/** The cart. */
@@ -100,8 +151,9 @@ namespace {
 	}
 
 	function WC() {
-		$shop       = new WooCommerce();
-		$shop->cart = World::$now->cart;
+		$shop          = new WooCommerce();
+		$shop->cart    = World::$now->cart;
+		$shop->session = World::$now->session;
 		return $shop;
 	}
 

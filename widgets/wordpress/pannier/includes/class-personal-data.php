@@ -127,7 +127,8 @@ final class Personal_Data {
 	/** Suggest a text for the shop's privacy policy. */
 	public function suggest_policy(): void {
 		$policy = '<p>' . esc_html__( 'To recommend products that go together, our shop works with the service Pannier. It learns from orders which products are bought together: it uses the articles of an order, its number, its date and a pseudonym of the customer account, but neither names, addresses, e-mail addresses nor telephone numbers.', 'pannier' ) . '</p>'
-			. '<p>' . esc_html__( 'When you look at a product or at your cart, your browser asks Pannier for recommendations that go with it. In doing so it sends the numbers of the products and, as with every request in the internet, your IP address. No cookie is set, nothing is stored in your browser, and no identifier of yours is sent; everybody gets the same recommendations.', 'pannier' ) . '</p>';
+			. '<p>' . esc_html__( 'When you look at a product or at your cart, your browser asks Pannier for recommendations that go with it. In doing so it sends the numbers of the products and, as with every request in the internet, your IP address. No cookie is set, nothing is stored in your browser, and no identifier of yours is sent; everybody gets the same recommendations.', 'pannier' ) . '</p>'
+			. '<p>' . esc_html__( 'Only if you have agreed to statistics, your browser also tells Pannier which articles are in your cart and how many of each, under a hash of the number that our shop has given to the cart. The hash is kept with your order, so that Pannier learns whether the cart was bought. Nothing of this happens if you are signed in or your browser sends Global Privacy Control.', 'pannier' ) . '</p>';
 		wp_add_privacy_policy_content( __( 'Pannier', 'pannier' ), wp_kses_post( $policy ) );
 	}
 

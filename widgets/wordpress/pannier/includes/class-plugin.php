@@ -16,7 +16,7 @@ final class Plugin {
 	public function hook(): void {
 		add_action( 'before_woocommerce_init', array( $this, 'declare_compatibility' ) );
 		add_action( 'plugins_loaded', array( $this, 'start' ) );
-		// The plugin sets no cookie and no identifier; this tells the WP Consent API that it was thought of.
+		// Carts are reported with consent to statistics only; this tells the WP Consent API that it is asked.
 		add_filter( 'wp_consent_api_registered_' . plugin_basename( PANNIER_FILE ), '__return_true' );
 	}
 
@@ -42,6 +42,7 @@ final class Plugin {
 		( new Placements( $settings, $box ) )->hook();
 		( new Shortcode( $box ) )->hook();
 		( new Block( $box ) )->hook();
+		( new Cart_Mark( $settings ) )->hook();
 		( new Personal_Data( $settings, $service ) )->hook();
 		if ( is_admin() ) {
 			$handshake = new Handshake( $settings );

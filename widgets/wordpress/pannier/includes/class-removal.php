@@ -9,7 +9,7 @@ namespace Pannier;
 
 defined( 'ABSPATH' ) || exit;
 
-/** Removes everything the plugin has stored. It stores options and one transient; no tables, user meta or files. */
+/** Removes everything the plugin has stored. It stores options, one transient and marks on orders; no tables, user meta or files. */
 final class Removal {
 
 	/** Remove it from this site, or from every site of a network. */
@@ -35,5 +35,6 @@ final class Removal {
 	private static function here(): void {
 		array_map( 'delete_option', Settings::OPTIONS );
 		delete_transient( Handshake::TRANSIENT );
+		Cart_Mark::remove_all();
 	}
 }
