@@ -137,7 +137,7 @@ def add_store(
         raise StoreError(f"The {platform} store {domain} exists already.")
     if not re.fullmatch(r"[A-Z]{3}", currency):
         raise StoreError(f"{currency!r} is no ISO 4217 currency code.")
-    if not _is_timezone(timezone):
+    if not is_timezone(timezone):
         raise StoreError(f"{timezone!r} is no IANA time zone such as Europe/Berlin.")
     credentials: dict[str, str] = {}
     if platform == WOOCOMMERCE:
@@ -160,7 +160,8 @@ def add_store(
     return store, _hand_out_keys(store.id)
 
 
-def _is_timezone(name: str) -> bool:
+def is_timezone(name: str) -> bool:
+    """Return whether ``name`` is in the IANA database."""
     try:
         return name == "UTC" or bool(ZoneInfo(name))
     except (KeyError, ValueError, OSError):

@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
-from zoneinfo import ZoneInfo
 
 import orjson
 
@@ -24,6 +23,7 @@ from connectors.woocommerce.client import (
     moved_to,
     store_address,
 )
+from connectors.woocommerce.timezones import site_timezone
 
 NEEDED_VERSION: Final = (5, 8)
 """WooCommerce's first with ``modified_after``."""
@@ -203,7 +203,7 @@ class _Findings:
         name = index.get("name")
         if isinstance(name, str) and name.strip():
             self._facts["name"] = name.strip()[:_NAME_LENGTH]
-        self._facts["timezone"] = _timezone(index.get("timezone_string"), index.get("gmt_offset"))
+        self._facts["timezone"] = site_timezone(index.get("timezone_string"), index.get("gmt_offset"))
 
     def _has_woocommerce(self, index: dict[str, Any]) -> bool:
         namespaces = index.get("namespaces")
@@ -348,23 +348,3 @@ def _currency(told: Any) -> str | None:
 
 def _version(told: Any) -> str | None:
     return told if isinstance(told, str) and _VERSION.fullmatch(told) else None
-
-
-def _timezone(name: Any, offset: Any) -> str | None:
-    """Return an IANA name: the site's own, or that of a whole offset, whose sign is turned there (POSIX)."""
-    if isinstance(name, str) and _is_timezone(name):
-        return name
-    try:
-        hours = float(offset)
-    except (TypeError, ValueError):
-        return None
-    if not hours.is_integer() or not -12 <= hours <= 14:
-        return None
-    return f"Etc/GMT{-int(hours):+d}" if hours else "UTC"
-
-
-def _is_timezone(name: str) -> bool:
-    try:
-        return bool(ZoneInfo(name))
-    except (KeyError, ValueError, OSError):
-        return False

@@ -25,7 +25,6 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Final, Protocol, runtime_checkable
 from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo
 
 from connectors.errors import (
     CursorLost,
@@ -47,6 +46,7 @@ from connectors.source import (
     SubscriptionReport,
 )
 from connectors.woocommerce import subscriptions
+from connectors.woocommerce.timezones import site_timezone
 
 
 class Answer(Protocol):
@@ -553,36 +553,12 @@ def _listed(row: Mapping[str, Any]) -> Listed:
 
 
 def _timezone(index: Mapping[str, Any]) -> tuple[str, tuple[str, ...]]:
-    """Return the site's time zone as an IANA name, and what the merchant should know of it.
-
-    WordPress keeps the name of a city or an offset in hours. The names of whole-hour offsets have POSIX's sign:
-    east of Greenwich is negative.
-    """
+    """Return the site's time zone as an IANA name, and what the merchant should know of it."""
     name = index.get("timezone_string")
-    if isinstance(name, str) and _is_time_zone(name):
-        return name, ()
-    try:
-        offset = float(index.get("gmt_offset", ""))
-    except (TypeError, ValueError):
+    zone = site_timezone(name, index.get("gmt_offset"))
+    if zone is None:
         return "UTC", (_TIME_ZONE_UNKNOWN,)
-    if offset == 0:
-        return "UTC", ()
-    zone = f"Etc/GMT{-offset:+.0f}"
-    if offset.is_integer() and _is_time_zone(zone):
-        return zone, (_TIME_ZONE_IS_OFFSET,)
-    return "UTC", (_TIME_ZONE_UNKNOWN,)
-
-
-def _is_time_zone(name: str) -> bool:
-    """Return whether ``name`` is in the IANA database."""
-    try:
-        return bool(name) and ZoneInfo(name).key == name
-    except (
-        ValueError,
-        OSError,
-        KeyError,
-    ):  # ZoneInfoNotFoundError is a KeyError; a folder's name is an OSError
-        return False
+    return zone, () if zone in (name, "UTC") else (_TIME_ZONE_IS_OFFSET,)
 
 
 def _origin(address: Any) -> str | None:
