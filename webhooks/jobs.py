@@ -12,7 +12,7 @@ from typing import Any, Final
 import orjson
 import structlog
 from flask import current_app
-from sqlalchemy import Connection, delete, func, select, text, update
+from sqlalchemy import Connection, delete, func, select, update
 from sqlalchemy.exc import DataError, IntegrityError
 
 from app.commerce import ingest
@@ -20,7 +20,7 @@ from app.commerce.changes import CommerceChange, PrivacyRequest
 from app.commerce.store import Store
 from app.core import metrics
 from app.core.config import Settings
-from app.core.db import db, execute_rows, now
+from app.core.db import db, execute_rows, now, try_lock_store
 from app.core.queues import DELIVERIES, enqueue, take_hint
 from app.privacy import requests as privacy_requests
 from app.recommendations import cache, learning
@@ -69,23 +69,13 @@ def drain(store_id: int) -> None:
 
 
 def _drain_under_lock(store_id: int, batch_size: int, deadline: float) -> int:
-    """Drain until nothing is pending or the turn is over; return how many deliveries were processed.
-
-    The lock belongs to a connection of its own, so that it ends with the process, however that ends.
-    """
+    """Drain until nothing is pending or the turn is over; return how many deliveries were processed."""
     drained = 0
-    with db.engine.connect() as guard:
-        key = {"room": _DRAIN_LOCK, "store": store_id % 2**31}
-        if not guard.scalar(text("SELECT pg_try_advisory_lock(:room, :store)"), key):
-            return 0
-        guard.commit()
-        try:
+    with try_lock_store(store_id, _DRAIN_LOCK) as mine:
+        if mine:
             while time.monotonic() < deadline and (done := drain_batch(store_id, batch_size)):
                 drained += done
             learning.publish_stale(store_id)
-        finally:
-            guard.execute(text("SELECT pg_advisory_unlock(:room, :store)"), key)
-            guard.commit()
     return drained
 
 

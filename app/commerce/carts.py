@@ -4,9 +4,6 @@ A report comes from a page, so nobody vouches for it: it names products that the
 its prices are ours, and nothing of the caller is kept but the hash that stands for the cart.
 """
 
-# flask-smorest's decorators are not annotated.
-# mypy: disallow-untyped-decorators=false
-
 from typing import Any, Final
 
 from flask import Response, g

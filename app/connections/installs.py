@@ -69,10 +69,8 @@ def new_state(platform: str, domain: str, return_url: str | None) -> str:
 
 def pending_state(platform: str, state: str) -> InstallState | None:
     """Return the installation that ``state`` stands for, if it is under way; None for a forged, late or used one."""
-    found = db.session.get(InstallState, _digest(state))
-    if found is None or found.platform != platform or found.used_at is not None or found.expires_at <= now():
-        return None
-    return found
+    found = finished_state(platform, state)
+    return found if found and found.used_at is None else None
 
 
 def finished_state(platform: str, state: str) -> InstallState | None:
@@ -121,10 +119,7 @@ def connect_store(
             platform, domain, name=facts.name, currency=facts.currency, timezone=facts.timezone,
             origins=list(facts.origins) or None,
         )  # fmt: skip
-    store.credentials = {
-        **{name: store.credentials[name] for name in _SECRETS if name in store.credentials},
-        **credentials,
-    }
+    store.credentials = {**_webhook_secrets(store), **credentials}
     if store.uninstalled_at is not None or store.connected_at is None:
         store.installed_at = now()
     store.uninstalled_at = store.connection_problem = store.connection_problem_at = None
@@ -175,9 +170,14 @@ def is_connected(store: Store) -> bool:
 
 def disconnect(store: Store) -> None:
     """Forget what opens the store's platform. What was learned stays."""
-    store.credentials = {name: store.credentials[name] for name in _SECRETS if name in store.credentials}
+    store.credentials = _webhook_secrets(store)
     store.connected_at = None
     db.session.commit()
+
+
+def _webhook_secrets(store: Store) -> dict[str, Any]:
+    """Return what of the credentials is ours, and outlives the platform's permission."""
+    return {name: store.credentials[name] for name in _SECRETS if name in store.credentials}
 
 
 def key_for_pages(store: Store) -> str:

@@ -4,19 +4,19 @@ A store whose key died is left alone until it is connected anew. Everything here
 time works for a store, the other finds the work done.
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Final
 
 import structlog
-from sqlalchemy import delete, func, select, text
+from sqlalchemy import delete, func, select
 from sqlalchemy.dialects.postgresql import insert
 
 from app.commerce.store import Store
 from app.connections import installs, walks
 from app.connections.models import CHANGES, FAILED, HISTORY, LISTING, InstallState, Subscriptions, Walk
 from app.connections.sources import source_for
-from app.core.db import db, now
+from app.core.db import db, now, try_lock_store
 from app.core.queues import PLATFORMS, enqueue
 from app.privacy.erasure import erase_redacted_stores
 from connectors.errors import PlatformError, ReconnectNeeded, Rejected
@@ -80,19 +80,9 @@ def fetch_history(
     _fetch_history(store, source, progress)
 
 
-@contextmanager
-def alone(store_id: int) -> Iterator[bool]:
+def alone(store_id: int) -> AbstractContextManager[bool]:
     """Say whether this process may work for the store: one at a time."""
-    key = {"room": _CONNECTION_LOCK, "store": store_id % 2**31}
-    with db.engine.connect() as guard:
-        mine = bool(guard.scalar(text("SELECT pg_try_advisory_lock(:room, :store)"), key))
-        guard.commit()
-        try:
-            yield mine
-        finally:
-            if mine:
-                guard.execute(text("SELECT pg_advisory_unlock(:room, :store)"), key)
-                guard.commit()
+    return try_lock_store(store_id, _CONNECTION_LOCK)
 
 
 def _work(store_id: int, *steps: Callable[[Store, Source], None]) -> None:

@@ -4,7 +4,8 @@ Tables derive from ``Model``. Requests and jobs use ``db.session``; bulk writes 
 ``db.session.connection()``. One dialect everywhere: PostgreSQL.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
@@ -104,6 +105,24 @@ def lock_store(connection: Connection, store_id: int, room: int) -> None:
     connection.execute(
         text("SELECT pg_advisory_xact_lock(:room, :store)"), {"room": room, "store": store_id % 2**31}
     )
+
+
+@contextmanager
+def try_lock_store(store_id: int, room: int) -> Iterator[bool]:
+    """Say whether this process has the store's lock of ``room``; nobody else has it until the block is left.
+
+    The lock belongs to a connection of its own, so that it ends with the process, however that ends.
+    """
+    key = {"room": room, "store": store_id % 2**31}
+    with db.engine.connect() as guard:
+        mine = bool(guard.scalar(text("SELECT pg_try_advisory_lock(:room, :store)"), key))
+        guard.commit()
+        try:
+            yield mine
+        finally:
+            if mine:
+                guard.execute(text("SELECT pg_advisory_unlock(:room, :store)"), key)
+                guard.commit()
 
 
 def execute_rows(
