@@ -40,6 +40,7 @@ layers: .venv/installed
 check: lint types layers test ## What CI runs: lint, types, layers, tests
 
 bench: .venv/installed ## Measure the hot paths against baselines of the same run
+	@UV_PROJECT_ENVIRONMENT="$(CURDIR)/.venv" $(BIN)/uv sync --frozen --quiet --all-groups --inexact
 	@$(BIN)/python -m benchmarks
 
 format: .venv/installed ## Format all code

@@ -31,6 +31,12 @@ class Product(Model):
     vendor: Mapped[str | None]
     tags: Mapped[list[str]]
     gift_card: Mapped[bool]
+    # The platform ids of its variants by its newest state; None where that state names none. A variant that is not
+    # among them is no longer sold.
+    variant_ids: Mapped[list[str] | None]
+    # What the merchant chose to show beside it, as platform ids: things that go with it, and better ones of its kind.
+    cross_sell_ids: Mapped[list[str] | None]
+    upsell_ids: Mapped[list[str] | None]
     # Lowest price, and what it was compared to, in minor units of ``currency``.
     price: Mapped[int | None]
     compare_at_price: Mapped[int | None]

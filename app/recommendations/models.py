@@ -26,6 +26,8 @@ class LearnedModel(Model):
     version: Mapped[int] = mapped_column(Integer)  # grows with every rebuild
     rebuilt_at: Mapped[datetime | None]
     learned_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    # How scores are blended for this store (see ``tuning``); None: the defaults.
+    ranking: Mapped[Any | None] = mapped_column(JSONB)
 
 
 class ProductCount(Model):
