@@ -1,8 +1,8 @@
 """Ready lists and product cards in Redis. PostgreSQL can rebuild them all.
 
-A *list* holds candidates of one strategy for one subject, best first, with their evidence. A *card* holds what
-a shopper sees of a product, and whether it may be shown at all; it lives at most 15 seconds and is replaced by
-every change of the product. Lists and cards are joined for each answer, so a product that is sold out or
+A *list* holds candidates of one kind (see ``ready_lists``) for one subject, best first, with their evidence. A
+*card* holds what a shopper sees of a product, and whether it may be shown at all; it lives at most 15 seconds and is
+replaced by every change of the product. Lists and cards are joined for each answer, so a product that is sold out or
 taken down disappears from every list at once.
 """
 
@@ -17,7 +17,7 @@ from sqlalchemy import Connection
 from app.commerce.catalog import BUYABLE_SQL, ELIGIBLE_SQL
 from app.core.db import db
 from app.core.redis import breaker, redis_client
-from app.recommendations.strategies import STRATEGIES
+from app.recommendations.ready_lists import TTL_S
 
 CARD_TTL_S: Final = 15
 
@@ -39,46 +39,44 @@ class Card:
 Candidate = dict[str, Any]
 
 
-def get_lists(store_id: int, strategy: str, subjects: Sequence[str]) -> dict[str, list[Candidate]]:
+def get_lists(store_id: int, kind: str, subjects: Sequence[str]) -> dict[str, list[Candidate]]:
     """Return the ready lists of ``subjects``; a subject without one has an empty list."""
-    keys = [_list_key(store_id, strategy, subject) for subject in subjects]
+    keys = [_list_key(store_id, kind, subject) for subject in subjects]
     cached = _read(keys)
     found = {s: orjson.loads(body) for s, body in zip(subjects, cached, strict=True) if body is not None}
     missing = [s for s in subjects if s not in found]
     if missing:
-        loaded = _load_lists(store_id, strategy, missing)
-        put_lists(store_id, strategy, loaded, only_missing=True)
+        loaded = _load_lists(store_id, kind, missing)
+        put_lists(store_id, kind, loaded, only_missing=True)
         found |= loaded
     return found
 
 
-def _load_lists(store_id: int, strategy: str, subjects: Sequence[str]) -> dict[str, list[Candidate]]:
+def _load_lists(store_id: int, kind: str, subjects: Sequence[str]) -> dict[str, list[Candidate]]:
     rows = db.session.connection().exec_driver_sql(
-        "SELECT subject, items FROM published_list WHERE store_id = %(store)s AND strategy = %(strategy)s"
+        "SELECT subject, items FROM published_list WHERE store_id = %(store)s AND strategy = %(kind)s"
         " AND subject = ANY(%(subjects)s::text[])",
-        {"store": store_id, "strategy": strategy, "subjects": list(subjects)},
+        {"store": store_id, "kind": kind, "subjects": list(subjects)},
     )
     stored = {subject: items for subject, items in rows}
     return {subject: stored.get(subject, []) for subject in subjects}
 
 
 def put_lists(
-    store_id: int, strategy: str, lists: Mapping[str, list[Candidate]], *, only_missing: bool = False
+    store_id: int, kind: str, lists: Mapping[str, list[Candidate]], *, only_missing: bool = False
 ) -> bool:
-    """Put ready lists into Redis, for the strategy's time to live; return whether it took them.
+    """Put ready lists into Redis, for the kind's time to live; return whether it took them.
 
     ``only_missing`` leaves lists alone that are there: for readers, who may hold an older one than a publisher.
     What readers ask for in vain is remembered for a short time only: anybody can make up product ids.
     """
-    ttl_s = STRATEGIES[strategy].ttl_s
+    ttl_s = TTL_S[kind]
 
     def put() -> bool:
         pipeline = redis_client().pipeline(transaction=False)
         for subject, items in lists.items():
             lives_s = ttl_s if items or not only_missing else CARD_TTL_S
-            pipeline.set(
-                _list_key(store_id, strategy, subject), orjson.dumps(items), ex=lives_s, nx=only_missing
-            )
+            pipeline.set(_list_key(store_id, kind, subject), orjson.dumps(items), ex=lives_s, nx=only_missing)
         pipeline.execute()
         return True
 
@@ -201,8 +199,8 @@ def _card_body(card: Card | None) -> bytes:
     )
 
 
-def _list_key(store_id: int, strategy: str, subject: str) -> str:
-    return f"pannier:{store_id}:list:{strategy}:{subject}"
+def _list_key(store_id: int, kind: str, subject: str) -> str:
+    return f"pannier:{store_id}:list:{kind}:{subject}"
 
 
 def _card_key(store_id: int, product_id: str) -> str:

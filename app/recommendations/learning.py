@@ -22,7 +22,8 @@ from app.commerce.store import Store
 from app.core.db import db, execute_rows, lock_store, now
 from app.recommendations import cache, cooccurrence
 from app.recommendations.cooccurrence import Contribution, Neighbours, Parameters
-from app.recommendations.strategies import BEST_SELLERS, FREQUENTLY_BOUGHT_TOGETHER
+from app.recommendations.publishing import forget_lists, store_lists
+from app.recommendations.ready_lists import BEST_SELLERS, PAIRS, WHOLE_STORE
 
 if TYPE_CHECKING:  # Numba is imported in jobs only
     from app.recommendations.ranking import Baskets, Gates, Ranked
@@ -240,7 +241,7 @@ def _publish_products(connection: Connection, store_id: int, products: list[int]
     ranked = ranking.rank(neighbours, totals.orders, totals.products, totals.gates, LIST_LENGTH)
     lists: dict[str, list[cache.Candidate]] = {totals.platform_ids[p]: [] for p in products}
     lists |= as_lists(ranked, totals.platform_ids)
-    if not _store_lists(connection, store_id, FREQUENTLY_BOUGHT_TOGETHER, lists):
+    if not store_lists(connection, store_id, PAIRS, lists):
         return
     connection.exec_driver_sql(
         "UPDATE product_count SET stale = false WHERE store_id = %(store)s"
@@ -310,28 +311,7 @@ def _publish_best_sellers(connection: Connection, store_id: int) -> None:
         {"store": store_id},
     )
     items = [{"id": platform_id, "orders": orders} for platform_id, orders in rows]
-    _store_lists(connection, store_id, BEST_SELLERS, {"": items})
-
-
-def _store_lists(
-    connection: Connection, store_id: int, strategy: str, lists: dict[str, list[cache.Candidate]]
-) -> bool:
-    """Write lists to PostgreSQL and to Redis; return whether Redis took them."""
-    execute_rows(
-        connection,
-        """
-        INSERT INTO published_list AS l (store_id, strategy, subject, items, published_at)
-        SELECT %(store)s, %(strategy)s, r.subject, r.items, now()
-        FROM json_to_recordset(%(rows)s::json) AS r(subject text, items jsonb)
-        ON CONFLICT (store_id, strategy, subject) DO UPDATE
-        SET items = excluded.items, published_at = excluded.published_at
-        """,
-        [{"subject": subject, "items": items} for subject, items in lists.items()],
-        store=store_id,
-        strategy=strategy,
-    )
-    # Before the commit: should this process die in between, the lists are still stale and published again.
-    return cache.put_lists(store_id, strategy, lists)
+    store_lists(connection, store_id, BEST_SELLERS, {WHOLE_STORE: items})
 
 
 # --- rebuild --------------------------------------------------------------------------------------------
@@ -374,12 +354,12 @@ def rebuild(store_id: int, on_progress: Callable[[int, int], None] | None = None
     for block in built.blocks():
         _append_segments(connection, store_id, block.neighbours)
         lists = as_lists(block.ranked, platform_ids)
-        taken &= _store_lists(connection, store_id, FREQUENTLY_BOUGHT_TOGETHER, lists)
+        taken &= store_lists(connection, store_id, PAIRS, lists)
         unlisted -= lists.keys()
         done += len(block.neighbours.products)
         if on_progress:
             on_progress(done, len(built.products))
-    taken &= cache.put_lists(store_id, FREQUENTLY_BOUGHT_TOGETHER, {subject: [] for subject in unlisted})
+    taken &= cache.put_lists(store_id, PAIRS, {subject: [] for subject in unlisted})
     _publish_best_sellers(connection, store_id)
     if not taken:  # what Redis still holds is old: let it be published again
         connection.exec_driver_sql(
@@ -458,11 +438,7 @@ def _forget(connection: Connection, store_id: int) -> set[str]:
     """Delete a store's counts and lists; return the subjects that had a list of things bought together."""
     for table in ("neighbour_segment", "product_count"):
         connection.exec_driver_sql(f"DELETE FROM {table} WHERE store_id = %(store)s", {"store": store_id})
-    rows = connection.exec_driver_sql(
-        "DELETE FROM published_list WHERE store_id = %(store)s AND strategy = %(strategy)s RETURNING subject",
-        {"store": store_id, "strategy": FREQUENTLY_BOUGHT_TOGETHER},
-    )
-    return {row[0] for row in rows}
+    return forget_lists(connection, store_id, PAIRS)
 
 
 def _platform_ids(connection: Connection, store_id: int) -> dict[int, str]:
