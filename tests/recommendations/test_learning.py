@@ -11,8 +11,9 @@ from hypothesis import HealthCheck, given, settings
 
 from app.commerce.changes import CommerceChange, OrderStatus
 from app.commerce.store import Store
-from app.core.db import db
-from app.recommendations import learning
+from app.core.db import db, now
+from app.recommendations import cooccurrence, learning, rebuilding
+from app.recommendations import counts as counts_table
 from tests.factories import BEGIN, DAY, line, new_store, order_change, order_deletion, refund
 from tests.recommendations.histories import OPEN_GATES, histories, learn, learned, published, stale
 
@@ -44,7 +45,7 @@ def pair_orders(store: Store) -> dict[tuple[str, str], int]:
     names = dict(rows(store, "SELECT id, platform_id FROM product WHERE store_id = %(store)s"))
     found = {}
     for product, packed in learned(store.id)["pairs"].items():
-        for entry in np.frombuffer(packed, learning.cooccurrence.ENTRY):
+        for entry in np.frombuffer(packed, cooccurrence.ENTRY):
             found[names[product], names[int(entry["other"])]] = int(entry["orders"])
     return found
 
@@ -119,7 +120,7 @@ def test_baskets_above_the_cap_are_left_out(app: Flask) -> None:
 
 def test_older_orders_weigh_less(app: Flask) -> None:
     store = new_store(half_life_days=30)
-    learning_day = learning.day_number(learning.now())
+    learning_day = learning.day_number(now())
     age = (learning_day - learning.day_number(BEGIN)) * DAY
     learn(store.id, [[order_change("o1", "p1", placed=age), order_change("o2", "p2", placed=age - 30 * DAY)]])
 
@@ -163,7 +164,7 @@ def test_changed_settings_wait_for_the_rebuild(store: Store) -> None:
     learning.rebuild(store.id)
 
     assert kept == before
-    epoch = learning.now().date()
+    epoch = now().date()
     assert learned(store.id) == {"head": (epoch, 30.0, 2, 0), "counts": [], "pairs": {}}
 
 
@@ -174,8 +175,8 @@ def test_a_rebuild_moves_an_epoch_that_lies_far_back(
     store = new_store(**OPEN_GATES, half_life_days=7)
     learn(store.id, [[order_change("o1", "p1", "p2")]])
     began: date = learned(store.id)["head"][0]
-    later = learning.now() + timedelta(days=days)
-    monkeypatch.setattr(learning, "now", lambda: later)
+    later = now() + timedelta(days=days)
+    monkeypatch.setattr(counts_table, "now", lambda: later)
 
     learning.rebuild(store.id)
     learn(store.id, [[order_change("o2", "p1", "p2")]])
@@ -187,7 +188,7 @@ def test_a_rebuild_moves_an_epoch_that_lies_far_back(
 
 
 def test_compaction_keeps_the_sums(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(learning, "_SEGMENTS", 3)
+    monkeypatch.setattr(counts_table, "_SEGMENTS", 3)
     orders = [order_change(f"o{n}", "p1", "p2", f"p{3 + n % 3}") for n in range(8)]
     learn(store.id, [[order] for order in orders])
     before = learned(store.id)
@@ -203,7 +204,7 @@ def test_compaction_keeps_the_sums(store: Store, monkeypatch: pytest.MonkeyPatch
 
 
 def test_compaction_forgets_what_adds_up_to_nothing(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(learning, "_SEGMENTS", 1)
+    monkeypatch.setattr(counts_table, "_SEGMENTS", 1)
     learn(store.id, [[order_change("o1", "p1", "p2")], [order_deletion("o1", 5)]])
 
     learning.publish_stale(store.id)
@@ -286,7 +287,7 @@ def test_readers_see_the_old_lists_until_the_rebuild_is_done(app: Flask, store: 
 
 def test_applying_waits_for_the_rebuild(app: Flask, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     learn(store.id, [[order_change("o1", "p1", "p2")]])
-    read_baskets, waited = learning._read_baskets, []
+    read_baskets, waited = rebuilding.read_baskets, []
 
     def apply() -> None:
         with app.app_context():
@@ -302,7 +303,7 @@ def test_applying_waits_for_the_rebuild(app: Flask, store: Store, monkeypatch: p
         return read
 
     with monkeypatch.context() as patched:
-        patched.setattr(learning, "_read_baskets", interfere)
+        patched.setattr(rebuilding, "read_baskets", interfere)
         learning.rebuild(store.id)
     writer.join(timeout=10)
 

@@ -15,7 +15,8 @@ from app.commerce.store import Store
 from app.core.db import db, now
 from app.core.queues import LEARNING, queue_redis
 from app.core.redis import Breaker
-from app.recommendations import cache, jobs, learning, report
+from app.recommendations import cache, counts, jobs, learning, report
+from app.recommendations import stale as stale_lists
 from app.recommendations.strategies import BEST_SELLERS, FREQUENTLY_BOUGHT_TOGETHER, STRATEGIES
 from tests.factories import new_store, order_change, order_deletion, product_change
 from tests.recommendations.histories import OPEN_GATES, histories, learn, learned, published, stale
@@ -144,7 +145,7 @@ def test_nothing_stale_is_nothing_to_do(store: Store) -> None:
 
 
 def test_many_products_are_published_in_batches(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(learning, "_PUBLISH_BATCH", 2)
+    monkeypatch.setattr(stale_lists, "_PUBLISH_BATCH", 2)
     learn(store.id, [[order_change("o1", *(f"p{n}" for n in range(7)))]])
 
     assert learning.publish_stale(store.id) == 7
@@ -237,7 +238,7 @@ def test_a_crash_while_publishing_leaves_everything_to_do(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(learning, "_publish_products", dies)
+        patched.setattr(stale_lists, "_publish_products", dies)
         with pytest.raises(KeyboardInterrupt):
             learning.publish_stale(store.id)
     db.session.rollback()
@@ -309,8 +310,8 @@ def test_a_rebuild_without_redis_leaves_its_lists_stale(store: Store, redis_down
 
 
 def test_two_publishers_share_the_work(app: Flask, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(learning, "_PUBLISH_BATCH", 1)
-    monkeypatch.setattr(learning, "_SEGMENTS", 1)
+    monkeypatch.setattr(stale_lists, "_PUBLISH_BATCH", 1)
+    monkeypatch.setattr(counts, "_SEGMENTS", 1)
     orders = [order_change(f"o{n}", *(f"p{m}" for m in range(n % 3, 8))) for n in range(6)]
     learn(store.id, [[order] for order in orders])
     kept = learned(store.id)
@@ -338,9 +339,9 @@ def test_two_publishers_share_the_work(app: Flask, store: Store, monkeypatch: py
 def test_what_happens_between_two_batches_is_taken_in(
     app: Flask, store: Store, monkeypatch: pytest.MonkeyPatch, rebuilt: bool
 ) -> None:
-    monkeypatch.setattr(learning, "_PUBLISH_BATCH", 1)
+    monkeypatch.setattr(stale_lists, "_PUBLISH_BATCH", 1)
     learn(store.id, [[order_change("o1", "p1", "p2"), order_change("o2", "p3")]])
-    lock_store, locked = learning.lock_store, []
+    lock_store, locked = stale_lists.lock_store, []
 
     def interfere() -> None:
         with app.app_context():
@@ -360,7 +361,7 @@ def test_what_happens_between_two_batches_is_taken_in(
             assert not other.is_alive()
         lock_store(connection, store_id, room)
 
-    monkeypatch.setattr(learning, "lock_store", lock)
+    monkeypatch.setattr(stale_lists, "lock_store", lock)
     learning.publish_stale(store.id)
     lists = published(store.id)
     learning.rebuild(store.id)
@@ -371,9 +372,9 @@ def test_what_happens_between_two_batches_is_taken_in(
 def test_a_publisher_and_a_rebuild_wait_for_each_other(
     app: Flask, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(learning, "_SEGMENTS", 1)
+    monkeypatch.setattr(counts, "_SEGMENTS", 1)
     learn(store.id, [[order_change(f"o{n}", "p1", "p2", f"p{n}")] for n in range(3, 6)])
-    compact, waited = learning._compact, []
+    compact, waited = counts.compact, []
 
     def rebuild() -> None:
         with app.app_context():
@@ -388,7 +389,7 @@ def test_a_publisher_and_a_rebuild_wait_for_each_other(
             waited.append(rebuilder.is_alive())
         compact(*arguments)
 
-    monkeypatch.setattr(learning, "_compact", slow)
+    monkeypatch.setattr(stale_lists, "compact", slow)
     learning.publish_stale(store.id)
     rebuilder.join(timeout=30)
 

@@ -1,0 +1,54 @@
+"""Ready lists made of counts: what is bought together, and what is bought most."""
+
+from typing import TYPE_CHECKING, Final
+
+from sqlalchemy import Connection
+
+from app.recommendations import cache
+from app.recommendations.publishing import store_lists
+from app.recommendations.ready_lists import BEST_SELLERS, WHOLE_STORE
+
+if TYPE_CHECKING:  # Numba is imported in jobs only
+    from app.recommendations.ranking import Ranked
+
+LIST_LENGTH: Final = 50
+_BEST_SELLERS: Final = 100
+
+
+def as_lists(ranked: "Ranked", platform_ids: dict[int, str]) -> dict[str, list[cache.Candidate]]:
+    """Return ranked neighbours as the lists that are published, by the platform's ids."""
+    lists: dict[str, list[cache.Candidate]] = {}
+    for row, product in enumerate(ranked.products.tolist()):
+        span = slice(ranked.indptr[row], ranked.indptr[row + 1])
+        lists[platform_ids[product]] = [
+            {
+                "id": platform_ids[other],
+                "orders": orders,
+                "confidence": round(confidence, 4),
+                "lift": round(lift, 2),
+                "llr": round(llr, 1),
+                "score": float(f"{score:.6g}"),
+            }
+            for other, orders, confidence, lift, llr, score in zip(
+                ranked.others[span].tolist(),
+                ranked.orders[span].tolist(),
+                ranked.confidence[span].tolist(),
+                ranked.lift[span].tolist(),
+                ranked.llr[span].tolist(),
+                ranked.score[span].tolist(),
+                strict=True,
+            )
+        ]
+    return lists
+
+
+def publish_best_sellers(connection: Connection, store_id: int) -> None:
+    """Publish what a store sells most; recent orders count for more."""
+    rows = connection.exec_driver_sql(
+        "SELECT p.platform_id, c.orders FROM product_count c JOIN product p ON p.id = c.product_id"
+        " WHERE c.store_id = %(store)s AND c.orders > 0 ORDER BY c.popularity DESC, c.product_id"
+        f" LIMIT {_BEST_SELLERS}",
+        {"store": store_id},
+    )
+    items = [{"id": platform_id, "orders": orders} for platform_id, orders in rows]
+    store_lists(connection, store_id, BEST_SELLERS, {WHOLE_STORE: items})

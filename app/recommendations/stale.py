@@ -1,0 +1,112 @@
+"""Publishing anew what orders have changed: the lists of the products that they touched."""
+
+from datetime import datetime
+from typing import Final
+
+import numpy as np
+import structlog
+from sqlalchemy import Connection
+
+from app.core.db import db, lock_store
+from app.recommendations import cache, cooccurrence
+from app.recommendations.counts import PUBLISHING_LOCK, compact, gates_of, read_head
+from app.recommendations.pair_lists import LIST_LENGTH, as_lists, publish_best_sellers
+from app.recommendations.publishing import store_lists
+from app.recommendations.ready_lists import PAIRS
+
+log = structlog.get_logger()
+
+_PUBLISH_BATCH: Final = 400
+
+
+def publish_stale(store_id: int) -> int:
+    """Publish the lists of all products whose counts changed since; return how many.
+
+    Only products that an order touched are published anew. The others' ratios drift with the number of
+    orders until the next rebuild, by less than a change of one order makes. A product stays stale where Redis did
+    not take its list: the list that Redis still holds would outlive this one.
+    """
+    totals: _Totals | None = None
+    published, last = 0, 0
+    while True:
+        connection = db.session.connection()
+        # One at a time, and not while a rebuild replaces what is read here.
+        lock_store(connection, store_id, PUBLISHING_LOCK)
+        stale = _take_stale(connection, store_id, last)
+        if not stale:
+            db.session.rollback()
+            break
+        if totals is None:
+            publish_best_sellers(connection, store_id)
+        if totals is None or totals.state != _state(connection, store_id):
+            totals = _Totals(connection, store_id)
+        _publish_products(connection, store_id, stale, totals)
+        db.session.commit()
+        published, last = published + len(stale), stale[-1]
+    if published:
+        log.info("lists_published", store_id=store_id, products=published)
+    return published
+
+
+def _take_stale(connection: Connection, store_id: int, after: int) -> list[int]:
+    rows = connection.exec_driver_sql(
+        "SELECT product_id FROM product_count WHERE store_id = %(store)s AND stale AND product_id > %(after)s"
+        f" ORDER BY product_id LIMIT {_PUBLISH_BATCH} FOR UPDATE SKIP LOCKED",
+        {"store": store_id, "after": after},
+    )
+    return [row[0] for row in rows]
+
+
+def _state(connection: Connection, store_id: int) -> tuple[int, datetime]:
+    """Return what changes with everything that is learned."""
+    head = read_head(connection, store_id)
+    return head.version, head.learned_at
+
+
+class _Totals:
+    """The counts of all of a store's products, and their platform ids."""
+
+    def __init__(self, connection: Connection, store_id: int) -> None:
+        from app.recommendations import ranking  # Numba: in jobs only
+
+        self.state = _state(connection, store_id)
+        rows = connection.exec_driver_sql(
+            "SELECT c.product_id, c.orders, c.weight, p.platform_id FROM product_count c"
+            " JOIN product p ON p.id = c.product_id WHERE c.store_id = %(store)s ORDER BY c.product_id",
+            {"store": store_id},
+        ).all()
+        self.products = ranking.ProductTotals(
+            np.array([r[0] for r in rows], np.int64),
+            np.array([r[1] for r in rows], np.int64),
+            np.array([r[2] for r in rows], np.int64),
+        )
+        self.platform_ids: dict[int, str] = {r[0]: r[3] for r in rows}
+        self.orders = int(read_head(connection, store_id).orders)
+        self.gates = gates_of(store_id)
+
+
+def _publish_products(connection: Connection, store_id: int, products: list[int], totals: _Totals) -> None:
+    from app.recommendations import ranking
+
+    rows = connection.exec_driver_sql(
+        "SELECT id, product_id, packed FROM neighbour_segment WHERE store_id = %(store)s"
+        " AND product_id = ANY(%(ids)s::bigint[]) ORDER BY product_id",
+        {"store": store_id, "ids": products},
+    ).all()
+    neighbours = cooccurrence.unpack((row.product_id, row.packed) for row in rows)
+    compact(connection, store_id, [(row.id, row.product_id) for row in rows], neighbours)
+    ranked = ranking.rank(neighbours, totals.orders, totals.products, totals.gates, LIST_LENGTH)
+    lists: dict[str, list[cache.Candidate]] = {totals.platform_ids[p]: [] for p in products}
+    lists |= as_lists(ranked, totals.platform_ids)
+    if not store_lists(connection, store_id, PAIRS, lists):
+        return
+    connection.exec_driver_sql(
+        "UPDATE product_count SET stale = false WHERE store_id = %(store)s"
+        " AND product_id = ANY(%(ids)s::bigint[])",
+        {"store": store_id, "ids": products},
+    )
+    connection.exec_driver_sql(
+        "DELETE FROM product_count WHERE store_id = %(store)s AND product_id = ANY(%(ids)s::bigint[])"
+        " AND orders = 0 AND weight = 0",
+        {"store": store_id, "ids": products},
+    )
