@@ -16,6 +16,15 @@ def store_lists(
 
     The caller commits. Where Redis did not take them it still holds older ones, for their time to live at most.
     """
+    write_lists(connection, store_id, kind, lists)
+    # Before the commit: should this process die in between, readers have the newer list already.
+    return cache.put_lists(store_id, kind, lists)
+
+
+def write_lists(
+    connection: Connection, store_id: int, kind: str, lists: Mapping[str, list[Candidate]]
+) -> None:
+    """Write lists, by subject, to PostgreSQL alone: for those who give them to Redis after the commit."""
     execute_rows(
         connection,
         """
@@ -29,8 +38,6 @@ def store_lists(
         store=store_id,
         kind=kind,
     )
-    # Before the commit: should this process die in between, readers have the newer list already.
-    return cache.put_lists(store_id, kind, lists)
 
 
 def replace_lists(

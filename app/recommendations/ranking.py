@@ -8,7 +8,7 @@ processor's cache, writes the row out and keeps its best few in the same pass.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +22,7 @@ __all__ = [
     "PAGE_EXPONENT",
     "Baskets",
     "Block",
+    "Counted",
     "Gates",
     "ProductTotals",
     "Ranked",
@@ -139,9 +140,8 @@ class Block(NamedTuple):
     ranked: Ranked
 
 
-@dataclass(slots=True, eq=False)
-class Rebuild:
-    """A store's counts, made anew from its orders; the same as the sum of all increments.
+class Counted(Protocol):
+    """A store's counts, made anew from its orders by whatever engine; the same as the sum of all increments.
 
     Attributes:
         orders: how many baskets were learned.
@@ -150,6 +150,25 @@ class Rebuild:
         product_weights: int64[p], the sum of those baskets' pair weights.
         product_popularity: int64[p], the sum of those baskets' popularity weights.
     """
+
+    orders: int
+    products: Integers
+    product_orders: Integers
+    product_weights: Integers
+    product_popularity: Integers
+
+    def totals(self) -> ProductTotals:
+        """Return what :func:`rank` needs to know of the products."""
+        ...
+
+    def blocks(self) -> Iterator[Block]:
+        """Yield the pair counts and rankings of all products that have neighbours, in the order of ids."""
+        ...
+
+
+@dataclass(slots=True, eq=False)
+class Rebuild:
+    """What this process counted; see :class:`Counted`."""
 
     orders: int
     products: Integers
@@ -372,9 +391,9 @@ class _Corpus:
 
     def total(self, amounts: Integers) -> Integers:
         """Return int64[p]: for each product the sum of an amount (int64[n]) over its baskets."""
-        running = np.concatenate(([0], np.cumsum(amounts[self.index.holders])))
-        bounds = running[self.index.holder_starts]
-        return bounds[1:] - bounds[:-1]
+        starts = self.index.holder_starts[:-1].astype(np.int64)
+        # Every product is in a basket: no stretch is empty.
+        return np.add.reduceat(amounts[self.index.holders], starts)
 
 
 def _corpus(baskets: Baskets, cap: int | None, threads: int) -> _Corpus:
@@ -382,7 +401,8 @@ def _corpus(baskets: Baskets, cap: int | None, threads: int) -> _Corpus:
     products = np.unique(baskets.products)
     lines = np.empty(len(baskets.products), dtype=np.uint32)
     sizes = np.empty(len(baskets.days), dtype=np.int64)
-    indptr, ids = np.array(baskets.indptr, dtype=np.int64), np.array(baskets.products, dtype=np.int64)
+    # Compiled for writable arrays; only what comes otherwise is copied.
+    indptr, ids = (np.require(a, np.int64, ["C", "W"]) for a in (baskets.indptr, baskets.products))
     kernels.spread(
         lambda first, last: kernels.number_lines(first, last, indptr, ids, products, lines, sizes),
         np.diff(indptr),
@@ -393,10 +413,13 @@ def _corpus(baskets: Baskets, cap: int | None, threads: int) -> _Corpus:
     learned = (sizes > 0) if cap is None else (sizes > 0) & (sizes <= cap)
     kept = np.where(learned, sizes, 0)
     if kept.sum() != len(lines):
-        lengths = np.diff(indptr)
-        within = np.arange(len(lines)) - np.repeat(indptr[:-1], lengths)
-        lines = lines[within < np.repeat(kept, lengths)]
-        present = np.bincount(lines, minlength=len(products)) > 0
+        # +1 where a basket's distinct products begin and -1 where they end adds up to a mask of one byte a line.
+        edges = np.zeros(len(lines) + 1, dtype=np.int8)
+        np.add.at(edges, indptr[:-1], 1)
+        np.subtract.at(edges, indptr[:-1] + kept, 1)
+        lines = lines[np.cumsum(edges[:-1], dtype=np.int8).view(np.bool_)]
+        present = np.zeros(len(products), dtype=np.bool_)
+        present[lines] = True
         lines = (np.cumsum(present) - 1).astype(np.uint32)[lines]
         products = products[present]
     sizes = sizes[learned]

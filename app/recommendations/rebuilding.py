@@ -1,9 +1,8 @@
 """Counting a store's orders anew, and publishing every list that follows from them."""
 
-import io
 import itertools
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Final, Protocol
 
 import numpy as np
 import structlog
@@ -26,35 +25,77 @@ from app.recommendations.counts import (
     write_head,
 )
 from app.recommendations.pair_lists import LIST_LENGTH, as_lists, publish_best_sellers
-from app.recommendations.publishing import forget_lists, store_lists
+from app.recommendations.publishing import forget_lists, write_lists
 from app.recommendations.ready_lists import PAIRS
 
 if TYPE_CHECKING:  # Numba is imported in jobs only
-    from app.recommendations.ranking import Baskets
+    from app.recommendations.ranking import Baskets, Counted, Gates
 
 log = structlog.get_logger()
 
 # Weights are fixed point with 16 fractional bits and grow with the days since the epoch. A rebuild moves the
 # epoch long before the exponent reaches its limit of 16 half-lives.
 _EPOCH_HALF_LIVES: Final = 8
+# Lists that are handed to Redis at a time.
+_PAGE: Final = 500
 
 
-def rebuild(store_id: int, on_progress: Callable[[int, int], None] | None = None) -> int:
-    """Count a store's orders anew from their lines and publish every list; return the number of orders.
+class Engine(Protocol):
+    """What counts a store's orders and ranks its pairs: this process, or a cluster."""
 
-    Intake goes on meanwhile; applying and publishing wait. Readers of PostgreSQL see the old lists until the new
-    ones are committed; Redis gets each as it is made.
-    ``on_progress`` is called with (products done, products in all).
-    """
+    def __call__(
+        self, connection: Connection, store_id: int, parameters: Parameters, gates: "Gates", limit: int
+    ) -> "Counted":
+        """Count all baskets of a store, and keep ``limit`` others of each product.
+
+        ``connection`` is inside the rebuild's transaction: it alone sees the baskets that the rebuild has just
+        derived anew (``orders.basket``). Whatever the engine, equal baskets must give equal results, blocks in
+        the order of ids.
+        """
+        ...
+
+
+def count_here(
+    connection: Connection, store_id: int, parameters: Parameters, gates: "Gates", limit: int
+) -> "Counted":
+    """Count in this process: the engine unless another is asked for."""
     from app.recommendations import ranking  # Numba: in jobs only
 
+    return ranking.rebuild(parameters, read_baskets(connection, store_id), gates, limit)
+
+
+def rebuild(
+    store_id: int, on_progress: Callable[[int, int], None] | None = None, engine: Engine = count_here
+) -> int:
+    """Count a store's orders anew from their lines and publish every list; return the number of orders.
+
+    Intake goes on meanwhile; applying and publishing wait. Readers see the old lists until the new ones are
+    committed. Then Redis is given the new ones; should that not come to an end, their products are stale and the
+    next publication makes up for it.
+    ``on_progress`` is called with (products done, products in all).
+    """
     connection = db.session.connection()
     lock_commerce(connection, store_id)
     lock_store(connection, store_id, PUBLISHING_LOCK)
     parameters = _rebuild_parameters(connection, store_id)
     _refresh_stored_baskets(connection, store_id)
-    baskets = read_baskets(connection, store_id)
-    built = ranking.rebuild(parameters, baskets, gates_of(store_id), LIST_LENGTH)
+    built = engine(connection, store_id, parameters, gates_of(store_id), LIST_LENGTH)
+    unlisted = _replace_counts(connection, store_id, parameters, built, on_progress)
+    transaction = connection.exec_driver_sql("SELECT pg_current_xact_id()::xid::text").scalar_one()
+    db.session.commit()
+    log.info("model_rebuilt", store_id=store_id, orders=built.orders, products=len(built.products))
+    _hand_to_redis(store_id, transaction, unlisted)
+    return built.orders
+
+
+def _replace_counts(
+    connection: Connection,
+    store_id: int,
+    parameters: Parameters,
+    built: "Counted",
+    on_progress: Callable[[int, int], None] | None,
+) -> set[str]:
+    """Write counts and lists in place of a store's old ones; return the subjects that have no list any more."""
     platform_ids = _platform_ids(connection, store_id)
     unlisted = _forget(connection, store_id)
     write_head(connection, store_id, parameters, orders=built.orders)
@@ -68,28 +109,55 @@ def rebuild(store_id: int, on_progress: Callable[[int, int], None] | None = None
             built.product_orders.tolist(),
             built.product_weights.tolist(),
             built.product_popularity.tolist(),
-            itertools.repeat(False),
+            itertools.repeat(True),  # until Redis has their lists
             strict=False,
         ),
     )
-    done, taken = 0, True
+    done = 0
     for block in built.blocks():
         append_segments(connection, store_id, block.neighbours)
         lists = as_lists(block.ranked, platform_ids)
-        taken &= store_lists(connection, store_id, PAIRS, lists)
+        write_lists(connection, store_id, PAIRS, lists)
         unlisted -= lists.keys()
         done += len(block.neighbours.products)
         if on_progress:
             on_progress(done, len(built.products))
-    taken &= cache.put_lists(store_id, PAIRS, {subject: [] for subject in unlisted})
-    publish_best_sellers(connection, store_id)
-    if not taken:  # what Redis still holds is old: let it be published again
-        connection.exec_driver_sql(
-            "UPDATE product_count SET stale = true WHERE store_id = %(store)s", {"store": store_id}
-        )
+    return unlisted
+
+
+def _hand_to_redis(store_id: int, transaction: str, unlisted: set[str]) -> None:
+    """Put a rebuild's lists into Redis, page by page, and mark their products as published.
+
+    ``transaction`` wrote the counts. A product whose row another has written since was touched by an order or
+    published by somebody else, and is not ours to mark.
+    """
+    publish_best_sellers(db.session.connection(), store_id)
     db.session.commit()
-    log.info("model_rebuilt", store_id=store_id, orders=built.orders, products=len(built.products))
-    return built.orders
+    if not cache.put_lists(store_id, PAIRS, {subject: [] for subject in unlisted}):
+        return
+    last = 0
+    while True:
+        connection = db.session.connection()
+        lock_store(connection, store_id, PUBLISHING_LOCK)  # no list may overtake a newer one
+        rows = connection.exec_driver_sql(
+            "SELECT c.product_id, p.platform_id, l.items FROM product_count c JOIN product p ON p.id = c.product_id"
+            " LEFT JOIN published_list l ON l.store_id = c.store_id AND l.strategy = %(kind)s"
+            " AND l.subject = p.platform_id"
+            " WHERE c.store_id = %(store)s AND c.product_id > %(last)s AND c.xmin = %(transaction)s::text::xid"
+            f" ORDER BY c.product_id LIMIT {_PAGE}",
+            {"store": store_id, "kind": PAIRS, "last": last, "transaction": transaction},
+        ).all()
+        lists = {row.platform_id: row.items or [] for row in rows}
+        if not rows or not cache.put_lists(store_id, PAIRS, lists):
+            db.session.rollback()
+            return
+        connection.exec_driver_sql(
+            "UPDATE product_count SET stale = false WHERE store_id = %(store)s AND xmin = %(transaction)s::text::xid"
+            " AND product_id = ANY(%(ids)s::bigint[])",
+            {"store": store_id, "ids": [row.product_id for row in rows], "transaction": transaction},
+        )
+        db.session.commit()
+        last = rows[-1].product_id
 
 
 def _rebuild_parameters(connection: Connection, store_id: int) -> Parameters:
@@ -116,44 +184,65 @@ def _refresh_stored_baskets(connection: Connection, store_id: int) -> None:
     )
 
 
-# One row of PostgreSQL's binary COPY format: a count of fields, then each field's length and value.
-# https://www.postgresql.org/docs/current/sql-copy.html#SQL-COPY-FILE-FORMATS
-_LINE: Final = np.dtype(
-    [
-        ("fields", ">i2"),
-        ("n0", ">i4"), ("order", ">i8"),
-        ("n1", ">i4"), ("day", ">i4"),
-        ("n2", ">i4"), ("product", ">i8"),
-    ]
-)  # fmt: skip
+# PostgreSQL's binary COPY format sends one message per row, the header before the first one.
+# https://www.postgresql.org/docs/current/sql-copy.html#SQL-COPY-FILE-FORMATS,
+# https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-COPY
+# A row of (int4, bigint[]): a count of fields (2 bytes), the day's length and value (4 + 4), the array's length
+# (4) and head (dimensions, flags, type, size, lower bound: 20); then each element's length (4) and value (8).
+_COPY_SIGNATURE: Final = b"PGCOPY\n\xff\r\n\0"
 _COPY_HEADER: Final = 19
-_COPY_TRAILER: Final = 2
+_COPY_TRAILER: Final = b"\xff\xff"
+_DAY: Final = slice(6, 10)
+_ELEMENTS: Final = 34
+_ELEMENT: Final = np.dtype([("length", ">i4"), ("value", ">i8")])
+_ROWS: Final = 20_000
 
 
 def read_baskets(connection: Connection, store_id: int) -> "Baskets":
-    """Return all baskets of a store, read as one block of binary rows."""
+    """Return all baskets of a store's orders that hold anything, in the order of the orders' ids.
+
+    Rows are taken over in batches as they arrive, so that memory stays close to the arrays returned: 8 bytes
+    per line and 16 per order.
+    """
     from app.recommendations.ranking import Baskets
 
-    received = io.BytesIO()
+    days, sizes, products = [], [], []
+    for batch in _basket_rows(connection, store_id):
+        days.append(np.frombuffer(b"".join([row[_DAY] for row in batch]), ">i4").astype(np.int32))
+        sizes.append(np.array([(len(row) - _ELEMENTS) // _ELEMENT.itemsize for row in batch], np.int32))
+        elements = np.frombuffer(b"".join([row[_ELEMENTS:] for row in batch]), _ELEMENT)
+        products.append(elements["value"].astype(np.int64))
+    nothing = np.empty(0, np.int64)
+    return Baskets(
+        indptr=np.concatenate(([0], np.cumsum(np.concatenate([nothing, *sizes]), dtype=np.int64))),
+        products=np.concatenate([nothing, *products]),
+        days=np.concatenate([nothing, *days]),
+    )
+
+
+def _basket_rows(connection: Connection, store_id: int) -> Iterator[list[bytes]]:
+    """Yield batches of rows (day, basket) in binary form."""
+    batch: list[bytes] = []
     with (
         driver_cursor(connection) as cursor,
         cursor.copy(
-            "COPY (SELECT o.id, (o.placed_at AT TIME ZONE 'UTC')::date - DATE '1970-01-01', unnest(o.basket)"
-            " FROM orders o WHERE o.store_id = %s ORDER BY o.id) TO STDOUT (FORMAT BINARY)",
+            "COPY (SELECT (o.placed_at AT TIME ZONE 'UTC')::date - DATE '1970-01-01', o.basket FROM orders o"
+            " WHERE o.store_id = %s AND cardinality(o.basket) > 0 ORDER BY o.id) TO STDOUT (FORMAT BINARY)",
             (store_id,),
         ) as copy,
     ):
-        for data in copy:
-            received.write(data)
-    body = received.getbuffer()[_COPY_HEADER:-_COPY_TRAILER]
-    lines = np.frombuffer(body, _LINE)
-    orders = lines["order"].astype(np.int64)
-    starts = np.flatnonzero(np.concatenate(([True], orders[1:] != orders[:-1]))) if len(orders) else orders
-    return Baskets(
-        indptr=np.append(starts, len(orders)).astype(np.int64),
-        products=lines["product"].astype(np.int64),
-        days=lines["day"][starts].astype(np.int64),
-    )
+        for message in copy:
+            row = bytes(message)
+            if row.startswith(_COPY_SIGNATURE):
+                row = row[_COPY_HEADER:]
+            if row in (b"", _COPY_TRAILER):
+                continue
+            batch.append(row)
+            if len(batch) == _ROWS:
+                yield batch
+                batch = []
+    if batch:
+        yield batch
 
 
 def _forget(connection: Connection, store_id: int) -> set[str]:
