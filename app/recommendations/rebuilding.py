@@ -206,18 +206,26 @@ def read_baskets(connection: Connection, store_id: int) -> "Baskets":
     """
     from app.recommendations.ranking import Baskets
 
-    days, sizes, products = [], [], []
+    sizes, products, days = ([np.zeros(length, np.int64)] for length in (1, 0, 0))
+    for batch in basket_batches(connection, store_id):
+        sizes.append(np.diff(batch.indptr))
+        products.append(batch.products)
+        days.append(batch.days)
+    return Baskets(np.cumsum(np.concatenate(sizes)), np.concatenate(products), np.concatenate(days))
+
+
+def basket_batches(connection: Connection, store_id: int) -> Iterator["Baskets"]:
+    """Yield the baskets of :func:`read_baskets`, some thousands of orders at a time."""
+    from app.recommendations.ranking import Baskets
+
     for batch in _basket_rows(connection, store_id):
-        days.append(np.frombuffer(b"".join([row[_DAY] for row in batch]), ">i4").astype(np.int32))
-        sizes.append(np.array([(len(row) - _ELEMENTS) // _ELEMENT.itemsize for row in batch], np.int32))
+        sizes = [(len(row) - _ELEMENTS) // _ELEMENT.itemsize for row in batch]
         elements = np.frombuffer(b"".join([row[_ELEMENTS:] for row in batch]), _ELEMENT)
-        products.append(elements["value"].astype(np.int64))
-    nothing = np.empty(0, np.int64)
-    return Baskets(
-        indptr=np.concatenate(([0], np.cumsum(np.concatenate([nothing, *sizes]), dtype=np.int64))),
-        products=np.concatenate([nothing, *products]),
-        days=np.concatenate([nothing, *days]),
-    )
+        yield Baskets(
+            indptr=np.concatenate(([0], np.cumsum(sizes, dtype=np.int64))),
+            products=elements["value"].astype(np.int64),
+            days=np.frombuffer(b"".join([row[_DAY] for row in batch]), ">i4").astype(np.int64),
+        )
 
 
 def _basket_rows(connection: Connection, store_id: int) -> Iterator[list[bytes]]:
