@@ -93,6 +93,7 @@ class Front:
 # What a schema cannot say: rules between parameters, and what is a cursor.
 BEYOND_SCHEMA = {
     "The slot product needs the product of the page.",
+    "The slot product_related needs the product of the page.",
     "Name at least one condition, such as a status.",
     "Not a cursor of this list.",
 }
@@ -233,8 +234,8 @@ def test_the_answer_has_the_fields_of_the_contract_and_no_others(document: dict[
     assert {name: set(schemas[name]["properties"]) for name in ("Answer", "Recommendation", "Price")} == {
         "Answer": {"decision_id", "slot", "strategy", "model_version", "recommendations", "experiment"},
         "Recommendation": {
-            "product_id", "variant_id", "title", "url", "image_url", "price", "available", "reason", "evidence",
-            "offer",
+            "product_id", "variant_id", "title", "url", "image_url", "price", "available", "reason", "relation",
+            "evidence", "offer",
         },
         "Price": {"amount", "currency"},
     }  # fmt: skip

@@ -458,8 +458,18 @@ def test_the_strategies_are_documented() -> None:
     text = read("docs/strategies.md")
 
     assert keyed_rows(section(text, "Overview").body) == {
-        s.name: [s.needs or "nothing", f"{s.ttl_s} s", f"`{s.reason}`"] for s in STRATEGIES.values()
+        s.name: [
+            s.needs or "nothing",
+            ", ".join(f"`{reason}`" for reason in s.reasons),
+            ", ".join(f"`{name}`" for name in s.fallback) or "none",
+            "yes" if s.tops_up else "no",
+            f"{s.ttl_s} s" if s.ttl_s else "no list",
+            s.minimum,
+        ]
+        for s in STRATEGIES.values()
     }
+    reasons = {reason for s in STRATEGIES.values() for reason in s.reasons}
+    assert set(keyed_rows(section(text, "Reasons").body)) == reasons
     for name in STRATEGIES:
         described = {row[0] for row in rows(section(text, f"`{name}`").body)}
         assert {"Needs", "Learned from", "Gates", "Evidence", "Empty when"} <= described
@@ -468,7 +478,9 @@ def test_the_strategies_are_documented() -> None:
 def test_the_slots_are_documented() -> None:
     body = section(read("docs/strategies.md"), "Slots").body
 
-    assert keyed_rows(body) == {s.name: [f"`{s.strategy}`", str(s.limit)] for s in SLOTS.values()}
+    assert keyed_rows(body) == {
+        s.name: [", ".join(f"`{name}`" for name in s.chain), str(s.limit)] for s in SLOTS.values()
+    }
     assert f"At most {MAX_LIMIT} products" in body
     assert f"at most {MAX_CART} products of a cart" in body
 

@@ -10,7 +10,7 @@ from typing import Final
 
 import numpy as np
 
-from app.recommendations import kernels, learning, ranking, serving
+from app.recommendations import candidates, kernels, learning, ranking
 from app.recommendations.cache import Candidate
 from app.recommendations.cooccurrence import Integers, Parameters
 from app.recommendations.evaluation import History, Methods, Model, Requests
@@ -83,7 +83,7 @@ class Served:
         scores = np.full((last - first, len(self.product_ids)), -np.inf)
         for request in range(first, last):
             known = [self.product_ids[number] for number in requests.known(request).tolist()]
-            answer = serving.combine({id_: self.lists.get(id_, []) for id_ in known})
+            answer = candidates.combine({id_: self.lists.get(id_, []) for id_ in known})
             places = [self._numbers[candidate["id"]] for candidate in answer]
             scores[request - first, places] = -np.arange(len(places), dtype=np.float64)
         return scores

@@ -34,22 +34,51 @@ class Card:
     price: int | None
     currency: str | None
     eligible: bool
+    category: str | None = None
+    vendor: str | None = None
 
 
 Candidate = dict[str, Any]
 
 
+class ReadyLists:
+    """The ready lists of one answer: read together, decoded only where they are looked at."""
+
+    def __init__(self, store_id: int, read: Mapping[tuple[str, str], bytes | None]) -> None:
+        self._store_id = store_id
+        self._read = dict(read)
+
+    def get(self, kind: str, subjects: Sequence[str]) -> dict[str, list[Candidate]]:
+        """Return the lists of ``subjects``; a subject without one has an empty list.
+
+        What was not read before is read now; what Redis does not hold comes from PostgreSQL.
+        """
+        unread = [s for s in subjects if (kind, s) not in self._read]
+        if unread:
+            bodies = _read([_list_key(self._store_id, kind, subject) for subject in unread])
+            self._read |= {(kind, s): body for s, body in zip(unread, bodies, strict=True)}
+        missing = [s for s in subjects if self._read[kind, s] is None]
+        if missing:
+            loaded = _load_lists(self._store_id, kind, missing)
+            put_lists(self._store_id, kind, loaded, only_missing=True)
+            self._read |= {(kind, s): orjson.dumps(items) for s, items in loaded.items()}
+        return {s: orjson.loads(self._read[kind, s] or b"[]") for s in subjects}
+
+
+def read_together(
+    store_id: int, lists: Iterable[tuple[str, str]], product_ids: Sequence[str]
+) -> tuple[ReadyLists, dict[str, Card]]:
+    """Read lists, named by kind and subject, and products' cards in one exchange with Redis."""
+    wanted = list(dict.fromkeys(lists))
+    keys = [_list_key(store_id, kind, subject) for kind, subject in wanted]
+    bodies = _read(keys + [_card_key(store_id, p) for p in product_ids])
+    ready = ReadyLists(store_id, dict(zip(wanted, bodies, strict=False)))
+    return ready, _cards(store_id, product_ids, bodies[len(keys) :])
+
+
 def get_lists(store_id: int, kind: str, subjects: Sequence[str]) -> dict[str, list[Candidate]]:
     """Return the ready lists of ``subjects``; a subject without one has an empty list."""
-    keys = [_list_key(store_id, kind, subject) for subject in subjects]
-    cached = _read(keys)
-    found = {s: orjson.loads(body) for s, body in zip(subjects, cached, strict=True) if body is not None}
-    missing = [s for s in subjects if s not in found]
-    if missing:
-        loaded = _load_lists(store_id, kind, missing)
-        put_lists(store_id, kind, loaded, only_missing=True)
-        found |= loaded
-    return found
+    return ReadyLists(store_id, {}).get(kind, subjects)
 
 
 def _load_lists(store_id: int, kind: str, subjects: Sequence[str]) -> dict[str, list[Candidate]]:
@@ -85,10 +114,13 @@ def put_lists(
 
 def get_cards(store_id: int, product_ids: Sequence[str]) -> dict[str, Card]:
     """Return the cards of the products that this store has, by platform id."""
-    keys = [_card_key(store_id, p) for p in product_ids]
-    cached = _read(keys)
+    return _cards(store_id, product_ids, _read([_card_key(store_id, p) for p in product_ids]))
+
+
+def _cards(store_id: int, product_ids: Sequence[str], bodies: Sequence[bytes | None]) -> dict[str, Card]:
+    """Return the cards of what Redis held, and from PostgreSQL those that it did not hold."""
     found: dict[str, Card | None] = {}
-    for product_id, body in zip(product_ids, cached, strict=True):
+    for product_id, body in zip(product_ids, bodies, strict=True):
         if body is not None:
             found[product_id] = Card(*values) if (values := orjson.loads(body)) else None
     missing = [p for p in product_ids if p not in found]
@@ -105,7 +137,7 @@ def load_cards(connection: Connection, store_id: int, product_ids: Sequence[str]
     rows = connection.exec_driver_sql(
         f"""
         SELECT p.platform_id, v.platform_id, p.title, p.url, COALESCE(v.image_url, p.image_url),
-            COALESCE(v.price, p.price), p.currency, {ELIGIBLE_SQL}
+            COALESCE(v.price, p.price), p.currency, {ELIGIBLE_SQL}, p.category, p.vendor
         FROM product p
         LEFT JOIN LATERAL (
             SELECT v.platform_id, v.price, v.image_url FROM variant v
@@ -178,6 +210,8 @@ def put_model_version(store_id: int, version: int) -> int:
 
 def _read(keys: list[str]) -> list[bytes | None]:
     """Return what Redis holds under ``keys``; nothing where it is down."""
+    if not keys:
+        return []
     nothing: list[Any] = [None] * len(keys)
     return breaker().call(lambda: list(redis_client().mget(keys)), otherwise=nothing)
 
@@ -195,6 +229,8 @@ def _card_body(card: Card | None) -> bytes:
             card.price,
             card.currency,
             card.eligible,
+            card.category,
+            card.vendor,
         ]
     )
 

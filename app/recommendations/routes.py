@@ -15,7 +15,6 @@ from app.commerce.store import StoreAccess
 from app.core import metrics
 from app.core.api import ApiBlueprint, json_response
 from app.recommendations import schemas, serving
-from app.recommendations.strategies import STRATEGIES
 
 blueprint: Any = ApiBlueprint(
     "recommendations", __name__, url_prefix="/v1", description="What goes into the basket together."
@@ -25,8 +24,6 @@ blueprint: Any = ApiBlueprint(
 _HELD_S = 15
 _STALE_S = 5
 # Looked up once: finding a labelled counter costs more than counting.
-_MADE = metrics.ANSWERS.labels("made")
-_HELD = metrics.ANSWERS.labels("ready")
 _READY_SIZE = 5_000
 # What the answer depends on beside its address, for caches of others.
 _VARY = "Origin, X-Pannier-Key, Authorization"
@@ -128,15 +125,19 @@ def held_ready(view: Callable[[], Response]) -> Callable[[], Response]:
 def get_recommendations(query: dict[str, Any]) -> Response:
     """Return the recommendations of one slot.
 
-    Without a visitor the answer is the same for everybody and may be cached: it carries an ETag and
+    Without anything about a shopper the answer is the same for everybody and may be cached: it carries an ETag and
     Cache-Control. An empty list is a good answer.
     """
     access: StoreAccess = g.access
     question = serving.question_for_slot(
-        query["slot"], query.get("product_id"), schemas.cart_ids(query["cart"]), query.get("limit")
+        query["slot"],
+        query.get("product_id"),
+        schemas.product_ids(query["cart"]),
+        query.get("limit"),
+        viewed=schemas.product_ids(query["viewed"]),
     )
     response = json_response(serving.answer(access, question))
-    return _private(response) if query.get("visitor_id") else response
+    return _private(response) if query.get("visitor_id") or query["viewed"] else response
 
 
 @blueprint.route("/recommendations", methods=["POST"])
@@ -151,7 +152,12 @@ def post_recommendations(batch: dict[str, Any]) -> Response:
     shown: set[str] = set()
     for asked in batch["requests"]:
         question = serving.question_for_slot(
-            asked["slot"], asked["product_id"], asked["cart"], asked["limit"], exclude=frozenset(shown)
+            asked["slot"],
+            asked["product_id"],
+            asked["cart"],
+            asked["limit"],
+            exclude=frozenset(shown),
+            viewed=asked["viewed"],
         )
         results.append(serving.answer(access, question))
         shown |= {r["product_id"] for r in results[-1]["recommendations"]}
@@ -164,14 +170,12 @@ def post_recommendations(batch: dict[str, Any]) -> Response:
 @blueprint.arguments(schemas.UpsellRequest)
 @blueprint.response(200, schemas.UpsellAnswer)
 def upsell(asked: dict[str, Any]) -> Response:
-    """Return what to offer with a cart. An empty cart goes with nothing: its list is empty.
+    """Return what to offer with a cart. Where the strategy has nothing, those that it falls back on answer.
 
-    ``best_sellers`` alone needs no cart.
+    An empty cart goes with nothing: for the strategies that need one its list is empty.
     """
     access: StoreAccess = g.access
-    strategy = STRATEGIES[asked["strategy"]]
-    cart = tuple(asked["current_cart"])
-    question = serving.Question(None, strategy, None, cart, asked["limit"])
+    question = serving.question_for_cart(asked["strategy"], asked["current_cart"], asked["limit"])
     made = serving.answer(access, question)
     kept = ("decision_id", "strategy", "recommendations")
     return _private(json_response({name: made[name] for name in kept}))

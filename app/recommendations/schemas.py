@@ -5,7 +5,8 @@ from typing import Any
 from marshmallow import EXCLUDE, RAISE, Schema, fields, validate
 
 from app.core.api import Shape, WholeNumber
-from app.recommendations.strategies import MAX_CART, MAX_LIMIT, SLOTS, STRATEGIES
+from app.recommendations.selection import CROSS_SELL, UPSELL
+from app.recommendations.strategies import MAX_CART, MAX_LIMIT, MAX_VIEWED, SLOTS, STRATEGIES
 
 _ID = Shape(r"^[A-Za-z0-9_:/.\-]{1,100}$", error="Not a product id.")
 _LARGEST = 2**63 - 1
@@ -34,21 +35,21 @@ class ProductIdOrNumber(ProductId):
         return super()._deserialize(value, attr, data, **kwargs)
 
 
-class Cart(fields.String):
-    """Product ids separated by commas, as text: ``cart_ids`` takes it apart."""
+class ProductIds(fields.String):
+    """Product ids separated by commas, as text: ``product_ids`` takes it apart."""
 
-    def __init__(self, **kwargs: Any) -> None:
+    def __init__(self, most: int, **kwargs: Any) -> None:
         one = r"[A-Za-z0-9_:/.\-]{0,100}"
         shape = Shape(
-            f"^({one},){{0,{MAX_CART - 1}}}{one}$",
-            error=f"Not product ids separated by commas, {MAX_CART} at most.",
+            f"^({one},){{0,{most - 1}}}{one}$",
+            error=f"Not product ids separated by commas, {most} at most.",
         )
         super().__init__(validate=shape, **kwargs)
 
 
-def cart_ids(cart: str) -> list[str]:
-    """Return the product ids of a cart as a query has it."""
-    return [id_ for id_ in cart.split(",") if id_]
+def product_ids(listed: str) -> list[str]:
+    """Return the product ids that a query lists."""
+    return [id_ for id_ in listed.split(",") if id_]
 
 
 class RecommendationsQuery(Schema):
@@ -63,7 +64,17 @@ class RecommendationsQuery(Schema):
         metadata={"description": "The place on the page."},
     )
     product_id = ProductId(metadata={"description": "The product of the page."})
-    cart = Cart(load_default="", metadata={"description": "Product ids in the cart, separated by commas."})
+    cart = ProductIds(
+        MAX_CART, load_default="", metadata={"description": "Product ids in the cart, separated by commas."}
+    )
+    viewed = ProductIds(
+        MAX_VIEWED,
+        load_default="",
+        metadata={
+            "description": "Products that the shopper looked at, last one first, separated by commas;"
+            " such answers are private."
+        },
+    )
     limit = fields.Integer(validate=_LIMIT, metadata={"description": "How many products at most."})
     visitor_id = fields.String(
         validate=validate.Length(max=100),
@@ -80,6 +91,7 @@ class SlotRequest(Schema):
     slot = fields.String(required=True, validate=validate.OneOf(list(SLOTS)))
     product_id = ProductIdOrNumber(load_default=None, allow_none=True)
     cart = fields.List(ProductIdOrNumber(), load_default=[], validate=validate.Length(max=MAX_CART))
+    viewed = fields.List(ProductIdOrNumber(), load_default=[], validate=validate.Length(max=MAX_VIEWED))
     limit = WholeNumber(load_default=None, allow_none=True, validate=_LIMIT)
     visitor_id = fields.String(load_default=None, allow_none=True, validate=validate.Length(max=100))
 
@@ -115,14 +127,21 @@ class Price(Schema):
 
 
 class Evidence(Schema):
-    """Why: in how many orders, and how much more often than by chance."""
+    """Why: what was counted. Which of these are there follows from the reason."""
 
     orders = fields.Integer(metadata={"description": "Orders with both products (or with this one)."})
     confidence = fields.Float(metadata={"description": "Share of the product's orders that hold both."})
     lift = fields.Float(metadata={"description": "How many times more often than by chance."})
     llr = fields.Float(metadata={"description": "Log-likelihood ratio; above 10.83 is p < 0.001."})
-    with_ = fields.String(
-        data_key="with", metadata={"description": "The product of the cart that it goes with."}
+    with_ = fields.String(data_key="with", metadata={"description": "The product that it goes with."})
+    customers = fields.Integer(metadata={"description": "Customers who bought both, in whichever orders."})
+    similarity = fields.Float(metadata={"description": "How alike, 0 to 1."})
+    category = fields.String(metadata={"description": "The category that goes with the product's own."})
+    before = fields.Float(metadata={"description": "Orders that earlier weeks let expect."})
+    growth = fields.Float(metadata={"description": "Orders, by those expected."})
+    times = fields.Integer(metadata={"description": "How often the customer bought it."})
+    days = fields.Float(
+        metadata={"description": "Days that customers usually let pass before they buy it again."}
     )
 
 
@@ -136,7 +155,12 @@ class Recommendation(Schema):
     image_url = fields.String(required=True, allow_none=True)
     price = fields.Nested(Price, required=True, allow_none=True)
     available = fields.Boolean(required=True)
-    reason = fields.String(required=True)
+    reason = fields.String(required=True, metadata={"description": "What may be claimed."})
+    relation = fields.String(
+        required=True,
+        validate=validate.OneOf([CROSS_SELL, UPSELL]),
+        metadata={"description": "Beside the page's product, or in its place."},
+    )
     evidence = fields.Nested(Evidence, required=True)
     offer = fields.Raw(required=True, allow_none=True)
 

@@ -1,4 +1,4 @@
-"""Answering: candidates, eligibility, evidence.
+"""Answering: which strategy of a chain has something to show, and what.
 
 An answer without a visitor depends on the request and the store alone, so its decision id is derived from
 its content: equal answers are one decision, and caches may hold them.
@@ -6,6 +6,7 @@ its content: equal answers are one decision, and caches may hold them.
 
 import base64
 import hashlib
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,28 +16,46 @@ import orjson
 from app.commerce.store import StoreAccess
 from app.core.db import db
 from app.core.errors import InvalidParameters, NotFound
-from app.recommendations import cache
-from app.recommendations.cache import Candidate, Card
-from app.recommendations.strategies import (
-    BEST_SELLERS,
-    COMPLETE_THE_CART,
-    FREQUENTLY_BOUGHT_TOGETHER,
-    SLOTS,
-    STRATEGIES,
-    Strategy,
+from app.recommendations import cache, selection
+from app.recommendations.cache import Card
+from app.recommendations.candidates import Asked, Candidates
+from app.recommendations.personal import Shopper
+from app.recommendations.selection import Entry
+from app.recommendations.strategies import MAX_VIEWED, SLOTS, STRATEGIES, Strategy, chain_of
+
+# What of a candidate is told as evidence; the rest is ours.
+_EVIDENCE = (
+    "orders",
+    "confidence",
+    "lift",
+    "llr",
+    "with",
+    "customers",
+    "similarity",
+    "category",
+    "before",
+    "growth",
+    "times",
+    "days",
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What is asked: a slot's strategy for a product page or a cart. Ids are the platform's."""
+    """What is asked: a chain of strategies for a product page, a cart or a shopper. Ids are the platform's.
+
+    ``viewed`` are products that the shopper looked at, last one first. ``shopper`` is a customer whom the shop allows
+    to be recognised, with what they bought.
+    """
 
     slot: str | None
-    strategy: Strategy
+    chain: tuple[Strategy, ...]
     product_id: str | None
     cart: tuple[str, ...]
     limit: int
     exclude: frozenset[str] = frozenset()
+    viewed: tuple[str, ...] = ()
+    shopper: Shopper | None = None
 
 
 def question_for_slot(
@@ -46,6 +65,8 @@ def question_for_slot(
     limit: int | None,
     *,
     exclude: frozenset[str] = frozenset(),
+    viewed: Sequence[str] = (),
+    shopper: Shopper | None = None,
 ) -> Question:
     """Return the question that a slot asks.
 
@@ -53,83 +74,99 @@ def question_for_slot(
         InvalidParameters: where the slot needs a product and got none.
     """
     place = SLOTS[slot]
-    strategy = STRATEGIES[place.strategy]
-    if strategy.needs == "product" and not product_id:
+    chain = tuple(STRATEGIES[name] for name in place.chain)
+    if chain[0].needs == "product" and not product_id:
         raise InvalidParameters({"product_id": f"The slot {slot} needs the product of the page."})
-    return Question(slot, strategy, product_id, tuple(cart), limit or place.limit, exclude)
+    return Question(
+        slot,
+        chain,
+        product_id,
+        tuple(cart),
+        limit or place.limit,
+        exclude,
+        tuple(viewed)[:MAX_VIEWED],
+        shopper,
+    )
+
+
+def question_for_cart(
+    strategy: str, cart: Sequence[str], limit: int, *, shopper: Shopper | None = None
+) -> Question:
+    """Return the question what a strategy, and those that it falls back on, offer with a cart."""
+    chain = tuple(STRATEGIES[name] for name in chain_of(strategy))
+    return Question(None, chain, None, tuple(cart), limit, shopper=shopper)
 
 
 def answer(access: StoreAccess, question: Question) -> dict[str, Any]:
     """Return the contract's answer. An empty list of recommendations is a good answer.
 
+    The first strategy of the chain that has anything to show answers, under its own name. Where it may be topped up,
+    those that follow fill the list; each product says itself what may be claimed of it.
+
     Raises:
         NotFound: if the product of the page is not this store's.
     """
-    if question.product_id and question.product_id not in cache.get_cards(
-        access.store_id, [question.product_id]
-    ):
+    asked = Asked(question.product_id, question.cart, question.viewed, question.shopper)
+    candidates = Candidates(access.store_id, asked, question.chain)
+    page = candidates.cards.get(question.product_id) if question.product_id else None
+    if question.product_id and page is None:
         raise NotFound(f"This store has no product {question.product_id[:50]!r}.")
-    hidden = question.exclude | {question.product_id, *question.cart}
-    candidates = [c for c in _candidates(access.store_id, question) if c["id"] not in hidden]
-    recommendations = [
-        _recommendation(card, candidate, question.strategy)
-        for card, candidate in _eligible(access.store_id, candidates, question.limit)
-    ]
+    strategy, entries = _first_to_answer(access.store_id, question, candidates)
     body: dict[str, Any] = {
         "slot": question.slot,
-        "strategy": question.strategy.name,
+        "strategy": strategy.name,
         "model_version": _model_version(access.store_id),
-        "recommendations": recommendations,
+        "recommendations": [_recommendation(entry, page) for entry in entries],
         "experiment": None,
     }
     return {"decision_id": _decision_id(access.store_id, question, body), **body}
 
 
-def _eligible(store_id: int, candidates: Sequence[Candidate], limit: int) -> list[tuple[Card, Candidate]]:
-    """Return the first ``limit`` candidates that may be shown now, each with its card."""
-    found: list[tuple[Card, Candidate]] = []
-    # Most candidates can be shown: ask for a few more than wanted, and again only where that was not enough.
-    step = limit + 4
-    for start in range(0, len(candidates), step):
-        some = candidates[start : start + step]
-        cards = cache.get_cards(store_id, [c["id"] for c in some])
-        found += [(card, c) for c in some if (card := cards.get(c["id"])) and card.eligible]
-        if len(found) >= limit:
+def _first_to_answer(
+    store_id: int, question: Question, candidates: Candidates
+) -> tuple[Strategy, list[Entry]]:
+    """Return the strategy that answers and what is shown; the first one and nothing, where none has anything."""
+    first = question.chain[0]
+    if first.needs == "cart" and not question.cart:
+        return first, []  # an empty cart is not in want of anything
+    answering: Strategy | None = None
+    shown: list[Entry] = []
+    for strategy in question.chain:
+        shown += _shown(store_id, question, candidates, strategy, shown)
+        if answering is None and shown:
+            answering = strategy
+        if len(shown) >= question.limit or (answering is not None and not answering.tops_up):
             break
-    return found[:limit]
+    return answering or first, shown
 
 
-def _candidates(store_id: int, question: Question) -> list[Candidate]:
-    name = question.strategy.name
-    if name == BEST_SELLERS:
-        return cache.get_lists(store_id, BEST_SELLERS, [""])[""]
-    if name == COMPLETE_THE_CART or not question.product_id:
-        known = list(dict.fromkeys(question.cart))
-        lists = cache.get_lists(store_id, FREQUENTLY_BOUGHT_TOGETHER, known) if known else {}
-        return combine(lists)
-    return cache.get_lists(store_id, FREQUENTLY_BOUGHT_TOGETHER, [question.product_id])[question.product_id]
+def _shown(
+    store_id: int, question: Question, candidates: Candidates, strategy: Strategy, before: Sequence[Entry]
+) -> list[Entry]:
+    """Return what one strategy shows behind what stands there already."""
+    hidden = {question.product_id, *question.cart, *question.exclude}
+    if question.shopper and strategy.rests_goods:
+        hidden |= question.shopper.resting
+    wanted = question.limit - len(before)
+    # Most candidates can be shown: look at twice as many as wanted, and further only where that was not enough.
+    step = 2 * wanted + 8
+    found = (c for c in candidates.of(strategy) if c[2]["id"] not in hidden)
+    entries: list[Entry] = []
+    while some := list(itertools.islice(found, step)):
+        cards = cache.get_cards(store_id, [candidate["id"] for _, _, candidate in some])
+        entries += [
+            Entry(cards[candidate["id"]], candidate, source, reason)
+            for source, reason, candidate in some
+            if candidate["id"] in cards
+        ]
+        shown = selection.select(entries, wanted, anchors=candidates.anchors, before=before)
+        if len(shown) == wanted or len(some) < step:
+            return shown
+    return selection.select(entries, wanted, anchors=candidates.anchors, before=before)
 
 
-def combine(lists: dict[str, list[Candidate]]) -> list[Candidate]:
-    """Return the candidates of a whole cart, best first.
-
-    A candidate's scores with the single products of the cart are squared and summed: several good reasons count
-    more than one, and one strong reason more than several weak ones. Its evidence is its strongest pair, which ``with``
-    names.
-    """
-    best: dict[str, Candidate] = {}
-    sums: dict[str, float] = {}
-    for subject, candidates in lists.items():
-        for candidate in candidates:
-            id_ = candidate["id"]
-            sums[id_] = sums.get(id_, 0.0) + candidate["score"] ** 2
-            if id_ not in best or candidate["score"] > best[id_]["score"]:
-                best[id_] = {**candidate, "with": subject}
-    return [best[id_] for id_ in sorted(best, key=lambda id_: (-sums[id_], id_)) if id_ not in lists]
-
-
-def _recommendation(card: Card, candidate: Candidate, strategy: Strategy) -> dict[str, Any]:
-    evidence = {k: candidate[k] for k in ("orders", "confidence", "lift", "llr", "with") if k in candidate}
+def _recommendation(entry: Entry, page: Card | None) -> dict[str, Any]:
+    card = entry.card
     return {
         "product_id": card.product_id,
         "variant_id": card.variant_id,
@@ -138,14 +175,15 @@ def _recommendation(card: Card, candidate: Candidate, strategy: Strategy) -> dic
         "image_url": card.image_url,
         "price": None if card.price is None else {"amount": card.price, "currency": card.currency},
         "available": True,
-        "reason": strategy.reason,
-        "evidence": evidence,
+        "reason": entry.reason,
+        "relation": selection.relation(entry, page),
+        "evidence": {name: entry.candidate[name] for name in _EVIDENCE if name in entry.candidate},
         "offer": None,
     }
 
 
 def _decision_id(store_id: int, question: Question, body: dict[str, Any]) -> str:
-    asked = [store_id, question.product_id, question.cart, question.limit]
+    asked = [store_id, question.product_id, question.cart, question.limit, question.viewed]
     digest = hashlib.blake2b(orjson.dumps([asked, body]), digest_size=15).digest()
     return "d_" + base64.b32encode(digest).decode().lower()
 

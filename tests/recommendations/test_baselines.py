@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.commerce.store import SETTINGS
-from app.recommendations import baselines, ranking, serving
+from app.recommendations import baselines, candidates, ranking
 from app.recommendations.association import log_likelihood_ratio
 from app.recommendations.baselines import plain, served
 from app.recommendations.cooccurrence import Parameters, order_weights
@@ -134,7 +134,7 @@ def test_served_carts_are_put_together_by_the_code_that_serves() -> None:
 
     for cart in [[], [0], *map(list, combinations(range(6), 2)), [0, 1, 2, 3, 4]]:
         answers = ask(model, requests(cart), np.array([-1]), train.popularity())
-        expected = serving.combine({model.product_ids[p]: model.lists[model.product_ids[p]] for p in cart})
+        expected = candidates.combine({model.product_ids[p]: model.lists[model.product_ids[p]] for p in cart})
         shown = [model.product_ids[p] for p in answers.top[0].tolist() if p >= 0]
         assert shown == [candidate["id"] for candidate in expected]
 

@@ -11,15 +11,21 @@ from app.commerce.store import StoreAccess
 from app.core.db import db
 from app.core.errors import InvalidParameters, NotFound
 from app.recommendations import cache
+from app.recommendations.candidates import combine
 from app.recommendations.models import LearnedModel
-from app.recommendations.serving import Question, answer, combine, question_for_slot
+from app.recommendations.serving import Question, answer, question_for_slot
 from app.recommendations.strategies import (
     BEST_SELLERS,
+    BUY_AGAIN,
     COMPLETE_THE_CART,
     FREQUENTLY_BOUGHT_TOGETHER,
     MAX_LIMIT,
+    RECENTLY_VIEWED,
+    RECOMMENDED_FOR_YOU,
+    RELATED_PRODUCTS,
     SLOTS,
     STRATEGIES,
+    TRENDING,
 )
 from tests.recommendations.shops import Shop, candidate
 
@@ -54,17 +60,23 @@ def ask(shop: Shop, slot: str = "home", **asked: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    ("slot", "strategy", "limit"),
+    ("slot", "chain", "limit"),
     [
-        ("product", FREQUENTLY_BOUGHT_TOGETHER, 3),
-        ("cart", COMPLETE_THE_CART, 4),
-        ("home", BEST_SELLERS, 8),
+        ("product", (FREQUENTLY_BOUGHT_TOGETHER, RELATED_PRODUCTS, BEST_SELLERS), 3),
+        ("product_related", (RELATED_PRODUCTS, BEST_SELLERS), 8),
+        ("cart", (COMPLETE_THE_CART, BEST_SELLERS), 4),
+        ("thank_you", (COMPLETE_THE_CART, BEST_SELLERS), 4),
+        ("home", (BEST_SELLERS,), 8),
+        ("home_trending", (TRENDING, BEST_SELLERS), 8),
+        ("home_for_you", (RECOMMENDED_FOR_YOU, TRENDING, BEST_SELLERS), 8),
+        ("buy_again", (BUY_AGAIN, RECOMMENDED_FOR_YOU, TRENDING, BEST_SELLERS), 4),
+        ("recently_viewed", (RECENTLY_VIEWED,), 8),
     ],
 )
-def test_a_slot_asks_its_strategy_for_its_length(slot: str, strategy: str, limit: int) -> None:
+def test_a_slot_asks_its_chain_for_its_length(slot: str, chain: tuple[str, ...], limit: int) -> None:
     question = question_for_slot(slot, "1", ["2"], None)
 
-    assert question == Question(slot, STRATEGIES[strategy], "1", ("2",), limit)
+    assert question == Question(slot, tuple(STRATEGIES[name] for name in chain), "1", ("2",), limit)
     assert question_for_slot(slot, "1", ["2"], 5).limit == 5
 
 
@@ -82,7 +94,6 @@ def test_an_empty_cart_is_a_cart() -> None:
 
 
 def test_slots_show_no_more_than_may_be_asked_for() -> None:
-    assert set(SLOTS) == {"product", "cart", "home"}
     assert all(slot.limit <= MAX_LIMIT for slot in SLOTS.values())
 
 

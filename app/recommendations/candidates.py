@@ -1,0 +1,152 @@
+"""Where candidates come from: ready lists, what the request names, and what a customer bought.
+
+Everything that the first strategies of a chain may need is read in one exchange; lists are decoded only when a chain
+gets as far as them.
+"""
+
+import heapq
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from app.recommendations import cache
+from app.recommendations.cache import Candidate, Card, ReadyLists
+from app.recommendations.personal import Shopper
+from app.recommendations.ready_lists import PAIRS, WHOLE_STORE, category_subject
+from app.recommendations.strategies import CART_ROWS, UNPROVEN, Of, Source, Strategy
+
+# How many candidates of a whole cart, or of a customer's purchases, are looked at, at most.
+MOST_COMBINED: Final = 200
+# Sources whose candidates go with one product, which their evidence names where several are asked about.
+_PER_PRODUCT: Final = (Of.ANCHORS, Of.CART, Of.HISTORY)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What candidates are wanted for. Ids are the platform's.
+
+    Attributes:
+        product_id: the product of the page.
+        cart: the products of the cart.
+        viewed: products that the shopper looked at, last one first.
+        shopper: a customer who agreed to be recognised, with what they bought.
+    """
+
+    product_id: str | None
+    cart: tuple[str, ...]
+    viewed: tuple[str, ...] = ()
+    shopper: Shopper | None = None
+
+    @property
+    def anchors(self) -> tuple[str, ...]:
+        """The product of the page, else the products of the cart."""
+        return (self.product_id,) if self.product_id else tuple(dict.fromkeys(self.cart))
+
+
+class Candidates:
+    """Candidates for one answer, source by source."""
+
+    def __init__(self, store_id: int, asked: Asked, chain: Iterable[Strategy]) -> None:
+        """Read what the chain may need, and the cards of the page and the cart."""
+        self._asked = asked
+        wanted = [key for strategy in chain for source in strategy.sources for key in self._lists_of(source)]
+        self._lists: ReadyLists
+        self._lists, self.cards = cache.read_together(store_id, wanted, asked.anchors)
+
+    @property
+    def anchors(self) -> list[Card]:
+        """The cards of the page's product, or of those in the cart that the store knows."""
+        return [self.cards[id_] for id_ in self._asked.anchors if id_ in self.cards]
+
+    def of(self, strategy: Strategy) -> Iterator[tuple[Source, str, Candidate]]:
+        """Yield a strategy's candidates, best first, each with its source and its reason; none twice."""
+        seen: set[str] = set()
+        for source in strategy.sources:
+            for candidate in self._of_source(source):
+                if candidate["id"] not in seen:
+                    seen.add(candidate["id"])
+                    yield source, _reason(source, candidate), candidate
+
+    def _of_source(self, source: Source) -> list[Candidate]:
+        if source.of is Of.VIEWED:
+            return [{"id": id_} for id_ in self._asked.viewed]
+        shopper = self._asked.shopper
+        if source.of in (Of.REPEATS, Of.HISTORY):
+            if shopper is None:
+                return []
+            if source.of is Of.REPEATS:
+                return list(shopper.due)
+            return self._combined(source, list(shopper.weights), shopper.weights)
+        return self._combined(source, self._subjects(source))
+
+    def _combined(
+        self, source: Source, subjects: Sequence[str], weights: Mapping[str, float] | None = None
+    ) -> list[Candidate]:
+        if not subjects or source.kind is None:
+            return []
+        lists = self._lists.get(source.kind, subjects)
+        if source.kind == CART_ROWS.kind and not any(lists.values()):
+            # The store has no rows to score carts from: of proven pairs alone.
+            lists = self._lists.get(PAIRS, subjects)
+        if len(lists) == 1 and (source.of not in _PER_PRODUCT or self._asked.product_id == subjects[0]):
+            return lists[subjects[0]]
+        return combine(lists, weights, MOST_COMBINED, name=source.of in _PER_PRODUCT)
+
+    def _subjects(self, source: Source) -> list[str]:
+        asked = self._asked
+        if source.of is Of.CART:
+            return list(dict.fromkeys(asked.cart))
+        if source.of is Of.STORE:
+            return [WHOLE_STORE]
+        if source.of is Of.ANCHORS:
+            return list(asked.anchors)
+        if source.of is Of.PAGE_CATEGORY and not asked.product_id:
+            return []
+        return list(dict.fromkeys(category_subject(c.category) for c in self.anchors if c.category))
+
+    def _lists_of(self, source: Source) -> list[tuple[str, str]]:
+        """Name the lists of a source that are known before anything is read."""
+        shopper = self._asked.shopper
+        if source.kind is None or source.of in (Of.REPEATS, Of.CATEGORIES, Of.PAGE_CATEGORY):
+            return []
+        if source.of is Of.HISTORY:
+            return [(source.kind, id_) for id_ in shopper.weights] if shopper else []
+        return [(source.kind, subject) for subject in self._subjects(source)]
+
+
+def _reason(source: Source, candidate: Candidate) -> str:
+    """Return what may be claimed: a pair's evidence is complete only where it passes the gates."""
+    return UNPROVEN if source == CART_ROWS and "llr" not in candidate else source.reason
+
+
+def combine(
+    lists: Mapping[str, list[Candidate]],
+    weights: Mapping[str, float] | None = None,
+    most: int | None = None,
+    *,
+    name: bool = True,
+) -> list[Candidate]:
+    """Return the candidates of several products together, best first, ``most`` at most.
+
+    A candidate's scores with the single products are squared, weighted and summed: several good reasons count more
+    than one, and one strong reason more than several weak ones. Its evidence is its strongest pair among those that
+    pass the gates, else among all; where ``name`` is set, ``with`` names the product of that pair. A list without
+    scores counts by places.
+    """
+    best: dict[str, tuple[bool, float, Candidate, str]] = {}
+    sums: dict[str, float] = {}
+    for subject, candidates in lists.items():
+        weight = weights[subject] if weights else 1.0
+        for place, candidate in enumerate(candidates, 1):
+            id_ = candidate["id"]
+            score = candidate["score"] if "score" in candidate else 1 / place
+            sums[id_] = sums.get(id_, 0.0) + weight * score * score
+            known = best.get(id_)
+            proven = "llr" in candidate
+            if known is None or (proven, score) > known[:2]:
+                best[id_] = proven, score, candidate, subject
+    ranked: Any = ((-total, id_) for id_, total in sums.items() if id_ not in lists)
+    order = sorted(ranked) if most is None else heapq.nsmallest(most, ranked)
+    if not name:
+        return [best[id_][2] for _, id_ in order]
+    return [{**best[id_][2], "with": best[id_][3]} for _, id_ in order]
