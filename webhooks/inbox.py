@@ -19,6 +19,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from webhooks.models import PENDING, QUARANTINED
+from webhooks.packing import pack
 
 _INSERT: Final = """
 INSERT INTO webhook_delivery (store_id, topic, dedupe_key, event_id, api_version, triggered_at, received_at,
@@ -26,7 +27,7 @@ INSERT INTO webhook_delivery (store_id, topic, dedupe_key, event_id, api_version
 VALUES {rows} ON CONFLICT (store_id, dedupe_key) DO NOTHING
 """
 # What the columns are, as PostgreSQL numbers its types: int8, text, timestamptz, bytea.
-_TYPES: Final = (20, 25, 25, 25, 25, 1184, 1184, 25, 17, 25, 25)
+_TYPES: Final = (20, 25, 25, 25, 25, 1184, 1184, 17, 17, 25, 25)
 # Texts and digests go as they are, with their length: a text that holds NUL is then refused and not cut.
 _FORMATS: Final = tuple(Format.BINARY if oid in (17, 25) else Format.TEXT for oid in _TYPES)
 _COLUMNS: Final = len(_TYPES)
@@ -39,7 +40,10 @@ Row = tuple[bytes | None, ...]
 
 @dataclass(frozen=True, slots=True)
 class Incoming:
-    """A verified, redacted delivery. ``quarantine`` names a reason to keep it out of the drain."""
+    """A verified delivery: ``raw`` as it came, ``body`` the redacted JSON.
+
+    ``quarantine`` names a reason to keep it out of the drain.
+    """
 
     store_id: int
     topic: str
@@ -62,7 +66,7 @@ class Incoming:
             _encoded(self.api_version),
             _encoded(self.triggered_at.isoformat() if self.triggered_at else None),
             self.received_at.isoformat().encode(),
-            self.body,
+            pack(self.body),
             hashlib.sha256(self.raw).digest(),
             (QUARANTINED if self.quarantine else PENDING).encode(),
             _encoded(self.quarantine),

@@ -54,8 +54,12 @@ _POISON: Final = (
 
 
 def drain(store_id: int) -> None:
-    """Process the pending deliveries of one store."""
+    """Process the pending deliveries of one store; forget those of a store that was erased."""
     take_hint(DRAIN, store_id)
+    if db.session.get(Store, store_id) is None:
+        _forget_strays(store_id)
+        return
+    db.session.rollback()
     batch_size = _settings().drain_batch
     deadline = time.monotonic() + _TURN_S
     while _pending(store_id):
@@ -66,6 +70,15 @@ def drain(store_id: int) -> None:
         if time.monotonic() > deadline:
             enqueue(DELIVERIES, DRAIN, store_id)
             return
+
+
+def _forget_strays(store_id: int) -> None:
+    """Delete what arrived while its store was being erased: nobody will ever read it."""
+    result = db.session.connection().execute(
+        delete(WebhookDelivery).where(WebhookDelivery.store_id == store_id)
+    )
+    db.session.commit()
+    log.info("stray_deliveries_forgotten", store_id=store_id, deliveries=result.rowcount)
 
 
 def _drain_under_lock(store_id: int, batch_size: int, deadline: float) -> int:

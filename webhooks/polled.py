@@ -18,11 +18,12 @@ from app.core.db import execute_rows
 from connectors.registry import connector_for
 from connectors.source import Fetched
 from webhooks.models import PENDING
+from webhooks.packing import pack
 
 _INSERT: Final = """
 INSERT INTO webhook_delivery (store_id, topic, dedupe_key, triggered_at, received_at, body, body_sha256, status)
-SELECT %(store)s, r.topic, r.dedupe_key, %(asked_at)s::timestamptz, now(), r.body, decode(r.sha256, 'hex'),
-    %(status)s
+SELECT %(store)s, r.topic, r.dedupe_key, %(asked_at)s::timestamptz, now(), decode(r.body, 'hex'),
+    decode(r.sha256, 'hex'), %(status)s
 FROM json_to_recordset(%(rows)s::json) AS r(topic text, dedupe_key text, body text, sha256 text)
 ON CONFLICT (store_id, dedupe_key) DO NOTHING
 """
@@ -51,7 +52,7 @@ def keep_polled(
         rows[key] = {
             "topic": item.topic,
             "dedupe_key": key,
-            "body": orjson.dumps(redacted).decode(),
+            "body": pack(orjson.dumps(redacted)),
             "sha256": hashlib.sha256(raw).hexdigest(),
         }
     if not rows:

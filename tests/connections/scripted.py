@@ -19,6 +19,7 @@ from connectors.source import (
     SubscriptionReport,
 )
 from webhooks.jobs import drain
+from webhooks.packing import unpack
 
 _TOPICS = {"products": ("products/update", "products/delete"), "orders": ("orders/updated", "orders/delete")}
 
@@ -156,7 +157,8 @@ def deliveries(store: Store) -> list[tuple[str, str]]:
     """Return topic and body of everything in the store's inbox, as another connection sees it."""
     with db.engine.connect() as connection:
         rows = connection.execute(
-            text("SELECT topic, body FROM webhook_delivery WHERE store_id = :store ORDER BY body"),
-            {"store": store.id},
+            text("SELECT topic, body FROM webhook_delivery WHERE store_id = :store"), {"store": store.id}
         )
-        return [(topic, body) for topic, body in rows]
+        return sorted(
+            ((topic, unpack(body).decode()) for topic, body in rows), key=lambda delivery: delivery[1]
+        )

@@ -10,7 +10,7 @@ import pytest
 from flask import Flask
 from redis import Redis
 from rq import Queue
-from sqlalchemy import func, select
+from sqlalchemy import event, func, select
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from app.commerce import ingest
@@ -18,6 +18,7 @@ from app.commerce.changes import CommerceChange, OrderChange
 from app.commerce.store import Store
 from app.core.db import db, now
 from app.core.queues import DELIVERIES, queue_redis
+from app.privacy.erasure import erase_store
 from app.privacy.models import PrivacyRequestRecord
 from app.recommendations import cache, learning
 from app.recommendations.strategies import FREQUENTLY_BOUGHT_TOGETHER
@@ -556,6 +557,67 @@ def test_retention_deletes_what_is_old_and_done(store: Store, monkeypatch: pytes
     assert left == {f"done-{days - 1}-3", f"bad-{days - 1}-3", "done-0-4", "bad-0-4", "old and pending"}
     assert orders(store) == ["1", "2", "3", "4", "5"]
     assert jobs.forget_old_deliveries() == 0
+
+
+def test_retention_asks_no_store(store: Store) -> None:
+    receive(new_store(), ("orders/create", {}, {"received": at(-(10**7)), "quarantine": "foreign_source"}))
+    gone = 10**12
+    keep(incoming(gone, received=at(-(10**7)), key="long gone", quarantine="foreign_source"))
+
+    assert jobs.forget_old_deliveries() == 2
+
+
+def test_what_arrives_after_its_store_was_erased_is_forgotten(store: Store) -> None:
+    gone = new_store()
+    erased = gone.id
+    receive_orders(store, [1])
+    erase_store(erased)
+    # The web process still holds the store for some seconds.
+    for number, quarantine in enumerate((None, None, "foreign_source")):
+        keep(incoming(erased, key=str(number), quarantine=quarantine))
+
+    assert jobs.sweep() == 2
+    assert sorted(queued()) == sorted([(jobs.DRAIN, (store.id,)), (jobs.DRAIN, (erased,))])
+    jobs.drain(erased)
+
+    assert list(db.session.scalars(select(WebhookDelivery.store_id))) == [store.id]
+    assert jobs.sweep() == 1
+
+
+def test_what_arrives_while_its_store_is_erased_is_forgotten(store: Store) -> None:
+    store_id = store.id
+    late: list[str] = []
+
+    def arrive(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        if statement.startswith("DELETE FROM webhook_delivery") and not late:
+            late.append(statement)
+            keep(incoming(store_id, key="late"))
+
+    keep(incoming(store_id, key="before"))
+    event.listen(db.engine, "after_cursor_execute", arrive)
+    try:
+        erase_store(store_id)
+    finally:
+        event.remove(db.engine, "after_cursor_execute", arrive)
+    assert list(db.session.scalars(select(WebhookDelivery.dedupe_key))) == ["late"]
+
+    jobs.sweep()
+    jobs.drain(store_id)
+
+    assert list(db.session.scalars(select(WebhookDelivery.dedupe_key))) == []
+
+
+def test_a_damaged_body_goes_to_quarantine_alone(store: Store) -> None:
+    receive_orders(store, [1, 2])
+    db.session.connection().exec_driver_sql(
+        "UPDATE webhook_delivery SET body = substring(body FOR octet_length(body) - 1) WHERE id ="
+        " (SELECT min(id) FROM webhook_delivery)"
+    )
+    db.session.commit()
+
+    jobs.drain(store.id)
+
+    assert states(store) == [("quarantined", "apply_failed: ValueError"), ("processed", None)]
 
 
 def test_a_drain_works_without_redis(store: Store, redis_down: None) -> None:

@@ -18,6 +18,7 @@ from tests.commerce.tables import dump
 from tests.factories import at, incoming, keep, new_store, shopify_order, shopify_product
 from webhooks.jobs import drain
 from webhooks.models import WebhookDelivery
+from webhooks.packing import unpack
 from webhooks.polled import keep_polled
 
 MARKER = "PERSONAL-7f3a"
@@ -33,8 +34,8 @@ def poll(store: Store, *items: Fetched, **options: Any) -> int:
 
 def kept(store: Store) -> list[WebhookDelivery]:
     """Return the store's deliveries by topic and body."""
-    query = select(WebhookDelivery).where(WebhookDelivery.store_id == store.id)
-    return list(db.session.scalars(query.order_by(WebhookDelivery.topic, WebhookDelivery.body)))
+    rows = db.session.scalars(select(WebhookDelivery).where(WebhookDelivery.store_id == store.id))
+    return sorted(rows, key=lambda row: (row.topic, row.body))
 
 
 def order(number: int = 1, **fields: Any) -> Fetched:
@@ -213,8 +214,10 @@ def test_nothing_personal_reaches_the_table(
     poll(store, Fetched(topic, body))
 
     with db.engine.connect() as connection:
-        (row,) = connection.execute(text("SELECT d::text FROM webhook_delivery d")).scalars()
-    assert MARKER.lower() not in row.lower()
+        row = connection.execute(text("SELECT * FROM webhook_delivery")).mappings().one()
+    written = repr({**row, "body": unpack(row["body"])})
+    assert '"id":' in written
+    assert MARKER.lower() not in written.lower()
     assert body["customer" if platform == "shopify" else "billing"]["email"] == f"{MARKER}@example.com"
     stored = orjson.loads(kept(store)[0].body)
     assert stored["id"] == body["id"]
