@@ -8,7 +8,7 @@ platforms do the same way.
 import base64
 import hmac
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -106,6 +106,8 @@ class Connector(Protocol):
 
 _HEADER_LIMIT: Final = 500
 _REASONS_LIMIT: Final = 5
+# More products than anybody looks at beside one.
+_CHOSEN_LIMIT: Final = 50
 
 
 class CleanHeaders(dict[str, str]):
@@ -163,6 +165,16 @@ def minor(amount: Decimal, currency: str) -> int:
 def web_address(address: str | None) -> str | None:
     """Return ``address`` if a browser may be sent there, else None."""
     return address if address and address.startswith(("https://", "http://")) else None
+
+
+def chosen(ids: Iterable[str] | None, own_id: str) -> tuple[str, ...] | None:
+    """Return the products that a merchant chose to show beside one, None where the body says nothing of them.
+
+    A platform lets a product be chosen for itself and twice; ``""`` stands for what could not be read.
+    """
+    if ids is None:
+        return None
+    return tuple(dict.fromkeys(id_ for id_ in ids if id_ not in ("", own_id)))[:_CHOSEN_LIMIT]
 
 
 def explain(messages: Any) -> str:

@@ -164,6 +164,8 @@ def product_change(
     available: bool | None = None,
     lists_variants: bool = True,
     revives: bool = False,
+    cross_sells: Sequence[str] | None = None,
+    upsells: Sequence[str] | None = None,
 ) -> ProductChange:
     """Return the state of a product; without ``lists_variants`` it says nothing of them."""
     return ProductChange(
@@ -179,6 +181,8 @@ def product_change(
         available=available,
         variants=variants if lists_variants else None,
         revives=revives,
+        cross_sell_ids=None if cross_sells is None else tuple(cross_sells),
+        upsell_ids=None if upsells is None else tuple(upsells),
     )
 
 

@@ -76,6 +76,10 @@ class ProductChange:
     catalogue, unpublished). ``available`` is the shop's own word on whether it can be bought now, or None
     where that follows from the variants' stock. ``variants`` is None where the message does not list
     them (then stored ones stay). ``price`` is the lowest price of the product.
+
+    ``cross_sell_ids`` and ``upsell_ids`` are the products that the merchant chose to show beside it: things that go
+    with it, and better ones of its kind, in the merchant's order. None where the message says nothing of them (then
+    stored ones stay), empty where the merchant chose none.
     """
 
     platform_id: str
@@ -95,6 +99,8 @@ class ProductChange:
     compare_at_price: int | None = None
     variants: tuple[VariantState, ...] | None = None
     revives: bool = False  # taken back out of the bin: overrides an earlier deletion
+    cross_sell_ids: tuple[str, ...] | None = None
+    upsell_ids: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)

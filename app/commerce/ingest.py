@@ -8,7 +8,7 @@ arrival ends in the same rows.
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -174,7 +174,7 @@ def _write_products(connection: Connection, store_id: int, changes: Sequence[Pro
         )
     winners: dict[str, tuple[tuple[datetime, bytes], ProductChange]] = {}
     for change in changes:
-        key = (change.updated_at, state_digest(change))
+        key = (change.updated_at, state_digest(replace(change, cross_sell_ids=None, upsell_ids=None)))
         best = winners.get(change.platform_id)
         if key > (best[0] if best else known.get(change.platform_id, _NEVER)):
             winners[change.platform_id] = (key, change)
@@ -227,7 +227,52 @@ def _write_products(connection: Connection, store_id: int, changes: Sequence[Pro
         ],
     )
     _drop_unlisted_variants(connection, listed)
-    return {ids[platform_id] for platform_id in winners} | set(revived)
+    chosen = _write_companions(connection, ids, changes)
+    return {ids[platform_id] for platform_id in winners} | set(revived) | chosen
+
+
+def _write_companions(
+    connection: Connection, ids: dict[str, int], changes: Sequence[ProductChange]
+) -> set[int]:
+    """Write what merchants chose to show beside products; return the products where that changed.
+
+    Not every message of a state tells it (Shopify's webhooks do not), so it is no part of what decides between states.
+    It stands if it is as new as the product's newest state, or the first that is heard of it.
+    """
+    newest: dict[str, tuple[tuple[Any, ...], ProductChange]] = {}
+    for change in changes:
+        if change.cross_sell_ids is None and change.upsell_ids is None:
+            continue
+        version = (change.updated_at, change.cross_sell_ids or (), change.upsell_ids or ())
+        best = newest.get(change.platform_id)
+        if best is None or version > best[0]:
+            newest[change.platform_id] = (version, change)
+    if not newest:
+        return set()
+    rows = execute_rows(
+        connection,
+        """
+        UPDATE product p SET cross_sell_ids = COALESCE(r.cross_sell_ids, p.cross_sell_ids),
+            upsell_ids = COALESCE(r.upsell_ids, p.upsell_ids)
+        FROM json_to_recordset(%(rows)s::json) AS r(id bigint, updated_at timestamptz, cross_sell_ids text[],
+            upsell_ids text[])
+        WHERE p.id = r.id AND (p.cross_sell_ids IS NULL AND p.upsell_ids IS NULL
+                OR p.source_updated_at <= r.updated_at)
+            AND (COALESCE(r.cross_sell_ids, p.cross_sell_ids), COALESCE(r.upsell_ids, p.upsell_ids))
+                IS DISTINCT FROM (p.cross_sell_ids, p.upsell_ids)
+        RETURNING p.id
+        """,
+        [
+            {
+                "id": ids[change.platform_id],
+                "updated_at": change.updated_at,
+                "cross_sell_ids": change.cross_sell_ids,
+                "upsell_ids": change.upsell_ids,
+            }
+            for _, change in newest.values()
+        ],
+    )
+    return {row[0] for row in rows}
 
 
 def _write_lone_variants(connection: Connection, store_id: int, changes: Sequence[VariantChange]) -> set[int]:

@@ -16,9 +16,15 @@ _MONEY: Final = "{ shopMoney { amount currencyCode } }"
 _PAGE: Final = "pageInfo { hasNextPage endCursor }"
 _OPERATION: Final = "id status errorCode rootObjectCount url partialDataUrl"
 
-_PRODUCT: Final = """
+# Where Shopify's own app Search & Discovery keeps what the merchant chose: lists of references to products.
+_CHOSEN: Final = (
+    'metafield(namespace: "shopify--discovery--product_recommendation", key: "{key}") {{ id jsonValue }}'
+)
+_PRODUCT: Final = f"""
     id legacyResourceId title handle status vendor productType tags publishedAt updatedAt createdAt isGiftCard
-    category { fullName } featuredMedia { preview { image { url } } } variantsCount { count }
+    category {{ fullName }} featuredMedia {{ preview {{ image {{ url }} }} }} variantsCount {{ count }}
+    complementary: {_CHOSEN.format(key="complementary_products")}
+    related: {_CHOSEN.format(key="related_products")}
 """
 _VARIANT: Final = """
     id legacyResourceId title sku price compareAtPrice position inventoryQuantity inventoryPolicy

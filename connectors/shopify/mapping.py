@@ -36,7 +36,7 @@ from app.commerce.changes import (
     VariantChange,
     VariantState,
 )
-from connectors.base import DeliveryContext, PayloadError, Translation, minor, web_address
+from connectors.base import DeliveryContext, PayloadError, Translation, chosen, minor, web_address
 from connectors.fields import read
 from connectors.shopify import schemas
 
@@ -156,6 +156,8 @@ def product(body: Any, context: DeliveryContext) -> Translation:
         gift_card=_is_gift_card(data),
         compare_at_price=cheapest.compare_at_price if cheapest else None,
         variants=variants if listed_whole else None,
+        cross_sell_ids=chosen(data.get("complementary_products"), platform_id),
+        upsell_ids=chosen(data.get("related_products"), platform_id),
     )
     return _meaning(state, *(() if listed_whole else (_alone(variant, state) for variant in variants)))
 

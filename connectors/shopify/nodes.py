@@ -5,7 +5,8 @@ fields that ``mapping`` reads and no others. Children come in the order of their
 their positions), so that an equal resource gives an equal body however it was asked for.
 
 Two things a node knows better than today's webhooks: whether the shop counts a variant's stock, and that a
-product is a gift card. They are told in the fields that older webhooks had for them.
+product is a gift card. They are told in the fields that older webhooks had for them. What the merchant chose to
+show beside a product no webhook tells: it has fields of its own, ``complementary_products`` and ``related_products``.
 """
 
 from collections.abc import Iterable, Mapping
@@ -79,7 +80,14 @@ def _product(node: Node, variants: list[Node]) -> dict[str, Any]:
         "image": {"id": images[cover], "src": cover} if cover else None,
         "images": [{"id": position, "src": url} for url, position in images.items()],
         "variants": [_variant(variant, images, gift_card=node["isGiftCard"]) for variant in ordered],
+        "complementary_products": _references(node["complementary"]),
+        "related_products": _references(node["related"]),
     }
+
+
+def _references(metafield: Node | None) -> list[str]:
+    """Return the global ids in a metafield of the type ``list.product_reference``, none where it was never set."""
+    return [gid for gid in (metafield["jsonValue"] or ()) if type(gid) is str] if metafield else []
 
 
 def _variant(node: Node, images: Mapping[str, int], *, gift_card: bool) -> dict[str, Any]:

@@ -225,6 +225,9 @@ class _Product(_OwnId):
     images = fields.Nested(_Image, many=True, allow_none=True)
     variants = fields.Nested(_Variant, many=True, required=True)
     variant_gids = fields.Nested(_VariantId, many=True, allow_none=True)
+    # No webhook has these two: ``nodes`` adds them to what was asked for.
+    complementary_products = fields.List(GlobalId(), allow_none=True)
+    related_products = fields.List(GlobalId(), allow_none=True)
 
 
 class _InventoryLevel(Body):

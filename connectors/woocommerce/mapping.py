@@ -34,7 +34,7 @@ from app.commerce.changes import (
     VariantChange,
     VariantState,
 )
-from connectors.base import DeliveryContext, PayloadError, Translation, minor, web_address
+from connectors.base import DeliveryContext, PayloadError, Translation, chosen, minor, web_address
 from connectors.fields import read
 from connectors.woocommerce import schemas
 
@@ -303,6 +303,8 @@ def _product_change(data: dict[str, Any], context: DeliveryContext, revives: boo
         compare_at_price=compare_at_price,
         variants=None if variable else (),
         revives=revives,
+        cross_sell_ids=chosen(data.get("cross_sell_ids"), data["id"]),
+        upsell_ids=chosen(data.get("upsell_ids"), data["id"]),
     )
 
 

@@ -215,6 +215,8 @@ class _Product(Body):
     images = fields.Nested(_Image, many=True, allow_none=True)
     attributes = fields.Nested(_Attribute, many=True, allow_none=True)
     variations = fields.List(Identifier(), allow_none=True)
+    cross_sell_ids = fields.List(Identifier(), allow_none=True)
+    upsell_ids = fields.List(Identifier(), allow_none=True)
 
 
 class _Customer(Body):

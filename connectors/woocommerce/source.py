@@ -109,6 +109,7 @@ _VARIATION_FIELDS: Final = (
 _PRODUCT_FIELDS: Final = (
     *(name for name in _VARIATION_FIELDS if name != "image"),
     "catalog_visibility", "post_password", "categories", "brands", "tags", "images", "variations",
+    "cross_sell_ids", "upsell_ids",
 )  # fmt: skip
 _FIELDS: Final[dict[Resource, tuple[str, ...]]] = {"orders": _ORDER_FIELDS, "products": _PRODUCT_FIELDS}
 _TOPICS: Final[dict[Resource, tuple[str, str]]] = {

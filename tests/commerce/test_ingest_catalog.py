@@ -1,6 +1,7 @@
 """Products, variants, stock levels: what stands, and whether it can be bought."""
 
 import itertools
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -67,6 +68,8 @@ def test_a_product_is_written_with_all_that_it_says(apply: Apply, tables: Tables
         "vendor": None,
         "tags": ["new", "red"],
         "gift_card": False,
+        "cross_sell_ids": None,
+        "upsell_ids": None,
         "price": 900,
         "compare_at_price": None,
         "currency": "USD",
@@ -389,3 +392,59 @@ def test_a_described_product_takes_over_its_placeholder(apply: Apply, tables: Ta
 
     assert eligible(store) == ["p1"]
     assert tables()["orders"][0]["basket"] == ["p1"]
+
+
+# --- what the merchant chose ----------------------------------------------------------------------------
+
+
+def companions(tables: Tables) -> tuple[Any, Any]:
+    """Return what the merchant chose to show beside the only product."""
+    found = product(tables)
+    return found["cross_sell_ids"], found["upsell_ids"]
+
+
+def test_a_state_that_says_nothing_of_companions_leaves_them(apply: Apply, tables: Tables) -> None:
+    apply(product_change(seconds=10, cross_sells=["p2", "p3"], upsells=["p4"]))
+    apply(product_change(seconds=20, title="Cup"))
+    assert product(tables)["title"] == "Cup"
+    assert companions(tables) == (["p2", "p3"], ["p4"])
+
+
+def test_a_merchant_takes_back_what_was_chosen(apply: Apply, tables: Tables) -> None:
+    apply(product_change(seconds=10, cross_sells=["p2"], upsells=["p4"]))
+    apply(product_change(seconds=20, cross_sells=[], upsells=[]))
+    assert companions(tables) == ([], [])
+
+
+def test_older_companions_do_not_replace_newer_ones(apply: Apply, tables: Tables) -> None:
+    apply(product_change(seconds=20, cross_sells=["p2"], upsells=[]))
+    assert apply(product_change(seconds=10, cross_sells=["p3"], upsells=["p3"])).products == set()
+    assert companions(tables) == (["p2"], [])
+
+
+def test_companions_stand_whichever_message_of_the_same_state_came_first(
+    apply: Apply, tables: Tables
+) -> None:
+    told, silent = product_change(seconds=10, cross_sells=["p2"], upsells=[]), product_change(seconds=10)
+    for number, order in enumerate(((told, silent), (silent, told))):
+        for change in order:
+            apply(replace(change, platform_id=f"p{number}"))
+    assert [row["cross_sell_ids"] for row in tables()["product"]] == [["p2"], ["p2"]]
+
+
+def test_companions_that_are_heard_of_first_stand_though_the_state_is_old(
+    apply: Apply, tables: Tables
+) -> None:
+    apply(product_change(seconds=20, title="Cup"))
+    assert apply(product_change(seconds=10, title="Mug", cross_sells=["p2"], upsells=[])).products == {"p1"}
+    assert product(tables)["title"] == "Cup"
+    assert companions(tables) == (["p2"], [])
+
+
+def test_of_one_batch_the_newest_companions_stand(apply: Apply, tables: Tables) -> None:
+    apply(
+        product_change(seconds=20, cross_sells=["p2"], upsells=[]),
+        product_change(seconds=10, cross_sells=["p3"], upsells=[]),
+        product_change(seconds=15),
+    )
+    assert companions(tables) == (["p2"], [])

@@ -213,9 +213,8 @@ def _plan(kind: str, field: str) -> _Plan:
     owner = schema.load().type_map[kind]
     assert isinstance(owner, GraphQLObjectType)
     name = f"{kind}.{field}"
-    return _Plan(
-        name, _SCOPES.get(name), _ROOTS.get(name), _reader(name, field), _shape(owner.fields[field].type)
-    )
+    shape = _metafield if name == "Product.metafield" else _shape(owner.fields[field].type)
+    return _Plan(name, _SCOPES.get(name), _ROOTS.get(name), _reader(name, field), shape)
 
 
 def _check_access(run: Run, name: str) -> None:
@@ -276,6 +275,12 @@ def _shape(wanted: GraphQLOutputType) -> Shape:
     if is_connection(named):
         return _connection_shape(named)
     return _object_shape(named.name, 0 if named.name == "PageInfo" or named.name.endswith("Edge") else 1)
+
+
+def _metafield(product: Thing, run: Run, _: Thing | None, arguments: Body) -> Thing | None:
+    run.objects += 1
+    found = run.shop.metafield(product.body["id"], arguments["namespace"], arguments["key"])
+    return product.within("Metafield", found)
 
 
 def _object_shape(kind: str, points: int) -> Shape:

@@ -256,6 +256,7 @@ READERS: Final[dict[str, Reader]] = {
     "Product.media": _media,
     "Product.hasOnlyDefaultVariant": _default_only,
     "Product.isGiftCard": lambda thing: thing.body.get("product_type") == "Gift Card",
+    "Product.metafield": lambda thing: thing,  # which one the field's arguments tell
     "Product.onlineStoreUrl": _online_url,
     "Product.tags": _tags,
     "Product.totalInventory": _stock,

@@ -6,7 +6,7 @@ may be called from any thread.
 
 import itertools
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -26,6 +26,10 @@ _FIRST_SHOP_ID: Final = 9_007_199_254_750_001  # above 2^53, and odd
 _FIRST_SUBSCRIPTION_ID: Final = 1_000_000_001
 
 Body = Mapping[str, Any]
+
+
+# The namespace in which Shopify's app Search & Discovery keeps what merchants choose.
+DISCOVERY: Final = "shopify--discovery--product_recommendation"
 
 
 def _copy(body: Body) -> dict[str, Any]:
@@ -114,6 +118,7 @@ class Shop:
     listeners: list[Listener] = field(default_factory=list)
     lock: threading.RLock = field(default_factory=threading.RLock, repr=False)
     _products: dict[int, Body] = field(default_factory=dict, repr=False)
+    _metafields: dict[tuple[int, str, str], Body] = field(default_factory=dict, repr=False)
     _orders: dict[int, Body] = field(default_factory=dict, repr=False)
     _variants: dict[int, int] = field(default_factory=dict, repr=False)
     _event_numbers: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1), repr=False)
@@ -129,6 +134,21 @@ class Shop:
         with self.lock:
             self._products[kept["id"]] = kept
             self._variants.update((variant["id"], kept["id"]) for variant in kept["variants"])
+
+    def choose(self, number: int, key: str, products: Sequence[int]) -> None:
+        """Let the merchant choose ``products`` to be shown beside one, as the app Search & Discovery stores it.
+
+        ``key`` is ``complementary_products`` or ``related_products``. Nobody is told: webhooks carry no metafields.
+        """
+        chosen = [f"gid://shopify/Product/{product}" for product in products]
+        metafield = {"id": 2 * number + len(key), "namespace": DISCOVERY, "key": key, "json_value": chosen}
+        with self.lock:
+            self._metafields[number, DISCOVERY, key] = metafield
+
+    def metafield(self, number: int, namespace: str, key: str) -> Body | None:
+        """Return a metafield of a product, None where it was never set."""
+        with self.lock:
+            return self._metafields.get((number, namespace, key))
 
     def add_order(self, body: Body) -> None:
         """Take over an order as its webhook describes it, in place of what was known of it; tell nobody."""

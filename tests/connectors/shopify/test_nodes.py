@@ -207,6 +207,8 @@ def product_node(**changed):
         "category": {"fullName": "Apparel & Accessories > Clothing"},
         "featuredMedia": {"preview": {"image": {"url": "https://cdn.example/a.jpg"}}},
         "variantsCount": {"count": len(VARIANTS)},
+        "complementary": None,
+        "related": None,
     } | changed
 
 
@@ -270,11 +272,33 @@ def test_a_product_asked_for_means_what_its_webhook_means(pseudonym):
     sent = meaning("products/update", product_webhook(), pseudonym)
 
     # then
-    assert asked == sent
+    assert asked == (replace(sent[0], cross_sell_ids=(), upsell_ids=()),)
+    assert (sent[0].cross_sell_ids, sent[0].upsell_ids) == (None, None)
     assert [variant.image_url for variant in asked[0].variants] == [
         "https://cdn.example/a.jpg",
         "https://cdn.example/b.jpg",
     ]
+
+
+def references(*numbers):
+    return {"id": "gid://shopify/Metafield/1", "jsonValue": [f"gid://shopify/Product/{n}" for n in numbers]}
+
+
+@pytest.mark.parametrize(
+    ("complementary", "related", "chosen"),
+    [
+        (references(7, 5), references(9), (("7", "5"), ("9",))),
+        (references(BIG, 7, 7), None, (("7",), ())),
+        ({"id": "gid://shopify/Metafield/1", "jsonValue": None}, references(), ((), ())),
+    ],
+    ids=["chosen", "itself and twice", "emptied"],
+)
+def test_what_the_merchant_chose_beside_a_product_is_read(pseudonym, complementary, related, chosen):
+    node = product_node(complementary=complementary, related=related)
+
+    (change,) = meaning("products/update", nodes.product_body(node, variant_nodes()), pseudonym)
+
+    assert (change.cross_sell_ids, change.upsell_ids) == chosen
 
 
 @pytest.mark.parametrize(

@@ -76,6 +76,8 @@ def product(number, *, variants=1, created="2026-01-01T00:00:00Z"):
         "category": None,
         "featuredMedia": None,
         "variantsCount": {"count": variants},
+        "complementary": None,
+        "related": None,
     }
 
 

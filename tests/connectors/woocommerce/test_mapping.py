@@ -106,7 +106,9 @@ def opened_checkout():
     )
 
 
-def product_state(platform_id, updated_at, title, slug, price, category="Coffee", compare_at_price=None):
+def product_state(
+    platform_id, updated_at, title, slug, price, category="Coffee", compare_at_price=None, chosen=((), ())
+):
     return ProductChange(
         platform_id=platform_id,
         updated_at=at(updated_at),
@@ -120,11 +122,15 @@ def product_state(platform_id, updated_at, title, slug, price, category="Coffee"
         available=True,
         compare_at_price=compare_at_price,
         variants=(),
+        cross_sell_ids=chosen[0],
+        upsell_ids=chosen[1],
     )
 
 
 def beans(updated_at):
-    return product_state("12", updated_at, "Espresso Beans 1kg", "espresso-beans-1kg", 1990)
+    return product_state(
+        "12", updated_at, "Espresso Beans 1kg", "espresso-beans-1kg", 1990, chosen=(("13", "14"), ("15",))
+    )
 
 
 def filters(updated_at):
@@ -598,6 +604,22 @@ def test_names_are_free_of_html(product):
         ("hot > cold",),
         "https://shop.example/a.png",
     )
+
+
+@pytest.mark.parametrize(
+    ("told", "chosen"),
+    [
+        ({"cross_sell_ids": [5, 7], "upsell_ids": [9]}, (("5", "7"), ("9",))),
+        ({"cross_sell_ids": [7, 13, 5, 7], "upsell_ids": []}, (("7", "5"), ())),
+        ({"cross_sell_ids": None, "upsell_ids": None}, (None, None)),
+    ],
+    ids=["chosen", "itself and twice", "not told"],
+)
+def test_what_the_merchant_chose_is_told_in_the_merchants_order(product, told, chosen):
+    change = product(**told)
+
+    assert change.platform_id == "13"
+    assert (change.cross_sell_ids, change.upsell_ids) == chosen
 
 
 def test_product_in_the_bin_is_deleted_and_one_out_of_it_revived(meaning, recording):

@@ -520,6 +520,23 @@ def test_the_official_documents_export_everything(stocked: Platform) -> None:
     assert (mug["price"], mug["inventoryPolicy"]) == ("1.25", "DENY")
 
 
+def test_what_the_merchant_chose_is_read_and_exported(stocked: Platform) -> None:
+    stocked.shop.choose(platform_id("Product", 0), "complementary_products", [platform_id("Product", 1)])
+    chosen = """complementary: metafield(namespace: "shopify--discovery--product_recommendation",
+        key: "complementary_products") { key jsonValue }
+        related: metafield(namespace: "shopify--discovery--product_recommendation", key: "related_products") { key }"""
+
+    said = stocked.ask(f"query($id: ID!) {{ product(id: $id) {{ {chosen} }} }}", id=gid("Product", 0))[
+        "product"
+    ]
+    _, rows = stocked.export(f"{{ products {{ edges {{ node {{ id {chosen} }} }} }} }}")
+
+    metafield = {"key": "complementary_products", "jsonValue": [gid("Product", 1)]}
+    assert said == {"complementary": metafield, "related": None}
+    assert rows[0] == {"id": gid("Product", 0), **said}
+    assert [row["complementary"] for row in rows[1:]] == [None, None]
+
+
 def test_children_come_after_their_parents_but_not_beside_them(stocked: Platform) -> None:
     for number in range(1004, 1030):
         stocked.shop.add_order(order_body(number))
