@@ -25,7 +25,7 @@ from app.recommendations.counts import (
     write_head,
 )
 from app.recommendations.pair_lists import LIST_LENGTH, as_lists, publish_best_sellers
-from app.recommendations.publishing import forget_lists, write_lists
+from app.recommendations.publishing import forget_lists, read_lists, write_lists
 from app.recommendations.ready_lists import PAIRS
 
 if TYPE_CHECKING:  # Numba is imported in jobs only
@@ -140,24 +140,22 @@ def _hand_to_redis(store_id: int, transaction: str, unlisted: set[str]) -> None:
         connection = db.session.connection()
         lock_store(connection, store_id, PUBLISHING_LOCK)  # no list may overtake a newer one
         rows = connection.exec_driver_sql(
-            "SELECT c.product_id, p.platform_id, l.items FROM product_count c JOIN product p ON p.id = c.product_id"
-            " LEFT JOIN published_list l ON l.store_id = c.store_id AND l.strategy = %(kind)s"
-            " AND l.subject = p.platform_id"
+            "SELECT c.product_id, p.platform_id FROM product_count c JOIN product p ON p.id = c.product_id"
             " WHERE c.store_id = %(store)s AND c.product_id > %(last)s AND c.xmin = %(transaction)s::text::xid"
             f" ORDER BY c.product_id LIMIT {_PAGE}",
-            {"store": store_id, "kind": PAIRS, "last": last, "transaction": transaction},
+            {"store": store_id, "last": last, "transaction": transaction},
         ).all()
-        lists = {row.platform_id: row.items or [] for row in rows}
+        lists = read_lists(connection, store_id, PAIRS, [row.platform_id for row in rows])
         if not rows or not cache.put_lists(store_id, PAIRS, lists):
             db.session.rollback()
             return
+        last = rows[-1].product_id
         connection.exec_driver_sql(
             "UPDATE product_count SET stale = false WHERE store_id = %(store)s AND xmin = %(transaction)s::text::xid"
             " AND product_id = ANY(%(ids)s::bigint[])",
             {"store": store_id, "ids": [row.product_id for row in rows], "transaction": transaction},
         )
         db.session.commit()
-        last = rows[-1].product_id
 
 
 def _rebuild_parameters(connection: Connection, store_id: int) -> Parameters:
