@@ -49,7 +49,7 @@ def read_lists(
         " AND subject = ANY(%(subjects)s::text[])",
         {"store": store_id, "kind": kind, "subjects": list(subjects)},
     )
-    return dict.fromkeys(subjects, []) | {subject: items for subject, items in rows}
+    return {subject: [] for subject in subjects} | {subject: items for subject, items in rows}
 
 
 def replace_lists(
