@@ -15,7 +15,7 @@ from typing import Any, Final
 import orjson
 from sqlalchemy import Connection
 
-from app.commerce.catalog import BUYABLE_SQL
+from app.commerce.catalog import BUYABLE_SQL, LISTED_SQL
 from app.commerce.changes import (
     SALES,
     CartChange,
@@ -38,8 +38,6 @@ from app.commerce.changes import (
 from app.core.db import execute_rows, lock_store
 
 _LOCK: Final = 1
-# A Shopify product message lists at most this many variants; a full list may be cut off.
-_VARIANTS_LISTED: Final = 100
 
 _NEVER: Final = (datetime.min.replace(tzinfo=UTC), b"")
 
@@ -61,6 +59,8 @@ class Applied:
     baskets: list[BasketChange] = field(default_factory=list)
     # Platform ids of products whose card (price, stock, title, eligibility) may have changed.
     products: set[str] = field(default_factory=set)
+    # Those of them that the shop now describes or places otherwise: title, labels, status, the merchant's choice.
+    described: set[str] = field(default_factory=set)
 
 
 def apply(connection: Connection, store_id: int, changes: Iterable[CommerceChange]) -> Applied:
@@ -113,8 +113,10 @@ def _apply_catalog(
     deletions: list[ProductDeletion] = kinds.get(ProductDeletion, [])
     levels: list[InventoryChange] = kinds.get(InventoryChange, [])
     touched: set[int] = set()
+    described: set[int] = set()
     if products:
-        touched |= _write_products(connection, store_id, products)
+        written, described = _write_products(connection, store_id, products)
+        touched |= written
     if variants:
         touched |= _write_lone_variants(connection, store_id, variants)
     if deletions:
@@ -124,9 +126,10 @@ def _apply_catalog(
     if touched:
         _refresh_availability(connection, sorted(touched))
         rows = connection.exec_driver_sql(
-            "SELECT platform_id FROM product WHERE id = ANY(%(ids)s::bigint[])", {"ids": sorted(touched)}
-        )
-        applied.products.update(row[0] for row in rows)
+            "SELECT id, platform_id FROM product WHERE id = ANY(%(ids)s::bigint[])", {"ids": sorted(touched)}
+        ).all()
+        applied.products.update(platform_id for _, platform_id in rows)
+        applied.described.update(platform_id for id_, platform_id in rows if id_ in described)
 
 
 def ensure_products(connection: Connection, store_id: int, platform_ids: Iterable[str]) -> dict[str, int]:
@@ -157,27 +160,34 @@ def _product_ids(connection: Connection, store_id: int, platform_ids: list[str])
     return {platform_id: id_ for platform_id, id_ in rows}
 
 
-def _write_products(connection: Connection, store_id: int, changes: Sequence[ProductChange]) -> set[int]:
+def _write_products(
+    connection: Connection, store_id: int, changes: Sequence[ProductChange]
+) -> tuple[set[int], set[int]]:
+    """Write the newest states; return the products that changed, and those that are described otherwise now."""
     ids = ensure_products(connection, store_id, (c.platform_id for c in changes))
-    known = {
-        row.platform_id: (row.source_updated_at, row.state_digest)
+    before = {
+        row.platform_id: row
         for row in connection.exec_driver_sql(
-            "SELECT platform_id, source_updated_at, state_digest FROM product"
-            " WHERE id = ANY(%(ids)s::bigint[]) AND source_updated_at IS NOT NULL",
+            "SELECT platform_id, source_updated_at, state_digest, title, category, vendor, tags, status, visible"
+            " FROM product WHERE id = ANY(%(ids)s::bigint[]) AND source_updated_at IS NOT NULL",
             {"ids": sorted(ids.values())},
         )
     }
+    known = {platform_id: (row.source_updated_at, row.state_digest) for platform_id, row in before.items()}
     revived = sorted(ids[c.platform_id] for c in changes if c.revives)
     if revived:
         connection.exec_driver_sql(
             "UPDATE product SET deleted_at = NULL WHERE id = ANY(%(ids)s::bigint[])", {"ids": revived}
         )
     winners: dict[str, tuple[tuple[datetime, bytes], ProductChange]] = {}
+    listed: list[tuple[int, datetime, VariantState, bool | None, bytes]] = []
     for change in changes:
         key = (change.updated_at, state_digest(replace(change, cross_sell_ids=None, upsell_ids=None)))
         best = winners.get(change.platform_id)
         if key > (best[0] if best else known.get(change.platform_id, _NEVER)):
             winners[change.platform_id] = (key, change)
+        # Those of an older state too: a variant of which nothing newer is known stands as that state has it.
+        listed += [(ids[change.platform_id], change.updated_at, v, None, key[1]) for v in change.variants or ()]
     rows = [
         {
             "id": ids[change.platform_id],
@@ -194,6 +204,7 @@ def _write_products(connection: Connection, store_id: int, changes: Sequence[Pro
             "price": change.price,
             "compare_at_price": change.compare_at_price,
             "currency": change.currency,
+            "variant_ids": change.variant_ids,
             "source_updated_at": change.updated_at,
             "state_digest": key[1],
         }
@@ -206,29 +217,29 @@ def _write_products(connection: Connection, store_id: int, changes: Sequence[Pro
             UPDATE product p SET status = r.status, visible = r.visible, stated_available = r.stated_available,
                 title = r.title, url = r.url, image_url = r.image_url, category = r.category,
                 vendor = r.vendor, tags = r.tags, gift_card = r.gift_card, price = r.price,
-                compare_at_price = r.compare_at_price, currency = r.currency,
+                compare_at_price = r.compare_at_price, currency = r.currency, variant_ids = r.variant_ids,
                 source_updated_at = r.source_updated_at, state_digest = decode(r.state_digest, 'hex')
             FROM json_to_recordset(%(rows)s::json) AS r(id bigint, status text, visible bool,
                 stated_available bool, title text, url text, image_url text, category text, vendor text,
                 tags text[], gift_card bool, price bigint, compare_at_price bigint, currency text,
-                source_updated_at timestamptz, state_digest text)
+                variant_ids text[], source_updated_at timestamptz, state_digest text)
             WHERE p.id = r.id
             """,
             rows,
         )
-    listed = [(ids[c.platform_id], c) for _, c in winners.values() if c.variants is not None]
-    _write_variants(
-        connection,
-        store_id,
-        [
-            (product_id, c.updated_at, v, None, winners[c.platform_id][0][1])
-            for product_id, c in listed
-            for v in c.variants or ()
-        ],
-    )
-    _drop_unlisted_variants(connection, listed)
+    _write_variants(connection, store_id, listed)
     chosen = _write_companions(connection, ids, changes)
-    return {ids[platform_id] for platform_id in winners} | set(revived) | chosen
+    described = {
+        ids[p] for p, (_, change) in winners.items() if _description(change) != _description(before.get(p))
+    }
+    return {ids[platform_id] for platform_id in winners} | set(revived) | chosen, described | chosen
+
+
+def _description(state: Any) -> tuple[Any, ...] | None:
+    """Return what a change or a row says of a product that makes it like others, and one to be shown."""
+    if state is None:
+        return None
+    return state.title, state.category, state.vendor, tuple(state.tags), str(state.status), state.visible
 
 
 def _write_companions(
@@ -354,30 +365,6 @@ def _write_variants(
     )
 
 
-def _drop_unlisted_variants(connection: Connection, listed: Sequence[tuple[int, ProductChange]]) -> None:
-    """Remove variants that a complete list no longer names, unless they are newer than the list."""
-    rows = [
-        {
-            "product_id": product_id,
-            "kept": [v.platform_id for v in change.variants or ()],
-            "updated_at": change.updated_at,
-        }
-        for product_id, change in listed
-        if change.variants is not None and len(change.variants) < _VARIANTS_LISTED
-    ]
-    if rows:
-        execute_rows(
-            connection,
-            """
-            DELETE FROM variant v USING json_to_recordset(%(rows)s::json)
-                AS r(product_id bigint, kept text[], updated_at timestamptz)
-            WHERE v.product_id = r.product_id AND v.source_updated_at <= r.updated_at
-                AND NOT v.platform_id = ANY(r.kept)
-            """,
-            rows,
-        )
-
-
 def _delete_products(connection: Connection, store_id: int, changes: Sequence[ProductDeletion]) -> set[int]:
     """Take products out of sight. Their rows stay, for the orders that name them and against late news."""
     ids = ensure_products(connection, store_id, (c.platform_id for c in changes))
@@ -437,7 +424,7 @@ def _refresh_availability(connection: Connection, product_ids: list[int]) -> Non
     connection.exec_driver_sql(
         f"""
         UPDATE product p SET available = COALESCE(p.stated_available,
-            EXISTS (SELECT FROM variant v WHERE v.product_id = p.id AND {BUYABLE_SQL}))
+            EXISTS (SELECT FROM variant v WHERE v.product_id = p.id AND {LISTED_SQL} AND {BUYABLE_SQL}))
         WHERE p.id = ANY(%(ids)s::bigint[])
         """,
         {"ids": product_ids},

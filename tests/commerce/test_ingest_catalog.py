@@ -448,3 +448,25 @@ def test_of_one_batch_the_newest_companions_stand(apply: Apply, tables: Tables) 
         product_change(seconds=15),
     )
     assert companions(tables) == (["p2"], [])
+
+
+@pytest.mark.parametrize(
+    ("change", "described"),
+    [
+        (product_change(seconds=20), set()),
+        (product_change(seconds=20, price=900), set()),
+        (product_change(seconds=20, title="Cup"), {"p1"}),
+        (product_change(seconds=20, tags=["new"]), {"p1"}),
+        (product_change(seconds=20, visible=False), {"p1"}),
+        (product_change(seconds=20, status=ProductStatus.DRAFT), {"p1"}),
+        (product_change(seconds=20, cross_sells=["p2"]), {"p1"}),
+        (product_change(seconds=5, title="Cup"), set()),
+        (product_change("p2", title="Cup"), {"p2"}),
+    ],
+    ids=["nothing", "price", "title", "tags", "visible", "status", "companions", "old news", "new"],
+)
+def test_what_is_described_otherwise_is_told(
+    apply: Apply, change: CommerceChange, described: set[str]
+) -> None:
+    apply(product_change(seconds=10))
+    assert apply(change).described == described
