@@ -163,11 +163,13 @@ def product_change(
     gift_card: bool = False,
     available: bool | None = None,
     lists_variants: bool = True,
+    variant_ids: Sequence[str] | None = None,
     revives: bool = False,
     cross_sells: Sequence[str] | None = None,
     upsells: Sequence[str] | None = None,
 ) -> ProductChange:
-    """Return the state of a product; without ``lists_variants`` it says nothing of them."""
+    """Return the state of a product; without ``lists_variants`` it says at most which they are (``variant_ids``)."""
+    names = [v.platform_id for v in variants] if lists_variants else variant_ids
     return ProductChange(
         platform_id=platform_id,
         updated_at=at(seconds),
@@ -180,6 +182,7 @@ def product_change(
         gift_card=gift_card,
         available=available,
         variants=variants if lists_variants else None,
+        variant_ids=tuple(sorted(names)) if names is not None else None,
         revives=revives,
         cross_sell_ids=None if cross_sells is None else tuple(cross_sells),
         upsell_ids=None if upsells is None else tuple(upsells),

@@ -83,6 +83,11 @@ class Variant(Model):
     state_digest: Mapped[bytes]
 
 
+# Whether variant ``v`` is one of product ``p`` by its newest state. Variants' rows are never deleted: a list that lacks
+# one may arrive before the news of it, and a later list may name it again.
+LISTED_SQL: Final = "(p.variant_ids IS NULL OR v.platform_id = ANY(p.variant_ids))"
+
+
 # Whether variant ``v`` can be bought now: by the shop's word, else by stock. Its stock is what its product's message
 # stated, until a location's level is newer: then the sum of the known levels. That is wrong in a shop
 # whose other locations have not reported since, until the product's own message follows.

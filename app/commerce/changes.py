@@ -75,7 +75,9 @@ class ProductChange:
     ``visible`` is False for a product that shoppers cannot find in the shop (unlisted, hidden from
     catalogue, unpublished). ``available`` is the shop's own word on whether it can be bought now, or None
     where that follows from the variants' stock. ``variants`` is None where the message does not list
-    them (then stored ones stay). ``price`` is the lowest price of the product.
+    them whole (then stored ones stay). ``variant_ids`` are the platform ids of all its variants, sorted,
+    or None where the message does not say which are all; a variant that is not among them is not sold.
+    ``price`` is the lowest price of the product.
 
     ``cross_sell_ids`` and ``upsell_ids`` are the products that the merchant chose to show beside it: things that go
     with it, and better ones of its kind, in the merchant's order. None where the message says nothing of them (then
@@ -98,6 +100,7 @@ class ProductChange:
     available: bool | None = None
     compare_at_price: int | None = None
     variants: tuple[VariantState, ...] | None = None
+    variant_ids: tuple[str, ...] | None = None
     revives: bool = False  # taken back out of the bin: overrides an earlier deletion
     cross_sell_ids: tuple[str, ...] | None = None
     upsell_ids: tuple[str, ...] | None = None

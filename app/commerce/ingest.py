@@ -187,7 +187,9 @@ def _write_products(
         if key > (best[0] if best else known.get(change.platform_id, _NEVER)):
             winners[change.platform_id] = (key, change)
         # Those of an older state too: a variant of which nothing newer is known stands as that state has it.
-        listed += [(ids[change.platform_id], change.updated_at, v, None, key[1]) for v in change.variants or ()]
+        listed += [
+            (ids[change.platform_id], change.updated_at, v, None, key[1]) for v in change.variants or ()
+        ]
     rows = [
         {
             "id": ids[change.platform_id],

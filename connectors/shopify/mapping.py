@@ -6,7 +6,7 @@ where the body does not have the shape that the topic promises. Prices are in th
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC
 from decimal import Decimal
 from hashlib import sha256
@@ -58,6 +58,8 @@ _CHANNELS: Final = {
     "shopify_draft_order": Channel.STAFF,
 }
 _TAGS_LIMIT: Final = 250
+# A product message has at most this many variants in full; a full list may be cut off.
+_VARIANTS_LISTED: Final = 100
 # What only a whole order, cart or product has. A body with one of them under another topic is a forgery:
 # the topic stands in a header that nobody signs.
 _WHOLE_RESOURCE: Final = ("line_items", "variants", "order_edit", "refund_line_items")
@@ -156,10 +158,23 @@ def product(body: Any, context: DeliveryContext) -> Translation:
         gift_card=_is_gift_card(data),
         compare_at_price=cheapest.compare_at_price if cheapest else None,
         variants=variants if listed_whole else None,
+        variant_ids=_all_variants(data, variants),
         cross_sell_ids=chosen(data.get("complementary_products"), platform_id),
         upsell_ids=chosen(data.get("related_products"), platform_id),
     )
     return _meaning(state, *(() if listed_whole else (_alone(variant, state) for variant in variants)))
+
+
+def _all_variants(data: dict[str, Any], variants: Sequence[VariantState]) -> tuple[str, ...] | None:
+    """Return the ids of all variants of a product, None where the body may name only some.
+
+    ``variant_gids`` names all, ``variants`` the first 100: https://shopify.dev/docs/api/webhooks/latest.
+    """
+    stated = {variant["admin_graphql_api_id"] for variant in data.get("variant_gids") or ()}
+    listed = {variant.platform_id for variant in variants}
+    if not stated:
+        return tuple(sorted(listed)) if len(listed) < _VARIANTS_LISTED else None
+    return tuple(sorted(stated)) if listed <= stated and "" not in stated else None
 
 
 def product_deletion(body: Any, context: DeliveryContext) -> Translation:

@@ -302,10 +302,20 @@ def _product_change(data: dict[str, Any], context: DeliveryContext, revives: boo
         available=_in_stock(data) and data["type"] not in _NOT_FOR_THE_CART,
         compare_at_price=compare_at_price,
         variants=None if variable else (),
+        variant_ids=_all_variations(data) if variable else (),
         revives=revives,
         cross_sell_ids=chosen(data.get("cross_sell_ids"), data["id"]),
         upsell_ids=chosen(data.get("upsell_ids"), data["id"]),
     )
+
+
+def _all_variations(data: dict[str, Any]) -> tuple[str, ...] | None:
+    """Return the ids of all variations, None where the body does not name them.
+
+    A variation that was deleted sends no message of its own: its product's next state lacks it.
+    """
+    variations = data.get("variations")
+    return None if variations is None else tuple(sorted(set(variations)))
 
 
 def _variant_change(data: dict[str, Any], context: DeliveryContext) -> VariantChange:
