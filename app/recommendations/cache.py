@@ -14,7 +14,7 @@ from typing import Any, Final
 import orjson
 from sqlalchemy import Connection
 
-from app.commerce.catalog import BUYABLE_SQL, ELIGIBLE_SQL
+from app.commerce.catalog import BUYABLE_SQL, ELIGIBLE_SQL, LISTED_SQL
 from app.core.db import db
 from app.core.redis import breaker, redis_client
 from app.recommendations.ready_lists import TTL_S
@@ -141,7 +141,7 @@ def load_cards(connection: Connection, store_id: int, product_ids: Sequence[str]
         FROM product p
         LEFT JOIN LATERAL (
             SELECT v.platform_id, v.price, v.image_url FROM variant v
-            WHERE v.store_id = p.store_id AND v.product_id = p.id
+            WHERE v.store_id = p.store_id AND v.product_id = p.id AND {LISTED_SQL}
             ORDER BY {BUYABLE_SQL} DESC, v.position, v.id
             LIMIT 1
         ) v ON true
