@@ -229,12 +229,13 @@ def _write_products(
             """,
             rows,
         )
-    _write_variants(connection, store_id, listed)
+    rewritten = _write_variants(connection, store_id, listed)
     chosen = _write_companions(connection, ids, changes)
     described = {
         ids[p] for p, (_, change) in winners.items() if _description(change) != _description(before.get(p))
     }
-    return {ids[platform_id] for platform_id in winners} | set(revived) | chosen, described | chosen
+    changed = {ids[platform_id] for platform_id in winners} | set(revived) | rewritten | chosen
+    return changed, described | chosen
 
 
 def _description(state: Any) -> tuple[Any, ...] | None:
@@ -311,8 +312,8 @@ def _write_variants(
     connection: Connection,
     store_id: int,
     states: Sequence[tuple[int, datetime, VariantState, bool | None, bytes]],
-) -> None:
-    """Upsert variants; within the batch and against the table the newest state stands.
+) -> set[int]:
+    """Upsert variants; within the batch and against the table the newest state stands. Return whose changed.
 
     ``states`` are (product id, time, variant, the shop's word on its availability, digest). The digest of a
     listed variant is its product's: of two lists of the same second one stands, not some of each.
@@ -339,8 +340,8 @@ def _write_variants(
         if best is None or _version(row) > _version(best):
             newest[variant.platform_id] = row
     if not newest:
-        return
-    execute_rows(
+        return set()
+    rows = execute_rows(
         connection,
         """
         INSERT INTO variant AS v (store_id, product_id, platform_id, title, sku, price, compare_at_price, stock,
@@ -361,10 +362,12 @@ def _write_variants(
             image_url = excluded.image_url, source_updated_at = excluded.source_updated_at,
             state_digest = excluded.state_digest
         WHERE (excluded.source_updated_at, excluded.state_digest) > (v.source_updated_at, v.state_digest)
+        RETURNING product_id
         """,
         list(newest.values()),
         store=store_id,
     )
+    return {product_id for (product_id,) in rows}
 
 
 def _delete_products(connection: Connection, store_id: int, changes: Sequence[ProductDeletion]) -> set[int]:

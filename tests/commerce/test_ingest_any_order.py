@@ -30,7 +30,7 @@ from tests.factories import (
 )
 
 ORDERS = ("o1", "o2")
-# p1 and p2 always list their variants, p3 never does, p4 is only ever named by others.
+# p1 always lists its variants, p2 in some states, p3 never, but may name them; p4 is only ever named by others.
 PRODUCTS = ("p1", "p2", "p3", "p4")
 # What happened to an order never changes afterwards: the same id always says the same.
 ADJUSTMENTS = (
@@ -93,7 +93,10 @@ def product_states(draw: st.DrawFn) -> CommerceChange:
         status=draw(st.sampled_from([ProductStatus.ACTIVE, ProductStatus.DRAFT])),
         available=draw(st.none() | st.booleans()),
         tags=draw(st.lists(st.sampled_from(["new", "red"]), unique=True)),
-        lists_variants=product != "p3",
+        lists_variants=product == "p1" or (product == "p2" and draw(st.booleans())),
+        variant_ids=draw(
+            st.none() | st.lists(st.sampled_from([f"{product}-v{n}" for n in (1, 2, 3)]), unique=True)
+        ),
     )
 
 

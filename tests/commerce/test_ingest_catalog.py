@@ -8,9 +8,10 @@ import pytest
 from sqlalchemy import delete
 
 from app.commerce.catalog import ELIGIBLE_SQL, Product
-from app.commerce.changes import CommerceChange, ProductStatus
+from app.commerce.changes import CommerceChange, ProductChange, ProductStatus
 from app.commerce.store import Store
 from app.core.db import db
+from app.recommendations.cache import load_cards
 from tests.commerce.conftest import Apply, Tables
 from tests.factories import (
     inventory_change,
@@ -29,8 +30,20 @@ def product(tables: Tables) -> dict[str, Any]:
 
 
 def variants(tables: Tables, column: str) -> dict[str, Any]:
-    """Return one column of the variants by platform id."""
-    return {row["platform_id"]: row[column] for row in tables()["variant"]}
+    """Return one column of the variants that their products list, by platform id."""
+    listed = {row["platform_id"]: row["variant_ids"] for row in tables()["product"]}
+    return {
+        row["platform_id"]: row[column]
+        for row in tables()["variant"]
+        if listed[row["product_id"]] is None or row["platform_id"] in listed[row["product_id"]]
+    }
+
+
+def sold(store: Store, product_id: str = "p1") -> tuple[bool, str | None]:
+    """Return whether a product is available, and which variant its card offers."""
+    connection = db.session.connection()
+    card = load_cards(connection, store.id, [product_id])[product_id]
+    return eligible(store) == [product_id], card.variant_id
 
 
 def eligible(store: Store) -> list[str]:
@@ -70,6 +83,7 @@ def test_a_product_is_written_with_all_that_it_says(apply: Apply, tables: Tables
         "gift_card": False,
         "cross_sell_ids": None,
         "upsell_ids": None,
+        "variant_ids": ["v1"],
         "price": 900,
         "compare_at_price": None,
         "currency": "USD",
@@ -148,55 +162,133 @@ def test_of_two_lists_of_one_second_one_stands_whole(apply: Apply, tables: Table
     assert set(variants(tables, "price")) == {"v1", other}
 
 
-def test_an_older_state_changes_no_card(apply: Apply, tables: Tables) -> None:
+def test_an_older_state_changes_nothing_that_is_shown(apply: Apply, tables: Tables, store: Store) -> None:
+    apply(product_change("p1", variant_state("v1", stock=0), seconds=2))
+    before = product(tables)
+
+    apply(product_change("p1", variant_state("v2"), seconds=1, title="Old"))
+
+    assert product(tables) == before
+    assert sold(store) == (False, "v1")
+
+
+def test_an_older_state_that_says_nothing_new_changes_no_card(apply: Apply, tables: Tables) -> None:
     apply(product_change("p1", variant_state("v1"), seconds=2))
     before = tables()
 
-    applied = apply(product_change("p1", variant_state("v2"), seconds=1, title="Old"))
+    applied = apply(product_change("p1", variant_state("v1", price=1), seconds=1, title="Old"))
 
     assert applied.products == set()
     assert tables() == before
 
 
-def test_a_complete_list_drops_the_variants_that_it_lacks(apply: Apply, tables: Tables) -> None:
-    apply(product_change("p1", variant_state("v1"), variant_state("v2"), seconds=1))
-    apply(product_change("p2", variant_state("other"), seconds=1))
+def test_a_variant_that_a_newer_list_lacks_is_not_sold(apply: Apply, tables: Tables, store: Store) -> None:
+    apply(product_change("p1", variant_state("v1", position=1), variant_state("v2", position=2), seconds=1))
+    apply(product_change("p2", variant_state("other"), seconds=1, status=ProductStatus.DRAFT))
+    assert sold(store) == (True, "v1")
 
-    apply(product_change("p1", variant_state("v2"), seconds=2))
+    apply(product_change("p1", variant_state("v2", position=2), seconds=2))
 
     assert sorted(variants(tables, "product_id").items()) == [("other", "p2"), ("v2", "p1")]
+    assert sold(store) == (True, "v2")
 
 
-def test_an_empty_list_drops_all_variants(apply: Apply, tables: Tables) -> None:
+def test_a_product_whose_only_variant_in_stock_was_deleted_is_not_available(
+    apply: Apply, store: Store
+) -> None:
+    sold_out = variant_state("v1", stock=0)
+    apply(product_change("p1", sold_out, variant_state("v2"), seconds=1))
+    assert sold(store) == (True, "v2")
+
+    apply(product_change("p1", sold_out, seconds=2))
+
+    assert sold(store) == (False, "v1")
+
+
+def test_an_empty_list_leaves_no_variant(apply: Apply, tables: Tables, store: Store) -> None:
     apply(product_change("p1", variant_state("v1"), seconds=1))
 
     apply(product_change("p1", seconds=2))
 
-    assert tables()["variant"] == []
+    assert variants(tables, "price") == {}
+    assert sold(store) == (False, None)
 
 
-def test_a_list_that_may_be_cut_off_drops_nothing(apply: Apply, tables: Tables) -> None:
-    apply(product_change("p1", variant_state("last"), seconds=1))
-
-    apply(product_change("p1", *(variant_state(f"v{n}") for n in range(100)), seconds=2))
-
-    assert len(tables()["variant"]) == 101
-
-
-def test_a_message_without_variants_leaves_them(apply: Apply, tables: Tables) -> None:
+def test_a_state_that_names_no_variants_leaves_them(apply: Apply, tables: Tables, store: Store) -> None:
     apply(variant_change("p1", variant_state("v1"), seconds=1))
 
     apply(product_change("p1", seconds=2, lists_variants=False))
 
     assert variants(tables, "product_id") == {"v1": "p1"}
+    assert sold(store) == (True, "v1")
 
 
-def test_a_variant_newer_than_the_list_stays(apply: Apply, tables: Tables) -> None:
-    apply(variant_change("p1", variant_state("new"), seconds=3))
+def test_a_variation_that_its_product_no_longer_names_is_not_sold(apply: Apply, store: Store) -> None:
+    apply(product_change("p1", seconds=1, lists_variants=False, variant_ids=["v1", "v2"]))
+    for number in (1, 2):
+        apply(variant_change("p1", variant_state(f"v{number}", position=number), seconds=2))
+    assert sold(store) == (True, "v1")
 
-    apply(product_change("p1", variant_state("v1"), seconds=2))
+    apply(product_change("p1", seconds=3, lists_variants=False, variant_ids=["v2"]))
 
-    assert variants(tables, "product_id") == {"new": "p1", "v1": "p1"}
+    assert sold(store) == (True, "v2")
+
+
+def test_a_variation_that_arrives_before_its_product_names_it_waits(apply: Apply, store: Store) -> None:
+    apply(product_change("p1", seconds=1, lists_variants=False, variant_ids=[]))
+
+    apply(variant_change("p1", variant_state("v1"), seconds=2))
+    assert sold(store) == (False, None)
+
+    apply(product_change("p1", seconds=2, lists_variants=False, variant_ids=["v1"]))
+    assert sold(store) == (True, "v1")
+
+
+@pytest.mark.parametrize("arrival", list(itertools.permutations(range(4))), ids=str)
+@pytest.mark.parametrize("together", [False, True], ids=["apart", "one batch"])
+@pytest.mark.parametrize(
+    ("last", "offered"),
+    [
+        (product_change("p1", variant_state("v2", price=4, position=2), seconds=4), {"v2": 4}),
+        (
+            product_change("p1", seconds=4, lists_variants=False),
+            {"v1": 1, "v2": 2, "v3": 3},
+        ),
+        (
+            product_change("p1", seconds=4, lists_variants=False, variant_ids=["v1", "v3"]),
+            {"v1": 1, "v3": 3},
+        ),
+        (product_change("p1", seconds=4), {}),
+    ],
+    ids=["a list", "no list", "names alone", "an empty list"],
+)
+def test_a_list_none_and_a_list_again_end_alike_in_any_order(
+    apply: Apply,
+    tables: Tables,
+    store: Store,
+    arrival: tuple[int, ...],
+    together: bool,
+    last: ProductChange,
+    offered: dict[str, int],
+) -> None:
+    states = [
+        product_change(
+            "p1",
+            variant_state("v1", price=1, position=1),
+            variant_state("v2", price=2, position=2),
+            seconds=1,
+        ),
+        product_change("p1", seconds=2, lists_variants=False),
+        variant_change("p1", variant_state("v3", price=3, position=3), seconds=3),
+        last,
+    ]
+
+    arriving = [states[index] for index in arrival]
+    for batch in [arriving] if together else [[state] for state in arriving]:
+        apply(*batch)
+
+    assert variants(tables, "price") == offered
+    assert sold(store) == (bool(offered), min(offered, default=None))
 
 
 @pytest.mark.parametrize("swapped", [False, True], ids=["in order", "swapped"])

@@ -372,6 +372,7 @@ def test_product_of_the_samples(meaning, sample, topic):
                     variant("642667041472713922", "Small", 75, 1),
                     variant("757650484644203962", "Medium", 50, 2),
                 ),
+                variant_ids=("642667041472713922", "757650484644203962"),
             ),
         )
     )
@@ -494,6 +495,7 @@ def test_variants_beyond_the_first_hundred_do_not_count_as_deleted(meaning, samp
     whole, first, second = meaning("products/update", body).changes
 
     assert (whole.variants, whole.price) == (None, 1999)
+    assert whole.variant_ids == ("3", "642667041472713922", "757650484644203962")
     assert isinstance(first, VariantChange)
     assert (first.product_platform_id, first.updated_at, first.currency) == (
         "788032119674292922",
@@ -502,6 +504,39 @@ def test_variants_beyond_the_first_hundred_do_not_count_as_deleted(meaning, samp
     )
     assert (first.variant.platform_id, first.available) == ("642667041472713922", True)
     assert (second.variant.platform_id, second.available) == ("757650484644203962", False)
+
+
+@pytest.mark.parametrize(
+    ("listed", "gids", "ids"),
+    [
+        ([2, 1], None, ("1", "2")),
+        ([2, 1], ["gid://shopify/ProductVariant/1", "gid://shopify/ProductVariant/2"], ("1", "2")),
+        ([1], ["gid://shopify/ProductVariant/2"], None),
+        ([1], ["gid://shopify/ProductVariant/1", "gid://shopify/ProductVariant/"], None),
+        ([], [], ()),
+        (range(1, 100), [], tuple(sorted(map(str, range(1, 100))))),
+        (range(1, 101), [], None),
+        (
+            range(1, 101),
+            [f"gid://shopify/ProductVariant/{n}" for n in range(1, 102)],
+            tuple(sorted(map(str, range(1, 102)))),
+        ),
+    ],
+    ids=[
+        "listed", "listed and named", "named otherwise", "named unreadably", "none", "ninety-nine",
+        "perhaps cut off", "cut off and named",
+    ],
+)  # fmt: skip
+def test_a_product_names_all_its_variants_or_none(meaning, sample, listed, gids, ids):
+    template = {name: value for name, value in a_variant(sample).items() if name != "admin_graphql_api_id"}
+    body = sample("products/update") | {
+        "variants": [template | {"id": n} for n in listed],
+        "variant_gids": gids and [{"admin_graphql_api_id": gid} for gid in gids],
+    }
+
+    state, *_ = meaning("products/update", body).changes
+
+    assert state.variant_ids == ids
 
 
 def test_deleted_product(meaning, sample):

@@ -122,6 +122,7 @@ def product_state(
         available=True,
         compare_at_price=compare_at_price,
         variants=(),
+        variant_ids=(),
         cross_sell_ids=chosen[0],
         upsell_ids=chosen[1],
     )
@@ -511,6 +512,20 @@ def test_variable_product_leaves_its_variants_to_their_own_messages(product):
     assert product(type="variable", variations=[22, 23]).variants is None
     assert product(type="variable-subscription", variations=[]).variants is None
     assert product(type="simple").variants == ()
+
+
+@pytest.mark.parametrize(
+    ("fields", "ids"),
+    [
+        ({"type": "variable", "variations": [23, 22, 22]}, ("22", "23")),
+        ({"type": "variable", "variations": []}, ()),
+        ({"type": "variable", "variations": None}, None),
+        ({"type": "simple", "variations": []}, ()),
+    ],
+    ids=["variations", "none left", "not said", "no variable product"],
+)
+def test_a_product_names_all_its_variations(product, fields, ids):
+    assert product(**fields).variant_ids == ids
 
 
 @pytest.mark.parametrize(
