@@ -184,6 +184,17 @@ def replace_cards(connection: Connection, store_id: int, product_ids: Iterable[s
     breaker().call(put, otherwise=None)
 
 
+def get_personal(store_id: int, pseudonym: str) -> bytes | None:
+    """Return what was worked out of a customer lately."""
+    return _read([_personal_key(store_id, pseudonym)])[0]
+
+
+def put_personal(store_id: int, pseudonym: str, body: bytes, ttl_s: int) -> None:
+    """Keep what was worked out of a customer, by the keyed hash of who that is."""
+    key = _personal_key(store_id, pseudonym)
+    breaker().call(lambda: redis_client().set(key, body, ex=ttl_s), otherwise=None)
+
+
 class _Versions:
     """Model versions, held in the process for a few seconds: they change with a rebuild."""
 
@@ -237,6 +248,10 @@ def _card_body(card: Card | None) -> bytes:
 
 def _list_key(store_id: int, kind: str, subject: str) -> str:
     return f"pannier:{store_id}:list:{kind}:{subject}"
+
+
+def _personal_key(store_id: int, pseudonym: str) -> str:
+    return f"pannier:{store_id}:personal:{pseudonym}"
 
 
 def _card_key(store_id: int, product_id: str) -> str:

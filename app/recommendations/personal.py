@@ -1,9 +1,32 @@
-"""What is known of a customer whom the shop allows to be recognised."""
+"""What is known of a customer whom the shop allows to be recognised.
 
-from collections.abc import Mapping
+Nothing here decides whether that is allowed: see ``routes``. What was worked out is kept for a minute under a keyed
+hash of the customer, never under their id.
+"""
+
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
+from typing import Final
 
+import orjson
+
+from app.core.crypto import vault
+from app.core.db import db, now
+from app.recommendations import cache
 from app.recommendations.cache import Candidate
+from app.recommendations.purchases import Purchase, of_customer
+from app.recommendations.ready_lists import REPEATS
+from app.recommendations.repeats import Repeat, due, rests
+from app.recommendations.strategies import PERSONAL_TTL_S
+
+# After so many days a purchase counts half.
+HALF_LIFE_DAYS: Final = 90
+# How many purchases say what somebody likes, newest first, and how many are looked at for what is due.
+MOST_WEIGHED: Final = 50
+MOST_REMEMBERED: Final = 500
+# What is less due than this is not offered: of twenty such customers fewer than one is about to buy.
+LEAST_DUE: Final = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,3 +42,38 @@ class Shopper:
     weights: Mapping[str, float]
     due: tuple[Candidate, ...]
     resting: frozenset[str]
+
+
+def shopper(store_id: int, customer_id: str) -> Shopper:
+    """Return what is known of a customer, by the platform's id; nothing of one who is not known."""
+    pseudonym = vault().pseudonym(store_id, f"customer:{customer_id}")
+    kept = cache.get_personal(store_id, pseudonym)
+    if kept is not None:
+        weights, due_now, resting = orjson.loads(kept)
+        return Shopper(weights, tuple(due_now), frozenset(resting))
+    bought = of_customer(db.session.connection(), store_id, customer_id)[:MOST_REMEMBERED]
+    lists = cache.get_lists(store_id, REPEATS, [p.product for p in bought]) if bought else {}
+    repeats = {product: Repeat.of(items[0]) for product, items in lists.items() if items}
+    found = summarize(bought, repeats, now().date())
+    body = orjson.dumps([found.weights, found.due, sorted(found.resting)])
+    cache.put_personal(store_id, pseudonym, body, PERSONAL_TTL_S)
+    return found
+
+
+def summarize(bought: Sequence[Purchase], repeats: Mapping[str, Repeat], today: date) -> Shopper:
+    """Return what purchases, newest first, and the rhythm of products say. Pure.
+
+    A purchase weighs ``0.5 ** (age in days / 90)``. A product of which no rhythm is known is neither due nor resting.
+    """
+    ages = {p.product: max((today - p.last_day).days, 0) for p in bought}
+    urgency = {
+        p.product: due(ages[p.product], p.times, repeats[p.product]) for p in bought if p.product in repeats
+    }
+    resting = frozenset(product for product in urgency if rests(ages[product], repeats[product]))
+    wanted = [p for p in bought if urgency.get(p.product, 0.0) >= LEAST_DUE and p.product not in resting]
+    wanted.sort(key=lambda p: (-urgency[p.product], p.product))
+    return Shopper(
+        weights={p.product: 0.5 ** (ages[p.product] / HALF_LIFE_DAYS) for p in bought[:MOST_WEIGHED]},
+        due=tuple({"id": p.product, "times": p.times, "days": repeats[p.product].days} for p in wanted),
+        resting=resting,
+    )

@@ -15,6 +15,8 @@ from app.commerce.store import StoreAccess
 from app.core import metrics
 from app.core.api import ApiBlueprint, json_response
 from app.recommendations import schemas, serving
+from app.recommendations.personal import Shopper
+from app.recommendations.personal import shopper as personal_shopper
 
 blueprint: Any = ApiBlueprint(
     "recommendations", __name__, url_prefix="/v1", description="What goes into the basket together."
@@ -25,6 +27,7 @@ _HELD_S = 15
 _STALE_S = 5
 # Looked up once: finding a labelled counter costs more than counting.
 _READY_SIZE = 5_000
+_LONGEST_ID = 100
 # What the answer depends on beside its address, for caches of others.
 _VARY = "Origin, X-Pannier-Key, Authorization"
 _MADE = metrics.ANSWERS.labels("made")
@@ -148,6 +151,7 @@ def get_recommendations(query: dict[str, Any]) -> Response:
 def post_recommendations(batch: dict[str, Any]) -> Response:
     """Return the recommendations of several slots of one page, no product twice."""
     access: StoreAccess = g.access
+    shopper = _shopper(access, batch["customer_id"], personal=batch["personal"])
     results: list[dict[str, Any]] = []
     shown: set[str] = set()
     for asked in batch["requests"]:
@@ -158,6 +162,7 @@ def post_recommendations(batch: dict[str, Any]) -> Response:
             asked["limit"],
             exclude=frozenset(shown),
             viewed=asked["viewed"],
+            shopper=shopper,
         )
         results.append(serving.answer(access, question))
         shown |= {r["product_id"] for r in results[-1]["recommendations"]}
@@ -175,10 +180,25 @@ def upsell(asked: dict[str, Any]) -> Response:
     An empty cart goes with nothing: for the strategies that need one its list is empty.
     """
     access: StoreAccess = g.access
-    question = serving.question_for_cart(asked["strategy"], asked["current_cart"], asked["limit"])
+    question = serving.question_for_cart(
+        asked["strategy"],
+        asked["current_cart"],
+        asked["limit"],
+        shopper=_shopper(access, asked["user_id"], personal=asked["personal"]),
+    )
     made = serving.answer(access, question)
     kept = ("decision_id", "strategy", "recommendations")
     return _private(json_response({name: made[name] for name in kept}))
+
+
+def _shopper(access: StoreAccess, customer_id: Any, *, personal: bool) -> Shopper | None:
+    """Return the customer of a request, or None: unless everything speaks for it, nobody is recognised.
+
+    The shop's server must ask, with the secret key, and state that this customer agreed; a page cannot.
+    """
+    if access.kind != "secret" or personal is not True or type(customer_id) not in (str, int):
+        return None
+    return personal_shopper(access.store_id, str(customer_id)[:_LONGEST_ID]) if customer_id else None
 
 
 def _private(response: Response) -> Response:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from marshmallow import EXCLUDE, RAISE, Schema, fields, validate
+from marshmallow import EXCLUDE, RAISE, Schema, ValidationError, fields, validate
 
 from app.core.api import Shape, WholeNumber
 from app.recommendations.selection import CROSS_SELL, UPSELL
@@ -33,6 +33,15 @@ class ProductIdOrNumber(ProductId):
         if type(value) is int and 0 <= value <= _LARGEST:
             value = str(value)
         return super()._deserialize(value, attr, data, **kwargs)
+
+
+class Truth(fields.Boolean):
+    """True or false as JSON has them: no number or word is taken for a statement about consent."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> bool:  # noqa: ARG002
+        if type(value) is not bool:
+            raise ValidationError("Not true or false.")
+        return value
 
 
 class ProductIds(fields.String):
@@ -82,6 +91,11 @@ class RecommendationsQuery(Schema):
     )
 
 
+_PERSONAL = {
+    "description": "Whether the shop states that this customer agreed to be recognised. With a secret key alone."
+}
+
+
 class SlotRequest(Schema):
     """One slot of a batch."""
 
@@ -103,6 +117,8 @@ class BatchRequest(Schema):
         unknown = RAISE
 
     requests = fields.List(fields.Nested(SlotRequest), required=True, validate=validate.Length(min=1, max=10))
+    customer_id = ProductIdOrNumber(load_default=None, allow_none=True)
+    personal = Truth(load_default=False, metadata=_PERSONAL)
 
 
 class UpsellRequest(Schema):
@@ -112,6 +128,7 @@ class UpsellRequest(Schema):
         unknown = EXCLUDE
 
     user_id = fields.Raw(load_default=None, allow_none=True)
+    personal = Truth(load_default=False, metadata=_PERSONAL)
     current_cart = fields.List(ProductIdOrNumber(), required=True, validate=validate.Length(max=MAX_CART))
     strategy = fields.String(
         load_default="frequently_bought_together", validate=validate.OneOf(list(STRATEGIES))

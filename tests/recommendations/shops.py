@@ -22,6 +22,8 @@ from app.recommendations.strategies import BEST_SELLERS, FREQUENTLY_BOUGHT_TOGET
 from tests.factories import product_change, variant_state
 
 _numbers = itertools.count(1)
+# Fields of a product's state that the factory does not take.
+_OF_THE_STATE = ("category", "vendor")
 
 
 def candidate(product: str, score: float = 1.0, **evidence: float) -> dict[str, Any]:
@@ -42,10 +44,11 @@ def state(product: str, **fields: Any) -> ProductChange:
     stock = fields.pop("stock", 5)
     change = product_change(
         product, variant_state(f"{product}-v", stock=stock), title=fields.pop("title", f"Product {product}"),
-        **fields,
+        **{name: value for name, value in fields.items() if name not in _OF_THE_STATE},
     )  # fmt: skip
     return replace(
         change,
+        **{name: value for name, value in fields.items() if name in _OF_THE_STATE},
         url=f"https://shop.example/products/{product}",
         image_url=f"https://shop.example/{product}.png",
     )
@@ -86,6 +89,10 @@ class Shop:
         items = [{"id": product, "orders": 100 - n} for n, product in enumerate(products)]
         self._publish(BEST_SELLERS, "", items)
 
+    def publishes(self, kind: str, subject: str, *items: dict[str, Any]) -> None:
+        """Publish a ready list of any kind."""
+        self._publish(kind, subject, list(items))
+
     def _publish(self, strategy: str, subject: str, items: list[dict[str, Any]]) -> None:
         row = {"items": items, "published_at": now()}
         db.session.execute(
@@ -114,6 +121,10 @@ class Shop:
             json={"requests": list(requests)},
             headers={**self.headers, **(headers or {})},
         )
+
+    def ask_as_server(self, path: str, body: dict[str, Any]) -> TestResponse:
+        """Ask with the secret key."""
+        return self.client.post(path, json=body, headers={"Authorization": f"Bearer {self.keys.secret}"})
 
     def upsell(self, *cart: Any, **fields: Any) -> TestResponse:
         """Ask what goes with a cart."""
