@@ -14,7 +14,7 @@ import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from alembic.util import CommandError
@@ -42,6 +42,9 @@ from app.core.migrations import migrate as apply_migrations
 from app.factory import create_app
 from app.recommendations.models import LearnedModel
 from webhooks.models import PENDING
+
+if TYPE_CHECKING:
+    from app.recommendations.rebuilding import Engine
 
 Command = Callable[..., Any]
 
@@ -620,12 +623,70 @@ def recommendations_group() -> None:
 
 @recommendations_group.command("rebuild")
 @store_option
+@click.option(
+    "--engine",
+    default="local",
+    show_default=True,
+    type=click.Choice(["local", "spark"]),
+    help="What counts: this process, or Spark.",
+)
+@click.option("--master", default="local[*]", show_default=True, help="Spark: the address of its master.")
+@click.option(
+    "--spark-dir",
+    default=None,
+    metavar="DIR",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Spark: where files are exchanged, by default under PANNIER_VAR_DIR; a cluster must share it.",
+)
+@click.option(
+    "--spark-conf", multiple=True, metavar="KEY=VALUE", help="Spark: one of its settings; may be repeated."
+)
+@click.option(
+    "--orders", default=None, metavar="PARQUET", help="Spark: learn from these order lines, not the store's."
+)
 @with_app
-def recommendations_rebuild(store: str) -> None:
+def recommendations_rebuild(
+    store: str,
+    engine: str,
+    master: str,
+    spark_dir: Path | None,
+    spark_conf: tuple[str, ...],
+    orders: str | None,
+) -> None:
     """Count a store's orders anew and publish every list."""
-    from app.recommendations.learning import rebuild
+    from app.recommendations.rebuilding import count_here
 
     store_id = find_store(store).id
+    if engine == "local":
+        if orders is not None:
+            raise OneSentence("--orders needs --engine spark.")
+        learned = _rebuild(store_id, count_here)
+    else:
+        from app.recommendations import spark
+
+        directory = spark_dir or load_settings().var_dir / "spark"
+        try:
+            with spark.spark_engine(directory, master, _settings_of(spark_conf), orders) as counting:
+                learned = _rebuild(store_id, counting)
+        except spark.SparkFailed as error:
+            raise WorkFailed(str(error)) from error
+        except spark.SparkError as error:
+            raise OneSentence(str(error)) from error
+    click.echo(f"Learned from {learned} orders.")
+
+
+def _settings_of(pairs: tuple[str, ...]) -> dict[str, str]:
+    """Return KEY=VALUE pairs as a dictionary."""
+    for pair in pairs:
+        if "=" not in pair:
+            raise OneSentence(f"--spark-conf needs KEY=VALUE, not {pair}.")
+    return {key: value for key, _, value in (pair.partition("=") for pair in pairs)}
+
+
+def _rebuild(store_id: int, engine: "Engine") -> int:
+    """Rebuild with a progress bar; return the number of orders."""
+    from app.recommendations.rebuilding import rebuild
+
     with click.progressbar(length=1000, label="Rebuilding", file=sys.stderr) as bar:
         done = 0
 
@@ -635,9 +696,9 @@ def recommendations_rebuild(store: str) -> None:
             bar.update(step)
             done += step
 
-        orders = rebuild(store_id, progress)
+        orders = rebuild(store_id, progress, engine)
         bar.update(1000 - done)
-    click.echo(f"Learned from {orders} orders.")
+    return orders
 
 
 @recommendations_group.command("show")

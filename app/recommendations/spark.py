@@ -12,7 +12,6 @@ PySpark, PyArrow and Numba are imported in functions only.
 """
 
 import itertools
-import os
 import re
 import shutil
 import signal
@@ -26,7 +25,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-import structlog
 from sqlalchemy import Connection
 
 from app.recommendations.cooccurrence import Integers, Neighbours, Parameters, order_weights
@@ -36,8 +34,6 @@ if TYPE_CHECKING:  # imported in jobs only
     from pyspark.sql import Column, DataFrame, SparkSession
 
     from app.recommendations.ranking import Block, Gates, ProductTotals
-
-log = structlog.get_logger()
 
 EVERY_CORE: Final = "local[*]"
 _OLDEST_JAVA: Final = 17
@@ -155,14 +151,12 @@ def require_spark() -> None:
 
 def java_version() -> int:
     """Return the version of the Java that Spark would start, 0 where there is none."""
-    home = os.environ.get("JAVA_HOME")
-    program = str(Path(home) / "bin" / "java") if home else shutil.which("java")
-    if program is None:
-        return 0
-    try:
-        told = subprocess.run([program, "-version"], capture_output=True, text=True, check=False).stderr  # noqa: S603
-    except OSError:
-        return 0
+    asked = [
+        "/bin/sh",
+        "-c",
+        '"${JAVA_HOME:+$JAVA_HOME/bin/}java" -version',
+    ]  # as Spark's own script finds it
+    told = subprocess.run(asked, capture_output=True, text=True, check=False).stderr  # noqa: S603
     found = re.search(r'version "(?:1\.)?(\d+)', told)
     return int(found[1]) if found else 0
 
@@ -198,9 +192,12 @@ def session(
         with _log_of(work).open("wb") as out:
             gateway = launch_gateway(conf, {"stdout": out, "stderr": out})  # type: ignore[no-untyped-call]
         spark = SparkSession(SparkContext(gateway=gateway, conf=conf))
-    except PySparkException as error:
+    except BaseException as error:
+        said = _said(error) if gateway else _last_words(work)
         _end(gateway)
-        raise SparkFailed(f"Spark did not start: {_last_words(work)}") from error
+        if isinstance(error, (PySparkException, Py4JError)):
+            raise SparkFailed(f"Spark did not start: {said}") from error
+        raise
     try:
         yield spark
     finally:
@@ -236,9 +233,9 @@ def _end(gateway: Any) -> None:
     """End the Java process behind a gateway, unless it was there before us (``spark-submit``)."""
     from pyspark import SparkContext
 
-    # PySpark keeps the gateway for later sessions of the process; this one is of no more use.
-    SparkContext._gateway = None
-    SparkContext._jvm = None
+    if SparkContext._gateway is gateway:  # PySpark keeps it for later sessions of the process
+        SparkContext._gateway = None
+        SparkContext._jvm = None
     process = getattr(gateway, "proc", None)
     if process is None:
         return
@@ -271,9 +268,16 @@ def _log_of(work: Path) -> Path:
 
 
 def _last_words(work: Path) -> str:
-    """Return the last line of a session's log."""
-    lines = _log_of(work).read_text(errors="replace").split("\n") if _log_of(work).exists() else []
-    return next((line.strip() for line in reversed(lines) if line.strip()), "it says nothing")
+    """Return what Java said instead of starting, without what Spark's script makes of it."""
+    lines = _log_of(work).read_text(errors="replace").split("\n")
+    told = [line.strip() for line in lines if line.strip() and "spark-class" not in line]
+    return " ".join(told[:3]) or "it says nothing."
+
+
+def _said(error: BaseException) -> str:
+    """Return the sentence in an error; what Java threw stands in the second line of Py4J's, after a colon."""
+    lines = [line.strip() for line in str(error).split("\n") if line.strip()] or [type(error).__name__]
+    return next((line.removeprefix(": ") for line in lines if line.startswith(": ")), lines[0])
 
 
 @contextmanager
@@ -285,8 +289,7 @@ def _told(work: Path) -> Iterator[None]:
     try:
         yield
     except (PySparkException, Py4JError) as error:
-        said = str(error).strip().split("\n")[0]
-        raise SparkFailed(f"Spark failed, see {work.parent / 'spark.log'}: {said}") from error
+        raise SparkFailed(f"Spark failed, see {work.parent / 'spark.log'}: {_said(error)}") from error
 
 
 # --- what Spark reads -----------------------------------------------------------------------------------
@@ -392,7 +395,9 @@ def _day(name: str, kind: str, column: "Column") -> "Column":
         if name == "day":
             return column.cast("int")
         column = F.timestamp_seconds(column)
-    return F.unix_date(column.cast("date") if kind in {"date", "timestamp_ntz"} else F.to_date(column))
+    return F.unix_date(
+        column.cast("date") if kind in {"date", "timestamp_ntz"} else F.to_date(column.cast("timestamp"))
+    )
 
 
 # --- counting -------------------------------------------------------------------------------------------
@@ -469,7 +474,6 @@ def rebuild(
         ordered.write.option("parquet.block.size", _ROW_GROUP_BYTES).parquet(pairs.as_uri())
     finally:
         learned.unpersist()
-    log.info("spark_counted", orders=orders, products=len(totals["product"]))
     return SparkRebuild(
         orders=orders,
         products=totals["product"],
