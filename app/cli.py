@@ -716,6 +716,24 @@ def recommendations_show(store: str, product: str | None, limit: int, as_json: b
     show(rows, as_json, "Nothing is known to be bought together yet: more orders are needed.")
 
 
+@recommendations_group.command("sets")
+@store_option
+@click.option("--limit", default=10, show_default=True, type=click.IntRange(1, 200), help="Rows at most.")
+@json_option
+@with_app
+def recommendations_sets(store: str, limit: int, as_json: bool) -> None:
+    """Show sets of three and four products that are bought together, with the evidence."""
+    from app.recommendations.sets import strongest_sets
+
+    found = find_store(store)
+    show(
+        strongest_sets(found.id, limit),
+        as_json,
+        f"No three products have been bought together in {found.setting('min_orders'):g} orders yet, more often than"
+        " two of them explain: more orders are needed, or the next nightly refresh.",
+    )
+
+
 @recommendations_group.command("evaluate")
 @click.option("--store", default=None, metavar="STORE", help="Id or domain of the store whose orders to use.")
 @click.option("--orders", default=None, metavar="FILE", help="Or order lines of a Parquet or CSV file.")

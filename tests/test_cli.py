@@ -23,6 +23,7 @@ from app.commerce import ingest
 from app.commerce.store import SETTINGS, AccessCache, Store, add_store
 from app.core.config import Settings
 from app.core.db import db, now
+from app.recommendations import sets
 from app.recommendations.models import LearnedModel
 from tests.conftest import SECRET_KEY
 from tests.factories import at, incoming, keep, order_change, product_change, shopify_order
@@ -102,6 +103,7 @@ def test_the_commands_are_those_that_are_tested_here() -> None:
         "new-secret-key",
         "recommendations evaluate",
         "recommendations rebuild",
+        "recommendations sets",
         "recommendations show",
         "reconcile",
         "services",
@@ -625,6 +627,27 @@ def test_rebuild_of_a_store_without_orders(pannier: Pannier, store: Store) -> No
     result = pannier("recommendations", "rebuild", "--store", "1")
 
     assert (result.exit_code, result.stdout) == (0, "Learned from 0 orders.\n")
+
+
+def test_recommendations_sets(pannier: Pannier, store: Store) -> None:
+    products = [product_change(p, lists_variants=False, title=f"Product {p}") for p in ("1", "2", "3")]
+    orders = [order_change(f"a{n}", "1", "2", "3") for n in range(20)]
+    orders += [order_change(f"b{n}", "4") for n in range(30)]
+    ingest.apply(db.session.connection(), store.id, [*products, *orders])
+    db.session.commit()
+    empty = pannier("recommendations", "sets", "--store", "1")
+    nothing = json.loads(done(pannier("recommendations", "sets", "--store", "1", "--json")))
+    sets.refresh(db.session.connection(), store.id)
+    db.session.commit()
+
+    table = done(pannier("recommendations", "sets", "--store", "1"))
+    (row,) = json.loads(done(pannier("recommendations", "sets", "--store", "mine.myshopify.com", "--json")))
+
+    assert done(empty).startswith("No three products have been bought together in 3 orders yet")
+    assert nothing == []
+    assert (row["product_ids"], row["products"]) == ("1,2,3", "Product 1 + Product 2 + Product 3")
+    assert (row["orders"], row["support"], row["lift"], row["lift_over_pair"]) == (20, 0.4, 6.25, 2.5)
+    assert table.splitlines()[0].split() == list(row)
 
 
 @pytest.fixture
