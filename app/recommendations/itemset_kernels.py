@@ -323,7 +323,7 @@ def _number(products: Indices, numbers: Indices) -> None:
 
 @_kernel
 def find_threes(
-    first: int, last: int, history: History, pairs: Pairs, least: int, keep: bool, histogram: Integers
+    first: int, last: int, history: History, pairs: Pairs, least: int, histogram: Integers
 ) -> Indices:
     """Find the sets of three products whose smallest is one of ``first`` to ``last``.
 
@@ -331,7 +331,7 @@ def find_threes(
     its number of baskets.
 
     Returns:
-        uint32[found, 5], rising: three products, ``NONE``, and the number of baskets. Empty unless ``keep``.
+        uint32[found, 5], rising: three products, ``NONE``, and the number of baskets.
     """
     room, widest = _rooms(first, last, history, pairs)
     level, found = _level(room, widest), np.empty(widest, dtype=np.uint32)
@@ -349,20 +349,19 @@ def find_threes(
             for third in found[: _with_next(second, row, level, pairs, least, found)]:
                 orders = level.counts[third]
                 histogram[orders] += 1
-                if keep:
-                    table = _put(table, used, (product, row[second], row[third], NONE), orders)
-                    used += 1
+                table = _put(table, used, (product, row[second], row[third], NONE), orders)
+                used += 1
     return table[:used].copy()
 
 
 @_kernel
 def find_fours(
-    first: int, last: int, history: History, pairs: Pairs, least: int, keep: bool, histogram: Integers
+    first: int, last: int, history: History, pairs: Pairs, least: int, histogram: Integers
 ) -> Indices:
     """Find the sets of four products whose smallest is one of ``first`` to ``last``; see :func:`find_threes`.
 
     Returns:
-        uint32[found, 5], rising: four products and the number of baskets. Empty unless ``keep``.
+        uint32[found, 5], rising: four products and the number of baskets.
     """
     room, widest = _rooms(first, last, history, pairs)
     one, two = _level(room, widest), _level(room, widest)
@@ -390,9 +389,8 @@ def find_fours(
                 for fourth in fourths[: _with_next(third, names, two, pairs, least, fourths)]:
                     orders = two.counts[fourth]
                     histogram[orders] += 1
-                    if keep:
-                        table = _put(table, used, (product, row[second], names[third], names[fourth]), orders)
-                        used += 1
+                    table = _put(table, used, (product, row[second], names[third], names[fourth]), orders)
+                    used += 1
     return table[:used].copy()
 
 

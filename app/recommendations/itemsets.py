@@ -22,7 +22,7 @@ from app.recommendations.ranking import Baskets, Gates
 
 MAX_SETS: Final = 500_000
 MAX_WORK: Final = 10**10
-_TASKS: Final = 64
+_TASKS: Final = 256
 _FINDERS: Final = {3: itemset_kernels.find_threes, 4: itemset_kernels.find_fours}
 
 
@@ -142,11 +142,9 @@ def find(
     workers = threads or kernels.default_threads()
     corpus = _corpus(baskets, basket_cap, max_work)
     search = _Search(corpus.history, _gated(corpus, gates, least, workers), workers)
-    least_threes = search.affordable(3, least, max_sets)
+    threes, least_threes = search.look(3, least, max_sets)
     search.pairs = _at_least(search.pairs, least_threes)
-    least_fours = search.affordable(4, least_threes, max_sets)
-    threes = search.table(3, least_threes)
-    fours = _Search(corpus.history, _at_least(search.pairs, least_fours), workers).table(4, least_fours)
+    fours, least_fours = search.look(4, least_threes, max_sets)
     return Found(
         corpus.baskets, corpus.cap, least_threes, least_fours, *_measured(corpus, search, threes, fours)
     )
@@ -222,34 +220,31 @@ class _Search:
     pairs: Pairs
     threads: int
 
-    def affordable(self, size: int, least: int, max_sets: int) -> int:
-        """Return the least number of baskets, ``least`` or more, that at most ``max_sets`` sets of a size reach.
+    def look(self, size: int, least: int, max_sets: int) -> tuple[Indices, int]:
+        """Return the sets of a size, rising, and in how many baskets they had to be.
 
-        What is already known to be too little is not counted any further; the outcome does not depend on when.
+        That is the least number, ``least`` or more, that at most ``max_sets`` sets reach. What is already known to be
+        too little is not looked for any further; the outcome does not depend on when that is.
+
+        Returns:
+            uint32[m, 5], see :func:`itemset_kernels.find_threes`, and the number.
         """
+        tables: list[Indices] = [np.empty((0, 5), np.uint32)]
         total = self._counts()
 
-        def compute(first: int, last: int) -> Integers:
+        def compute(first: int, last: int) -> tuple[Indices, Integers]:
             counted = self._counts()
-            _FINDERS[size](first, last, self.history, self.pairs, least, keep=False, histogram=counted)
-            return counted
+            return _FINDERS[size](first, last, self.history, self.pairs, least, counted), counted
 
-        for counted in kernels.in_order(compute, _cuts(self.history), self.threads):
+        for rows, counted in kernels.in_order(compute, _cuts(self.history), self.threads):
             total += counted
             reaching = np.cumsum(total[::-1])[::-1]
-            least = max(least, int(np.count_nonzero(reaching > max_sets)))
-        return least
-
-    def table(self, size: int, least: int) -> Indices:
-        """Return the sets of a size, rising: uint32[m, 5], see :func:`itemset_kernels.find_threes`."""
-
-        def compute(first: int, last: int) -> Indices:
-            return _FINDERS[size](
-                first, last, self.history, self.pairs, least, keep=True, histogram=self._counts()
-            )
-
-        found = kernels.in_order(compute, _cuts(self.history), self.threads)
-        return np.concatenate([np.empty((0, 5), np.uint32), *found])
+            raised = max(least, int(np.count_nonzero(reaching > max_sets)))
+            if raised > least:
+                tables = [table[table[:, 4] >= raised] for table in tables]
+            least = raised
+            tables.append(rows[rows[:, 4] >= least])
+        return np.concatenate(tables), least
 
     def _counts(self) -> Integers:
         """Return a histogram of numbers of baskets, empty."""
