@@ -21,9 +21,10 @@ from app.commerce.store import Store
 from app.core import metrics
 from app.core.config import Settings
 from app.core.db import db, execute_rows, now, try_lock_store
-from app.core.queues import DELIVERIES, enqueue, take_hint
+from app.core.queues import DELIVERIES, LEARNING, enqueue, take_hint
 from app.privacy import requests as privacy_requests
 from app.recommendations import cache, learning
+from app.recommendations.jobs import PUBLISH
 from app.recommendations.models import ProductCount
 from connectors.base import DeliveryContext, PayloadError, Translation
 from connectors.registry import connector_for
@@ -34,7 +35,7 @@ log = structlog.get_logger()
 DRAIN: Final = "webhooks.jobs.drain"
 _DRAIN_LOCK: Final = 2
 # A drain gives its worker back after this long, so that one busy store cannot starve the others.
-_TURN_S: Final = 20.0
+_TURN_S: Final = 2.0
 # Pending for longer than this means that a hint was lost.
 _LEFT_BEHIND: Final = timedelta(seconds=5)
 _RETENTION_BATCH: Final = 5_000
@@ -62,12 +63,12 @@ def drain(store_id: int) -> None:
     db.session.rollback()
     batch_size = _settings().drain_batch
     deadline = time.monotonic() + _TURN_S
-    while _pending(store_id):
-        if not _drain_under_lock(store_id, batch_size, deadline):
-            # Another worker is at it and looks again after it let go of the lock, or somebody else holds the rows
-            # and the sweep comes back to them.
-            return
-        if time.monotonic() > deadline:
+    waiting = _pending(store_id)
+    # Where nothing was drained another worker is at it and looks again after it let go of the lock, or somebody else
+    # holds the rows and the sweep comes back to them.
+    while waiting and _drain_under_lock(store_id, batch_size, deadline):
+        waiting = _pending(store_id)
+        if waiting and time.monotonic() > deadline:
             enqueue(DELIVERIES, DRAIN, store_id)
             return
 
@@ -86,10 +87,20 @@ def _drain_under_lock(store_id: int, batch_size: int, deadline: float) -> int:
     drained = 0
     with try_lock_store(store_id, _DRAIN_LOCK) as mine:
         if mine:
-            while time.monotonic() < deadline and (done := drain_batch(store_id, batch_size)):
+            while done := drain_batch(store_id, batch_size):
                 drained += done
-            learning.publish_stale(store_id)
+                # Less than a batch was all there was: what has come since waits until this is published.
+                if done < batch_size or time.monotonic() > deadline:
+                    break
+            _publish(store_id)
     return drained
+
+
+def _publish(store_id: int) -> None:
+    """Publish what was learned; what takes longer than a turn waits behind the other stores' deliveries."""
+    rest = learning.publish_turn(store_id)
+    if rest is not None:
+        enqueue(LEARNING, PUBLISH, store_id, rest)
 
 
 def drain_batch(store_id: int, limit: int) -> int:

@@ -20,9 +20,11 @@ def rebuild(store_id: int) -> None:
     learning.rebuild(store_id)
 
 
-def publish(store_id: int) -> None:
-    """Publish what a store's orders changed."""
-    learning.publish_stale(store_id)
+def publish(store_id: int, after: int = 0) -> None:
+    """Publish what a store's orders changed, in turns that give the worker back: of products beyond ``after``."""
+    rest = learning.publish_turn(store_id, after)
+    if rest is not None:
+        enqueue(LEARNING, PUBLISH, store_id, rest)
 
 
 def rebuild_everywhere() -> None:

@@ -17,9 +17,9 @@ from app.recommendations.cooccurrence import Contribution
 from app.recommendations.counts import append_segments, day_number, settled_parameters
 from app.recommendations.pair_lists import LIST_LENGTH, as_lists
 from app.recommendations.rebuilding import rebuild
-from app.recommendations.stale import publish_stale
+from app.recommendations.stale import publish_stale, publish_turn
 
-__all__ = ["LIST_LENGTH", "as_lists", "day_number", "learn", "publish_stale", "rebuild"]
+__all__ = ["LIST_LENGTH", "as_lists", "day_number", "learn", "publish_stale", "publish_turn", "rebuild"]
 
 
 def learn(connection: Connection, store_id: int, baskets: Sequence[BasketChange]) -> None:

@@ -1,5 +1,7 @@
 """Publishing anew what orders have changed: the lists of the products that they touched."""
 
+import math
+import time
 from datetime import datetime
 from typing import Final
 
@@ -17,6 +19,8 @@ from app.recommendations.ready_lists import PAIRS
 log = structlog.get_logger()
 
 _PUBLISH_BATCH: Final = 400
+# Publishing gives its worker back after this long.
+_TURN_S: Final = 2.0
 
 
 def publish_stale(store_id: int) -> int:
@@ -26,9 +30,24 @@ def publish_stale(store_id: int) -> int:
     orders until the next rebuild, by less than a change of one order makes. A product stays stale where Redis did
     not take its list: the list that Redis still holds would outlive this one.
     """
+    return _publish(store_id, 0, math.inf)[0]
+
+
+def publish_turn(store_id: int, after: int = 0) -> int | None:
+    """Publish as :func:`publish_stale` does, for a turn of a few seconds, products with ids beyond ``after``.
+
+    Returns where to go on, or None where nothing stale is left beyond. A store that sells its whole catalogue in one
+    burst has a minute's work here; its worker is wanted elsewhere.
+    """
+    return _publish(store_id, after, time.monotonic() + _TURN_S)[1]
+
+
+def _publish(store_id: int, after: int, until: float) -> tuple[int, int | None]:
+    """Publish stale products beyond ``after`` until the monotonic clock says ``until``, at least one batch."""
     totals: _Totals | None = None
-    published, last = 0, 0
-    while True:
+    published, last = 0, after
+    rest: int | None = None
+    while rest is None:
         connection = db.session.connection()
         # One at a time, and not while a rebuild replaces what is read here.
         lock_store(connection, store_id, PUBLISHING_LOCK)
@@ -43,9 +62,11 @@ def publish_stale(store_id: int) -> int:
         _publish_products(connection, store_id, stale, totals)
         db.session.commit()
         published, last = published + len(stale), stale[-1]
+        if len(stale) == _PUBLISH_BATCH and time.monotonic() >= until:
+            rest = last
     if published:
         log.info("lists_published", store_id=store_id, products=published)
-    return published
+    return published, rest
 
 
 def _take_stale(connection: Connection, store_id: int, after: int) -> list[int]:

@@ -335,6 +335,24 @@ def test_two_publishers_share_the_work(app: Flask, store: Store, monkeypatch: py
     assert lists == published(store.id)
 
 
+def test_publishing_gives_its_worker_back(
+    app: Flask, store: Store, redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stale_lists, "_PUBLISH_BATCH", 2)
+    monkeypatch.setattr(stale_lists, "_TURN_S", 0.0)
+    learn(store.id, [[order_change("o1", "p1", "p2", "p3", "p4", "p5")]])
+
+    jobs.publish(store.id)
+
+    assert stale(store.id) == ["p3", "p4", "p5"]
+    ((function, arguments),) = queued(app)
+    assert function == jobs.PUBLISH
+    jobs.publish(*arguments)
+    assert stale(store.id) == ["p5"]
+    assert learning.publish_turn(store.id) is None
+    assert stale(store.id) == []
+
+
 @pytest.mark.parametrize("rebuilt", [False, True], ids=["an order", "a rebuild"])
 def test_what_happens_between_two_batches_is_taken_in(
     app: Flask, store: Store, monkeypatch: pytest.MonkeyPatch, rebuilt: bool

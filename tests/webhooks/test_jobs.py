@@ -17,7 +17,7 @@ from app.commerce import ingest
 from app.commerce.changes import CommerceChange, OrderChange
 from app.commerce.store import Store
 from app.core.db import db, now
-from app.core.queues import DELIVERIES, queue_redis
+from app.core.queues import DELIVERIES, enqueue, queue_redis
 from app.privacy.erasure import erase_store
 from app.privacy.models import PrivacyRequestRecord
 from app.recommendations import cache, learning
@@ -403,6 +403,29 @@ def test_a_drain_gives_its_turn_back(store: Store, redis: Redis, monkeypatch: py
 
     assert states(store) == [("processed", None), ("pending", None), ("pending", None)]
     assert queued() == [(jobs.DRAIN, (store.id,))]
+
+
+def test_a_burst_of_one_store_does_not_starve_another(
+    store: Store, redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = new_store(**OPEN_GATES)
+    receive_orders(store, range(1, 31))
+    receive_orders(other, [1])
+    settings = jobs._settings()
+    monkeypatch.setattr(jobs, "_settings", lambda: _with_batch(settings, 4))
+    monkeypatch.setattr(jobs, "_TURN_S", 0.0)
+    for each in (store, other):
+        enqueue(DELIVERIES, jobs.DRAIN, each.id)
+    queue, served = Queue(DELIVERIES, connection=queue_redis()), []
+
+    while queue.count:  # one worker, taking jobs in the order in which they were queued
+        job = queue.pop_job_id()
+        ((store_id,),) = [found.args for found in [queue.fetch_job(job)] if found]
+        jobs.drain(store_id)
+        served.append(store_id)
+
+    assert served == [store.id, other.id, *[store.id] * 7]
+    assert {state for each in (store, other) for state in states(each)} == {("processed", None)}
 
 
 def test_the_sweep_finds_only_what_has_waited(store: Store, redis: Redis) -> None:
