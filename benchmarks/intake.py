@@ -57,7 +57,7 @@ def run(world: World) -> Iterator[Result]:
         raise RuntimeError(f"{sent} deliveries were answered 200 and only {kept} are in the inbox")
     db.session.execute(text("TRUNCATE webhook_delivery"))
     db.session.commit()
-    yield _drain(world)
+    yield drain(world)
 
 
 def _requests(path: str, orders: list[Delivery]) -> Callable[[int], bytes]:
@@ -84,7 +84,7 @@ def _kept() -> int:
     return count
 
 
-def _drain(world: World) -> Result:
+def drain(world: World) -> Result:
     """Deliver a shop's whole catalogue, then time the drain of all its orders, learning included."""
     client = world.app.test_client()
     orders = world.mailbag.only(["orders/create"])

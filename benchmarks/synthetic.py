@@ -39,8 +39,8 @@ def orders(number: int, products: int = PRODUCTS, seed: int = 1, lines: int = LI
     shape = np.random.default_rng(seed)
     ids = shape.permutation(products)
     popularity = np.cumsum(np.arange(1, products + 1, dtype=np.float64) ** -_EXPONENT)
-    bundles = np.stack(
-        [shape.permutation(products)[:_BUNDLE] for _ in range(max(products // _PRODUCTS_PER_BUNDLE, 1))]
+    bundles = shape.permutation(products)[: max(products // _PRODUCTS_PER_BUNDLE, 1) * _BUNDLE].reshape(
+        -1, _BUNDLE
     )
     found = np.empty((number, lines), dtype=np.int64)
     for block, start in enumerate(range(0, number, _BLOCK_ORDERS)):

@@ -29,6 +29,7 @@ class World:
     environment: dict[str, str]
     store_id: int
     publishable_key: str
+    secret_key: str
     shop: Shop
     mailbag: Mailbag
 
@@ -59,6 +60,7 @@ def world() -> Iterator[World]:
                 environment,
                 store.id,
                 keys.publishable,
+                keys.secret,
                 shop,
                 deliveries(shop, secret=SECRET.decode()),
             )
