@@ -22,7 +22,13 @@ from app.core.config import ConfigurationError
 from app.core.queues import DELIVERIES, LEARNING, PLATFORMS, UPKEEP
 from app.core.redis import queue_redis
 from app.factory import create_app
-from app.recommendations.jobs import publish_everywhere, rebuild_everywhere
+from app.recommendations.jobs import (
+    publish_everywhere,
+    rebuild_everywhere,
+    refresh_everywhere,
+    refresh_grown,
+    refresh_trending_everywhere,
+)
 from webhooks.jobs import forget_old_deliveries, sweep
 
 _DAY_S = 86_400
@@ -36,6 +42,11 @@ def register(clock: CronScheduler) -> None:
     clock.register(publish_everywhere, LEARNING, interval=60, result_ttl=0, failure_ttl=_DAY_S)
     # Fresh ratios for products that no order touched, new settings, a new weighting epoch.
     clock.register(rebuild_everywhere, LEARNING, cron="17 3 * * *", result_ttl=0, failure_ttl=_DAY_S)
+    # Trends, habits, likeness: what is not kept up order by order. After the rebuilds, whose counts it reads.
+    clock.register(refresh_everywhere, LEARNING, cron="47 3 * * *", result_ttl=0, failure_ttl=_DAY_S)
+    # The same for stores that are new or grow fast: their lists do not wait for the night.
+    clock.register(refresh_grown, LEARNING, interval=60, result_ttl=0, failure_ttl=_DAY_S)
+    clock.register(refresh_trending_everywhere, LEARNING, interval=3600, result_ttl=0, failure_ttl=_DAY_S)
     # What no webhook told of, unfinished backfills, webhooks that a platform has switched off.
     clock.register(reconcile_everywhere, PLATFORMS, interval=900, result_ttl=0, failure_ttl=_DAY_S)
     # What sends no event at all, such as an order deleted for good.

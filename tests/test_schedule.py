@@ -29,6 +29,9 @@ FORGET = "webhooks.jobs.forget_old_deliveries"
 PUBLISH = "app.recommendations.jobs.publish_everywhere"
 CONNECTIONS = "app.connections.jobs"
 REBUILD = "app.recommendations.jobs.rebuild_everywhere"
+REFRESH = "app.recommendations.jobs.refresh_everywhere"
+GROWN = "app.recommendations.jobs.refresh_grown"
+TRENDING = "app.recommendations.jobs.refresh_trending_everywhere"
 
 
 @pytest.fixture
@@ -61,6 +64,9 @@ def test_every_periodic_job_has_its_queue_and_its_time(clock: CronScheduler) -> 
         SWEEP: (DELIVERIES, 10),
         PUBLISH: (LEARNING, 60),
         REBUILD: (LEARNING, "17 3 * * *"),
+        REFRESH: (LEARNING, "47 3 * * *"),
+        GROWN: (LEARNING, 60),
+        TRENDING: (LEARNING, 3600),
         FORGET: (UPKEEP, "41 2 * * *"),
         f"{CONNECTIONS}.reconcile_everywhere": (PLATFORMS, 900),
         f"{CONNECTIONS}.compare_everywhere": (PLATFORMS, "11 1 * * *"),
@@ -93,7 +99,7 @@ def test_at_the_start_the_frequent_jobs_run_at_once(clock: CronScheduler) -> Non
 
     assert {queue: sorted(jobs) for queue, jobs in queued().items()} == {
         DELIVERIES: [SWEEP],
-        LEARNING: [PUBLISH],
+        LEARNING: [PUBLISH, GROWN, TRENDING],
         PLATFORMS: [f"{CONNECTIONS}.reconcile_everywhere"],
         UPKEEP: [f"{CONNECTIONS}.{name}" for name in ("forget_install_states", "leave", "settle_carts")],
     }
@@ -101,7 +107,7 @@ def test_at_the_start_the_frequent_jobs_run_at_once(clock: CronScheduler) -> Non
 
 @pytest.mark.parametrize(
     ("seconds", "due"),
-    [(9, []), (10, [SWEEP]), (59, [SWEEP]), (60, [SWEEP, PUBLISH])],
+    [(9, []), (10, [SWEEP]), (59, [SWEEP]), (60, [SWEEP, PUBLISH, GROWN])],
 )
 def test_the_frequent_jobs_come_again(
     clock: CronScheduler, redis: Redis, seconds: int, due: list[str]
@@ -118,8 +124,8 @@ def test_the_frequent_jobs_come_again(
 
 @pytest.mark.parametrize(
     ("at", "function"),
-    [("02:41", FORGET), ("03:17", REBUILD)],
-    ids=["retention", "rebuild"],
+    [("02:41", FORGET), ("03:17", REBUILD), ("03:47", REFRESH)],
+    ids=["retention", "rebuild", "refresh"],
 )
 def test_the_nightly_jobs_come_once_a_night_at_their_time(
     app: Flask, utc: None, at: str, function: str
