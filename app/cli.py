@@ -734,6 +734,38 @@ def recommendations_sets(store: str, limit: int, as_json: bool) -> None:
     )
 
 
+@recommendations_group.command("readiness")
+@store_option
+@click.option("--product", default=None, help="Platform id of a product: report on it.")
+@json_option
+@with_app
+def recommendations_readiness(store: str, product: str | None, as_json: bool) -> None:
+    """Say what can be recommended today, and how many more orders the rest needs."""
+    from app.recommendations import readiness
+
+    found = find_store(store)
+    report = readiness.of_product(found, product) if product else readiness.of_store(found)
+    if report is None:
+        raise click.ClickException(f"Store {found.id} has no product {product}.")
+    if as_json:
+        click.echo(json.dumps(report))
+        return
+    if product:
+        click.echo(f"{report['title'] or product}: in {report['orders']} orders. {_needs(report['more_orders'])}")
+    else:
+        click.echo(f"{report['orders']} orders learned, {report['products']} products on show.")
+    show(report["sources"], as_json=False, empty="")
+
+
+def _needs(more_orders: int | None) -> str:
+    """Say how many more orders a product needs until something can be shown as bought together with it."""
+    if more_orders is None:
+        return "Pairs need orders of other things, too."
+    if not more_orders:
+        return "Pairs can be shown."
+    return f"Pairs need {more_orders} more order{'s' if more_orders > 1 else ''} with it at least."
+
+
 @recommendations_group.command("evaluate")
 @click.option("--store", default=None, metavar="STORE", help="Id or domain of the store whose orders to use.")
 @click.option("--orders", default=None, metavar="FILE", help="Or order lines of a Parquet or CSV file.")

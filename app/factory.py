@@ -20,8 +20,8 @@ from app.core.limits import init_limits
 from app.core.logging import configure_logging
 from app.core.queues import DELIVERIES, HintSender
 from app.core.redis import init_redis
+from app.recommendations import reports, widget
 from app.recommendations import routes as recommendations
-from app.recommendations import widget
 from app.recommendations.routes import ReadyBytes
 from webhooks import deliveries
 from webhooks import routes as webhooks
@@ -85,6 +85,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     api.register_blueprint(carts.blueprint)
     api.register_blueprint(deliveries.blueprint)
     api.register_blueprint(connection.blueprint)
+    api.register_blueprint(reports.blueprint)
     for blueprint in (health.blueprint, widget.blueprint, webhooks.blueprint, install.blueprint):
         app.register_blueprint(blueprint)
     init_documentation(app, api.spec)

@@ -55,10 +55,13 @@ CALLS: dict[Route, dict[str, Any]] = {
         "json": {"token": "ab" * 32, "consent": True, "lines": [{"product_id": "111", "quantity": 1}]}
     },
     ("GET", "/v1/connection"): {},
+    ("GET", "/v1/reports/readiness"): {"query_string": {"product_id": "111"}},
     ("GET", "/v1/webhooks/deliveries"): {},
     ("POST", "/v1/webhooks/deliveries/replay"): {"json": {"status": "quarantined"}},
 }
-STOREFRONT = {route for route in CALLS if not route[1].startswith(("/v1/webhooks/", "/v1/connection"))}
+STOREFRONT = {
+    route for route in CALLS if not route[1].startswith(("/v1/webhooks/", "/v1/connection", "/v1/reports/"))
+}
 SERVER = set(CALLS) - STOREFRONT
 # Takes something and says nothing.
 TAKING: Route = ("POST", "/v1/carts")
@@ -230,7 +233,8 @@ def test_a_publishable_key_opens_no_route_of_servers(
 
     for headers in (publishable(key), secret(key), {"Authorization": key}):
         assert_refused(call(client, route, headers))
-    assert_refused(client.open(f"{route[1]}?key={key}", method=route[0], **CALLS[route]))
+    query = {**CALLS[route].get("query_string", {}), "key": key}
+    assert_refused(client.open(route[1], method=route[0], **{**CALLS[route], "query_string": query}))
     assert untouched()
 
 

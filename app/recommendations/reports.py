@@ -1,0 +1,109 @@
+"""Reports for the merchant's own programs: what can be recommended today, and what it takes."""
+
+# mypy: disallow-untyped-decorators=False, disallow-untyped-calls=False
+# flask-smorest's decorators are not annotated.
+
+from typing import Any, Final
+
+from flask import Response, g
+from marshmallow import Schema, fields, validate
+
+from app.commerce.access import server_access
+from app.commerce.store import Store, StoreAccess
+from app.core.api import ApiBlueprint
+from app.core.db import db
+from app.core.errors import NotFound
+from app.recommendations import readiness
+from app.recommendations.schemas import ProductId
+
+blueprint: Any = ApiBlueprint(
+    "reports", __name__, url_prefix="/v1/reports", description="What can be recommended, and what it takes."
+)
+_SECRET: Final[list[dict[str, list[str]]]] = [{"secretKey": []}]
+
+
+@blueprint.before_request
+def _authenticate() -> None:
+    """Refuse strangers before their parameters are looked at."""
+    g.access = server_access()
+
+
+@blueprint.after_request
+def _not_stored(response: Response) -> Response:
+    """Keep a merchant's data out of caches."""
+    response.headers["Cache-Control"] = "private, no-store"
+    return response
+
+
+class ReadinessQuery(Schema):
+    """Which product, if any."""
+
+    product_id = ProductId(metadata={"description": "Report on this product, too."})
+
+
+class StoreSource(Schema):
+    """One kind of recommendations of a store."""
+
+    reason = fields.String(required=True, validate=validate.OneOf(readiness.REASONS))
+    ready = fields.Boolean(required=True, metadata={"description": "It has something to show today."})
+    needs_orders = fields.Integer(
+        required=True,
+        allow_none=True,
+        metadata={"description": "At least so many; null where more than 1000."},
+    )
+    more_orders = fields.Integer(required=True, allow_none=True)
+
+
+class StoreReadiness(Schema):
+    """How a store stands."""
+
+    orders = fields.Integer(required=True, metadata={"description": "Orders learned from."})
+    products = fields.Integer(required=True, metadata={"description": "Products on show."})
+    sources = fields.List(fields.Nested(StoreSource), required=True)
+
+
+class ProductSource(Schema):
+    """One kind of recommendations for a product."""
+
+    reason = fields.String(required=True, validate=validate.OneOf(readiness.REASONS))
+    candidates = fields.Integer(required=True)
+
+
+class ProductReadiness(Schema):
+    """How a product stands."""
+
+    product_id = fields.String(required=True)
+    title = fields.String(required=True)
+    orders = fields.Integer(required=True)
+    more_orders = fields.Integer(
+        required=True,
+        allow_none=True,
+        metadata={
+            "description": "Orders with it until something could be shown as bought together; null where orders of"
+            " other things are needed, too."
+        },
+    )
+    answers_with = fields.String(required=True, allow_none=True, validate=validate.OneOf(readiness.REASONS))
+    sources = fields.List(fields.Nested(ProductSource), required=True)
+
+
+class ReadinessReport(Schema):
+    """How the store stands, and the product that was asked about."""
+
+    store = fields.Nested(StoreReadiness, required=True)
+    product = fields.Nested(ProductReadiness, required=True, allow_none=True)
+
+
+@blueprint.route("/readiness", methods=["GET"])
+@blueprint.doc(security=_SECRET, responses={404: "NOT_FOUND"})
+@blueprint.arguments(ReadinessQuery, location="query")
+@blueprint.response(200, ReadinessReport)
+def read_readiness(query: dict[str, Any]) -> dict[str, Any]:
+    """Report what answers today and how many more orders the rest needs."""
+    access: StoreAccess = g.access
+    store = db.session.get_one(Store, access.store_id)
+    product_id = query.get("product_id")
+    product = readiness.of_product(store, product_id) if product_id else None
+    if product_id and product is None:
+        raise NotFound(f"This store has no product {product_id[:50]!r}.")
+    return {"store": readiness.of_store(store), "product": product}
