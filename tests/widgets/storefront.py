@@ -128,7 +128,8 @@ def recommendation(product_id: str, title: str, amount: int | None, **fields: An
         "image_url": f"/pictures/{product_id}.svg",
         "price": None if amount is None else {"amount": amount, "currency": "GBP"},
         "available": True,
-        "reason": "frequently_bought_together",
+        "reason": "bought_together",
+        "relation": "cross_sell",
         "evidence": {"orders": 34, "lift": 6.2},
         "offer": None,
     } | fields
@@ -138,12 +139,14 @@ MUG = recommendation("202", "Stoneware mug, oatmeal", 1250)
 TRAY = recommendation("203", "Oak serving tray with handles, oiled by hand", 2495)
 
 
-def answer(*recommendations: dict[str, Any]) -> dict[str, Any]:
-    """Return the service's answer with these recommendations."""
+def answer(
+    *recommendations: dict[str, Any], strategy: str | None = "frequently_bought_together"
+) -> dict[str, Any]:
+    """Return the service's answer with these recommendations, as one strategy gives them."""
     return {
         "decision_id": "dec_01J9",
         "slot": "product",
-        "strategy": "frequently_bought_together",
+        "strategy": strategy,
         "model_version": "7",
         "recommendations": list(recommendations),
         "experiment": None,

@@ -1,4 +1,4 @@
-/** `<pannier-bundle>`: the box of products that are bought together with the one on the page. */
+/** `<pannier-bundle>`: what is bought together with the product on the page, or what else there is to show. */
 import { pictureAddress, webAddress } from "./address";
 import type { Line, Outcome } from "./cart";
 import { formatMoney, parseMoney, total } from "./money";
@@ -6,7 +6,7 @@ import { nearViewport, quietMoment } from "./placement";
 import { cartOf } from "./platform";
 import { type Answer, fetchRecommendations } from "./recommendations";
 import { explain, type Read, serviceAddress, settingsOf, styleNonce, wholeNumber } from "./settings";
-import { stringsFor } from "./strings";
+import { stringsFor, TOGETHER } from "./strings";
 import css from "./style.css";
 import { drawBundle, type Item, type State, type View } from "./view";
 
@@ -102,11 +102,17 @@ export class BundleBox extends HTMLElement {
   #draw(): void {
     if (!this.#answer) return;
     const { strings, language } = stringsFor(this.#locale());
+    const { claim } = this.#answer;
     const pageLanguage = document.documentElement.lang.toLowerCase().split("-")[0];
     this.#items = this.#collect(this.#answer);
     this.#view = drawBundle(
       this.#items,
-      { strings, heading: this.#read("heading"), language: language === pageLanguage ? null : language },
+      {
+        strings,
+        claim,
+        heading: claim === TOGETHER ? this.#read("heading") : null,
+        language: language === pageLanguage ? null : language,
+      },
       {
         choose: (productId, chosen) => {
           this.#unticked[chosen ? "delete" : "add"](productId);
@@ -141,7 +147,7 @@ export class BundleBox extends HTMLElement {
   }
 
   /** The page's own product, where the page says which variant is chosen, and then the recommended ones. */
-  #collect({ products }: Answer): Item[] {
+  #collect({ claim, products }: Answer): Item[] {
     const read = this.#read;
     const cart = cartOf(read);
     const productId = read("product-id") as string;
@@ -153,8 +159,9 @@ export class BundleBox extends HTMLElement {
       url: webAddress(location.href),
       image: pictureAddress(read("product-image")),
       price: parseMoney(Number(read("product-price") ?? Number.NaN), read("currency")),
+      similar: false,
     };
-    return [...(variantId ? [own] : []), ...products].map((product) => ({
+    return [...(variantId && claim === TOGETHER ? [own] : []), ...products].map((product) => ({
       ...product,
       itemId: cart.itemId(product.productId, product.variantId),
       current: product === own,

@@ -1,4 +1,4 @@
-/** Asks the service what is bought together, and believes nothing in the answer unseen. */
+/** Asks the service what to show, and believes nothing in the answer unseen. */
 import { pictureAddress, webAddress } from "./address";
 import { type Money, parseMoney } from "./money";
 
@@ -9,10 +9,13 @@ export interface Product {
   url: string | null;
   image: string | null;
   price: Money | null;
+  similar: boolean;
 }
 
 export interface Answer {
   decisionId: string | null;
+  /** The strategy that answered, or the reason of all products where that says more: what the heading claims. */
+  claim: string | null;
   products: Product[];
 }
 
@@ -34,6 +37,7 @@ function parseProduct(value: unknown): Product | null {
     url: webAddress(fields.url),
     image: pictureAddress(fields.image_url),
     price: parseMoney(price.amount, price.currency),
+    similar: fields.reason === "similar",
   };
 }
 
@@ -45,11 +49,17 @@ export function parseAnswer(body: unknown): Answer {
   for (const product of list.map(parseProduct)) {
     if (product && !products.has(product.productId)) products.set(product.productId, product);
   }
-  return { decisionId: textOf(fields.decision_id), products: [...products.values()] };
+  const shown = [...products.values()];
+  const alike = shown.every(({ similar }) => similar);
+  return {
+    decisionId: textOf(fields.decision_id),
+    claim: alike ? "similar" : textOf(fields.strategy),
+    products: shown,
+  };
 }
 
 /**
- * Fetch the answer for one product.
+ * Fetch an answer.
  *
  * No cookies and no header of our own: the browser needs no preflight and may use its cache.
  * Throws when the service is slower than `deadline` milliseconds, unreachable, answers anything but 200

@@ -1,7 +1,11 @@
 /** What the widget says, in the languages it speaks. */
 
+/** The one strategy of which it may be said that people buy these products together. */
+export const TOGETHER = "frequently_bought_together";
+
 export interface Strings {
-  heading: string;
+  /** What may be claimed, in the order of `CLAIMS`, after what can always be said. */
+  headings: string[];
   thisItem: string;
   choose: string;
   total: string;
@@ -18,9 +22,12 @@ export interface Strings {
   failed: string;
 }
 
+// Of what the slot of a product page may answer with; whatever else answers claims nothing.
+const CLAIMS = [TOGETHER, "similar", "best_sellers"];
+
 const LANGUAGES: Record<string, Strings> = {
   en: {
-    heading: "Often bought together",
+    headings: ["You may also like", "Often bought together", "Similar products", "Best sellers"],
     thisItem: "This item",
     choose: "Choose options",
     total: "Total",
@@ -35,7 +42,7 @@ const LANGUAGES: Record<string, Strings> = {
     failed: "Sorry, that did not work. Please check your cart and try again.",
   },
   de: {
-    heading: "Oft zusammen gekauft",
+    headings: ["Auch interessant", "Oft zusammen gekauft", "Ähnliche Artikel", "Meistgekauft"],
     thisItem: "Dieser Artikel",
     choose: "Ausführung wählen",
     total: "Gesamt",
@@ -50,7 +57,7 @@ const LANGUAGES: Record<string, Strings> = {
     failed: "Das hat leider nicht geklappt. Bitte prüfen Sie den Warenkorb und versuchen Sie es erneut.",
   },
   fr: {
-    heading: "Souvent achetés ensemble",
+    headings: ["Vous aimerez aussi", "Souvent achetés ensemble", "Articles similaires", "Meilleures ventes"],
     thisItem: "Cet article",
     choose: "Choisir les options",
     total: "Total",
@@ -65,6 +72,10 @@ const LANGUAGES: Record<string, Strings> = {
     failed: "Désolé, cela n’a pas fonctionné. Vérifiez votre panier et réessayez.",
   },
 };
+
+/** Returns the heading of what may be claimed; a name that is not known claims nothing. */
+export const headingOf = ({ headings }: Strings, claim: string | null): string =>
+  headings[CLAIMS.indexOf(claim as string) + 1] as string;
 
 /** Returns the language spoken for a tag such as `de-AT`, and its strings; English for every other tag. */
 export function stringsFor(locale: string): { language: string; strings: Strings } {

@@ -1,6 +1,6 @@
-/** Draws the bundle box. Only text nodes and properties are written, never markup. */
+/** Draws the bundle box, or a plain row of what nobody is said to buy together. Only text nodes and properties are written, never markup. */
 import type { Product } from "./recommendations";
-import type { Strings } from "./strings";
+import { headingOf, type Strings, TOGETHER } from "./strings";
 
 export interface Item extends Product {
   /** How the cart knows it; null: it needs a choice on its own page and cannot be added from here. */
@@ -14,6 +14,9 @@ export interface Item extends Product {
 
 export interface Words {
   strings: Strings;
+  /** What may be claimed of the products. */
+  claim: string | null;
+  /** The shop's own heading. */
   heading: string | null;
   /** Language of `strings`, where it differs from the page's. */
   language: string | null;
@@ -54,12 +57,13 @@ function element<K extends keyof HTMLElementTagNameMap>(
 
 export function drawBundle(items: Item[], words: Words, actions: Actions): View {
   const { strings, language } = words;
+  const together = words.claim === TOGETHER;
   const spoken = <E extends HTMLElement>(node: E): E => {
     if (language) node.lang = language;
     return node;
   };
 
-  const heading = element("h2", "heading", words.heading ?? strings.heading);
+  const heading = element("h2", "heading", words.heading ?? headingOf(strings, words.claim));
   heading.id = "heading";
   if (words.heading === null) spoken(heading);
 
@@ -78,7 +82,7 @@ export function drawBundle(items: Item[], words: Words, actions: Actions): View 
   status.setAttribute("role", "status");
   const footer = element("div", "footer", total, button, status);
 
-  const box = element("div", "box", heading, list, items.some((item) => item.itemId) && footer);
+  const box = element("div", "box", heading, list, together && items.some((item) => item.itemId) && footer);
   const section = element("section", "bundle", box);
   section.setAttribute("aria-labelledby", heading.id);
 
@@ -113,7 +117,12 @@ export function drawBundle(items: Item[], words: Words, actions: Actions): View 
   };
 }
 
-function drawItem(item: Item, index: number, { strings, language }: Words, actions: Actions): HTMLElement {
+function drawItem(
+  item: Item,
+  index: number,
+  { strings, claim, language }: Words,
+  actions: Actions,
+): HTMLElement {
   const link = (part: string, ...children: Child[]): HTMLElement => {
     if (!item.url || item.current) return element("span", part, ...children);
     const anchor = element("a", part, ...children);
@@ -142,6 +151,7 @@ function drawItem(item: Item, index: number, { strings, language }: Words, actio
   );
   const row = element("li", "item", picture, text);
 
+  if (claim !== TOGETHER) return row;
   if (!item.itemId) {
     const options = link("options", strings.choose);
     options.id = `options-${index}`;
