@@ -23,7 +23,7 @@ const stylesheetAsText = {
 
 // Names that stand in our own objects alone, never in JSON, in the DOM or in a data attribute: shortened.
 const OURS =
-  /^(productId|variantId|itemId|decisionId|cartPage|everything|thisItem|addOne|addSome|addAll|viewCart|headings|recommended|refused|similar|except|failed|adding|cost|strings|claim|current|count|choose|added|products|section|update)$/;
+  /^(productId|variantId|itemId|decisionId|cartPage|everything|thisItem|addOne|addSome|addAll|viewCart|headings|recommended|refused|similar|except|failed|adding|cost|strings|claim|current|count|choose|added|products|section|update|page|heading)$/;
 
 const { values } = parseArgs({ options: { outfile: { type: "string" } } });
 

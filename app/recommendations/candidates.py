@@ -5,9 +5,10 @@ gets as far as them.
 """
 
 import heapq
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from app.recommendations import cache
 from app.recommendations.cache import Candidate, Card, ReadyLists
@@ -133,20 +134,30 @@ def combine(
     pass the gates, else among all; where ``name`` is set, ``with`` names the product of that pair. A list without
     scores counts by places.
     """
-    best: dict[str, tuple[bool, float, Candidate, str]] = {}
     sums: dict[str, float] = {}
     for subject, candidates in lists.items():
         weight = weights[subject] if weights else 1.0
         for place, candidate in enumerate(candidates, 1):
             id_ = candidate["id"]
-            score = candidate["score"] if "score" in candidate else 1 / place
+            score = candidate.get("score", 1 / place)
             sums[id_] = sums.get(id_, 0.0) + weight * score * score
-            known = best.get(id_)
-            proven = "llr" in candidate
-            if known is None or (proven, score) > known[:2]:
-                best[id_] = proven, score, candidate, subject
-    ranked: Any = ((-total, id_) for id_, total in sums.items() if id_ not in lists)
-    order = sorted(ranked) if most is None else heapq.nsmallest(most, ranked)
-    if not name:
-        return [best[id_][2] for _, id_ in order]
-    return [{**best[id_][2], "with": best[id_][3]} for _, id_ in order]
+    totals = ((-total, id_) for id_, total in sums.items() if id_ not in lists)
+    ranked = sorted(totals) if most is None else heapq.nsmallest(most, totals)
+    return _strongest([id_ for _, id_ in ranked], lists, name=name)
+
+
+def _strongest(wanted: Sequence[str], lists: Mapping[str, list[Candidate]], *, name: bool) -> list[Candidate]:
+    """Return the strongest pair of each candidate, those that pass the gates before others."""
+    best: dict[str, tuple[bool, float]] = dict.fromkeys(wanted, (False, -math.inf))
+    found: dict[str, tuple[Candidate, str]] = {}
+    for subject, candidates in lists.items():
+        for place, candidate in enumerate(candidates, 1):
+            id_ = candidate["id"]
+            if id_ in best:
+                strength = ("llr" in candidate, candidate.get("score", 1 / place))
+                if strength > best[id_]:
+                    best[id_] = strength
+                    found[id_] = candidate, subject
+    if name:
+        return [{**found[id_][0], "with": found[id_][1]} for id_ in wanted]
+    return [found[id_][0] for id_ in wanted]
