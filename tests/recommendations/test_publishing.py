@@ -82,6 +82,28 @@ def test_what_an_order_touched_is_published_as_a_rebuild_would(
     assert stale(store.id) == []
 
 
+@pytest.mark.timeout(600)  # looking for the smallest failing case takes a while
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(batches=histories)
+def test_every_list_published_from_counts_equals_a_rebuild(
+    app: Flask, batches: list[list[CommerceChange]]
+) -> None:
+    store = new_store(**OPEN_GATES)
+    for batch in ([order_change("first", "p0", "p1")], *batches):
+        learn(store.id, [batch])
+        learning.publish_stale(store.id)
+    db.session.connection().exec_driver_sql(
+        "UPDATE product_count SET stale = true WHERE store_id = %(store)s", {"store": store.id}
+    )
+    db.session.commit()
+
+    learning.publish_stale(store.id)
+    kept = published(store.id)
+    learning.rebuild(store.id)
+
+    assert kept == published(store.id)
+
+
 def test_a_published_list_carries_its_evidence(store: Store) -> None:
     learn(
         store.id,
