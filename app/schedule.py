@@ -25,6 +25,7 @@ from app.factory import create_app
 from app.recommendations.jobs import (
     publish_everywhere,
     rebuild_everywhere,
+    refresh_described_everywhere,
     refresh_everywhere,
     refresh_grown,
     refresh_trending_everywhere,
@@ -38,6 +39,8 @@ def register(clock: CronScheduler) -> None:
     """Tell ``clock`` what to do when."""
     # What a lost hint left behind.
     clock.register(sweep, DELIVERIES, interval=10, result_ttl=0, failure_ttl=_DAY_S)
+    # New and changed products whose lists wait since a moment ago: they are gathered for it.
+    clock.register(refresh_described_everywhere, LEARNING, interval=20, result_ttl=0, failure_ttl=_DAY_S)
     # What a drain that died had learned and not published.
     clock.register(publish_everywhere, LEARNING, interval=60, result_ttl=0, failure_ttl=_DAY_S)
     # Fresh ratios for products that no order touched, new settings, a new weighting epoch.

@@ -31,6 +31,7 @@ CONNECTIONS = "app.connections.jobs"
 REBUILD = "app.recommendations.jobs.rebuild_everywhere"
 REFRESH = "app.recommendations.jobs.refresh_everywhere"
 GROWN = "app.recommendations.jobs.refresh_grown"
+DESCRIBED = "app.recommendations.jobs.refresh_described_everywhere"
 TRENDING = "app.recommendations.jobs.refresh_trending_everywhere"
 
 
@@ -62,6 +63,7 @@ def test_every_periodic_job_has_its_queue_and_its_time(clock: CronScheduler) -> 
 
     assert page == {
         SWEEP: (DELIVERIES, 10),
+        DESCRIBED: (LEARNING, 20),
         PUBLISH: (LEARNING, 60),
         REBUILD: (LEARNING, "17 3 * * *"),
         REFRESH: (LEARNING, "47 3 * * *"),
@@ -99,7 +101,7 @@ def test_at_the_start_the_frequent_jobs_run_at_once(clock: CronScheduler) -> Non
 
     assert {queue: sorted(jobs) for queue, jobs in queued().items()} == {
         DELIVERIES: [SWEEP],
-        LEARNING: [PUBLISH, GROWN, TRENDING],
+        LEARNING: [PUBLISH, DESCRIBED, GROWN, TRENDING],
         PLATFORMS: [f"{CONNECTIONS}.reconcile_everywhere"],
         UPKEEP: [f"{CONNECTIONS}.{name}" for name in ("forget_install_states", "leave", "settle_carts")],
     }
@@ -107,7 +109,7 @@ def test_at_the_start_the_frequent_jobs_run_at_once(clock: CronScheduler) -> Non
 
 @pytest.mark.parametrize(
     ("seconds", "due"),
-    [(9, []), (10, [SWEEP]), (59, [SWEEP]), (60, [SWEEP, PUBLISH, GROWN])],
+    [(9, []), (10, [SWEEP]), (20, [SWEEP, DESCRIBED]), (60, [SWEEP, DESCRIBED, PUBLISH, GROWN])],
 )
 def test_the_frequent_jobs_come_again(
     clock: CronScheduler, redis: Redis, seconds: int, due: list[str]

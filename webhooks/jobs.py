@@ -23,7 +23,7 @@ from app.core.config import Settings
 from app.core.db import db, execute_rows, now, try_lock_store
 from app.core.queues import DELIVERIES, LEARNING, enqueue, take_hint
 from app.privacy import requests as privacy_requests
-from app.recommendations import cache, learning
+from app.recommendations import cache, described, learning
 from app.recommendations.jobs import PUBLISH
 from app.recommendations.models import ProductCount
 from connectors.base import DeliveryContext, PayloadError, Translation
@@ -93,6 +93,7 @@ def _drain_under_lock(store_id: int, batch_size: int, deadline: float) -> int:
                 if done < batch_size or time.monotonic() > deadline:
                     break
             _publish(store_id)
+            described.hint(store_id)
     return drained
 
 
@@ -177,6 +178,7 @@ def _apply(store: Store, deliveries: Sequence[WebhookDelivery]) -> None:
     db.session.commit()
     cache.replace_cards(db.session.connection(), store_id, applied.products)
     db.session.rollback()
+    described.mark(store_id, applied.described)
     for _, status, reason in outcomes:
         if status == QUARANTINED:
             log.warning("delivery_quarantined", store_id=store_id, reason=reason)

@@ -118,7 +118,7 @@ def refresh_products(connection: Connection, store_id: int, platform_ids: Iterab
     lists |= similar
     lists |= _lists(products.rows, catalogue.similar(others, listed, LIST_LENGTH))
     store_lists(connection, store_id, SIMILAR, lists)
-    rows = [products.rows[place] for place in changed]
+    rows = [row for row in products.rows if row.platform_id in asked or _names(row, asked)]
     store_lists(connection, store_id, MERCHANT_CROSS_SELLS, _chosen(rows, "cross_sell_ids", known))
     store_lists(connection, store_id, MERCHANT_UPSELLS, _chosen(rows, "upsell_ids", known))
     log.info("cold_start_products_published", store_id=store_id, products=len(changed), lists=len(lists))
@@ -220,6 +220,11 @@ def _best_sellers(products: _Products, number: dict[str, int]) -> dict[int, list
 
 
 # --- the merchant's choice ------------------------------------------------------------------------------
+
+
+def _names(row: Any, asked: set[str]) -> bool:
+    """Return whether the merchant chose any of ``asked`` for a product: it may not have been known before."""
+    return not asked.isdisjoint((*(row.cross_sell_ids or ()), *(row.upsell_ids or ())))
 
 
 def _chosen(rows: Sequence[Any], column: str, known: set[str]) -> Lists:

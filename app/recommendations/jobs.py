@@ -9,7 +9,7 @@ from app.commerce.store import Store
 from app.core.db import db
 from app.core.queues import LEARNING, enqueue
 from app.core.redis import breaker, redis_client
-from app.recommendations import learning
+from app.recommendations import described, learning
 from app.recommendations import refresh as refreshing
 from app.recommendations.models import LearnedModel, ProductCount
 
@@ -46,6 +46,16 @@ def refresh(store_id: int) -> None:
 def refresh_trending(store_id: int) -> None:
     """Work out anew what trends."""
     refreshing.refresh_trending(store_id)
+
+
+def refresh_described(store_id: int) -> None:
+    """Work out anew what the shop's own words decide, for products that it describes otherwise now."""
+    described.refresh(store_id)
+
+
+def refresh_described_everywhere() -> None:
+    """Enqueue that for every store with such products."""
+    described.hint_everywhere()
 
 
 def rebuild_everywhere() -> None:
