@@ -15,6 +15,7 @@ from demo.catalogue import (
     read_products,
     read_rows,
 )
+from demo.companions import Companions, companions
 from demo.messages import Delivery, Mailbag, Message, Platform
 from demo.orders import CartNews, Order, read_orders
 from demo.shopify_shop import ShopifyShop
@@ -108,6 +109,11 @@ class Shop:
             for opening in self.openings
         )
 
+    @cached_property
+    def companions(self) -> dict[int, Companions]:
+        """What the merchant chose to show beside products, by their numbers."""
+        return companions(self.products)
+
     def speaks(self, secret: str) -> PlatformShop:
         """Return the shop's voice: builds its messages and signs them with ``secret``."""
         if self.platform == "shopify":
@@ -118,7 +124,9 @@ class Shop:
                 vendor=self.name,
                 secret=secret,
             )
-        return WooCommerceShop(base_url=self.base_url, currency=CURRENCY, secret=secret)
+        return WooCommerceShop(
+            base_url=self.base_url, currency=CURRENCY, secret=secret, companions=self.companions
+        )
 
 
 def load_shop(platform: Platform, *, base_url: str | None = None, now: datetime | None = None) -> Shop:

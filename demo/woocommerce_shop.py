@@ -6,12 +6,13 @@ ASCII only), and the delivery id is as unreliable as the original: one per webho
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta, timezone
 from html import escape
 from typing import Any
 
 from demo.catalogue import CATEGORIES, Listing, Product
+from demo.companions import Companions
 from demo.messages import Delivery, Message, signature
 from demo.money import decimal
 from demo.orders import CartNews, Line, Order
@@ -39,6 +40,7 @@ FIRST_CUSTOMER_ID = 2
 FIRST_ORDER_ID = 20_000  # posts of all types share one sequence of ids
 _REFUND_OFFSET = 40_000_000
 _LINES_PER_ORDER = 100
+_NONE_CHOSEN = Companions(goes_with=(), better=())
 _VAT = 20  # per cent; prices include it
 
 
@@ -65,15 +67,19 @@ def net(gross: int) -> int:
 class WooCommerceShop:
     """Builds and signs the messages of one shop. Holds no state: the same input gives the same bytes."""
 
-    def __init__(self, *, base_url: str, currency: str, secret: str) -> None:
+    def __init__(
+        self, *, base_url: str, currency: str, secret: str, companions: Mapping[int, Companions] | None = None
+    ) -> None:
         """Speak for one shop.
 
         Args:
             base_url: where it can be reached, without trailing slash.
             currency: ISO 4217, one of ``SYMBOLS``.
             secret: the secret of all its webhooks.
+            companions: what the merchant chose to show beside products, by their numbers.
         """
         self._base_url = base_url
+        self._companions = companions or {}
         self._currency = currency
         self._secret = secret
 
@@ -186,6 +192,7 @@ class WooCommerceShop:
         product = listing.product
         identifier = product_id(product)
         was = product.compare_at_price
+        chosen = self._companions.get(product.number, _NONE_CHOSEN)
         status = {"active": "publish", "draft": "draft", "archived": "private"}[listing.status]
         return {
             "id": identifier,
@@ -238,8 +245,8 @@ class WooCommerceShop:
             "reviews_allowed": True,
             "average_rating": "0.00",
             "rating_count": 0,
-            "upsell_ids": [],
-            "cross_sell_ids": [],
+            "upsell_ids": [FIRST_PRODUCT_ID + number for number in chosen.better],
+            "cross_sell_ids": [FIRST_PRODUCT_ID + number for number in chosen.goes_with],
             "parent_id": 0,
             "purchase_note": "",
             "categories": [_category(product)],

@@ -14,6 +14,7 @@ import pytest
 
 from connectors.woocommerce.signature import read_headers, verify
 from demo.catalogue import Product, opening_listing
+from demo.companions import Companions
 from demo.orders import CartNews, Line, Order, Refund
 from demo.shops import Shop, deliveries
 from demo.woocommerce_shop import WooCommerceShop, encode, net
@@ -239,6 +240,38 @@ def test_a_product_says_where_it_stands(
         "2026-11-11T10:00:00",
     )
     assert body["permalink"] == "http://127.0.0.1:8002/product/red-mug-20001/"
+
+
+def test_a_product_names_what_the_merchant_chose() -> None:
+    voice = WooCommerceShop(
+        base_url="http://127.0.0.1:8002",
+        currency="GBP",
+        secret=SECRET,
+        companions={MUG.number: Companions(goes_with=(1, 4), better=(2,))},
+    )
+
+    bodies = [
+        orjson.loads(voice.sign(voice.product_added(opening_listing(product, PLACED))[0]).body)
+        for product in (MUG, BAG)
+    ]
+
+    assert [(body["cross_sell_ids"], body["upsell_ids"]) for body in bodies] == [
+        ([102, 105], [103]),
+        ([], []),
+    ]
+
+
+def test_the_shop_sends_what_its_merchant_chose(woocommerce: Shop) -> None:
+    voice = woocommerce.speaks(SECRET)
+    bodies = [voice.product_added(opening)[0].build() for opening in woocommerce.openings]
+
+    sent = {body["id"] - 101: body["cross_sell_ids"] for body in bodies if body["cross_sell_ids"]}
+    assert len(sent) > 10
+    assert sent == {
+        number: [101 + other for other in chosen.goes_with]
+        for number, chosen in woocommerce.companions.items()
+        if chosen.goes_with
+    }
 
 
 def test_a_guest_has_no_customer_id_but_an_address() -> None:

@@ -1,6 +1,5 @@
 """Putting a demo shop's catalogue and books into a shop of the stand-in."""
 
-from demo.companions import companions
 from demo.peers.shopify.state import Shop as PeerShop
 from demo.shopify_shop import ShopifyShop, platform_id
 from demo.shops import Shop
@@ -15,7 +14,7 @@ def fill(peer: PeerShop, shop: Shop) -> None:
     assert isinstance(voice, ShopifyShop)
     for listing in shop.listings:
         peer.add_product(voice.product_added(listing)[0].build())
-    for number, chosen in companions([listing.product for listing in shop.listings]).items():
+    for number, chosen in shop.companions.items():
         for key, products in (
             ("complementary_products", chosen.goes_with),
             ("related_products", chosen.better),
