@@ -157,7 +157,7 @@ def _prices(descriptions: Sequence[Description]) -> tuple[Floats, npt.NDArray[An
 def _vectors(descriptions: Sequence[Description]) -> Matrix | None:
     """Return one row a product, of length 1, or 0 where nothing tells it apart; None where nothing tells any apart."""
     from scipy import sparse
-    from sklearn.preprocessing import normalize  # type: ignore[import-untyped]
+    from sklearn.preprocessing import normalize
 
     most = min(_STOP_MOST, max(_STOP_LEAST, int(_STOP_SHARE * len(descriptions))))
     parts = [
@@ -183,7 +183,7 @@ def _weigh(texts: Sequence[str] | Sequence[list[str]], most: int) -> Matrix | No
 
     Words of more than ``most`` products are left out.
     """
-    from sklearn.feature_extraction.text import TfidfVectorizer  # type: ignore[import-untyped]
+    from sklearn.feature_extraction.text import TfidfVectorizer
 
     shape: dict[str, Any] = (
         {

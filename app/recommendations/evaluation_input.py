@@ -163,7 +163,7 @@ def _read(path: Path, needed: Sequence[str], welcome: Sequence[str]) -> Columns:
 
 def _read_parquet(path: Path, wanted: set[str]) -> Columns:
     try:
-        from pyarrow import ArrowException, parquet  # type: ignore[import-untyped]
+        from pyarrow import ArrowException, parquet
     except ImportError as error:
         raise EvaluationError(
             "Parquet needs pyarrow, which is not installed; install pannier[evaluation], or give a CSV file."

@@ -12,6 +12,7 @@ PySpark, PyArrow and Numba are imported in functions only.
 """
 
 import itertools
+import os
 import re
 import shutil
 import signal
@@ -150,13 +151,18 @@ def require_spark() -> None:
 
 
 def java_version() -> int:
-    """Return the version of the Java that Spark would start, 0 where there is none."""
-    asked = [
-        "/bin/sh",
-        "-c",
-        '"${JAVA_HOME:+$JAVA_HOME/bin/}java" -version',
-    ]  # as Spark's own script finds it
-    told = subprocess.run(asked, capture_output=True, text=True, check=False).stderr  # noqa: S603
+    """Return the version of the Java that Spark would start, 0 where there is none.
+
+    It is asked of ``JAVA_HOME``, else of the ``PATH``, as Spark's own script does.
+    """
+    home = os.environ.get("JAVA_HOME")
+    program = Path(home, "bin", "java") if home else shutil.which("java")
+    if not program:
+        return 0
+    try:
+        told = subprocess.run([program, "-version"], capture_output=True, text=True, check=False).stderr  # noqa: S603
+    except OSError:
+        return 0
     found = re.search(r'version "(?:1\.)?(\d+)', told)
     return int(found[1]) if found else 0
 
@@ -178,7 +184,7 @@ def session(
     Raises:
         SparkFailed: if Spark does not start.
     """
-    from py4j.protocol import Py4JError  # type: ignore[import-untyped]
+    from py4j.protocol import Py4JError
     from pyspark import SparkConf, SparkContext
     from pyspark.errors import PySparkException
     from pyspark.java_gateway import launch_gateway
@@ -190,7 +196,7 @@ def session(
     gateway: Any = None
     try:
         with _log_of(work).open("wb") as out:
-            gateway = launch_gateway(conf, {"stdout": out, "stderr": out})  # type: ignore[no-untyped-call]
+            gateway = launch_gateway(conf, {"stdout": out, "stderr": out})
         spark = SparkSession(SparkContext(gateway=gateway, conf=conf))
     except BaseException as error:
         said = _said(error) if gateway else _last_words(work)
@@ -303,7 +309,7 @@ def write_baskets(
     The columns are ``day`` (int32, days since 1970-01-01 UTC) and ``products`` (a list of int64, internal ids). What is
     in memory is one file's, however many there are. There is a file even if there is no order.
     """
-    import pyarrow as pa  # type: ignore[import-untyped]
+    import pyarrow as pa
     from pyarrow import parquet
 
     directory.mkdir()
