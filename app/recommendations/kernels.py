@@ -36,6 +36,8 @@ _PAGE_BITS: Final = 6
 _PAGE_SHIFT: Final = np.uint32(_PAGE_BITS)
 _ONE: Final = np.uint32(1)
 _TASKS_PER_THREAD: Final = 8
+# Baskets of so many lines are sorted by insertion.
+_INSERTION_SORT: Final = 48
 
 
 # --- what the kernels read and fill ---------------------------------------------------------------------
@@ -52,6 +54,32 @@ class Index(NamedTuple):
     lines: Indices
     holder_starts: Indices
     holders: Indices
+
+
+class Chains(NamedTuple):
+    """Orders, indexed for finding each pair once; products are numbered by popularity, the most popular being 0.
+
+    ``lines`` are the products of one basket after the other, the rarest first, shifted left by one bit; the last of a
+    basket is odd. ``holders[starts[a]:starts[a + 1]]`` are the places in ``lines`` of product ``a``, except where it
+    is the last: what follows each, to the end of its basket, is more popular.
+    """
+
+    lines: Indices
+    starts: Indices
+    holders: Indices
+
+
+class Popular(NamedTuple):
+    """What is known of each product in the order of falling popularity, and a table.
+
+    ``places`` are their places in the order of ids; ``chances[a] + chances[b]`` is the logarithm of how many orders
+    with both chance would bring; ``logs[n]`` is the logarithm of ``n``.
+    """
+
+    places: Integers
+    orders: Integers
+    chances: Floats
+    logs: Floats
 
 
 class Products(NamedTuple):
@@ -124,6 +152,32 @@ class Best(NamedTuple):
         )
 
 
+class Strongest(NamedTuple):
+    """The others with the largest G² that were met so far, best first; ``filled[i]`` says how many there are.
+
+    ``bounds[i]`` is how large G² must be at least to enter row ``i``. Threads share the bounds but not the rows: each
+    only ever raises them to what a full row of its own asks for, so that one lost to another costs nothing but time.
+    """
+
+    filled: Integers
+    bounds: Floats
+    others: Indices
+    orders: Indices
+    llr: Floats
+
+    @classmethod
+    def empty(cls, bounds: Floats, limit: int) -> "Strongest":
+        """Return empty rows with room for ``limit`` others each."""
+        shape = (len(bounds), limit)
+        return cls(
+            np.zeros(len(bounds), dtype=np.int64),
+            bounds,
+            np.empty(shape, dtype=np.uint32),
+            np.empty(shape, dtype=np.uint32),
+            np.empty(shape, dtype=np.float64),
+        )
+
+
 # --- kernels --------------------------------------------------------------------------------------------
 
 
@@ -146,20 +200,30 @@ def _divergence(excess: float, expected: float) -> float:
 
 
 @_kernel
-def pair_llr(pair: Count, first: Count, second: Count, total: Count) -> float:
-    """Return Dunning's G² of two products, ``first`` and ``second`` baskets of ``total`` holding each.
+def pair_llrs(pair: Count, first: Count, second: Count, total: Count) -> tuple[float, float]:
+    """Return Dunning's G² of two products as each sees it: ``first`` and ``second`` baskets of ``total`` hold each.
 
-    The scalar form of :func:`association.log_likelihood_ratio`, for int64 counts; ``pair`` baskets hold
-    both.
+    The scalar form of :func:`association.log_likelihood_ratio`, for int64 counts; ``pair`` baskets hold both. The two
+    results are the same sum, added up from either side, and so may differ by rounding.
     """
     excess = float(pair * total - first * second)
     with_first, no_first = float(first), float(total - first)
     with_second, no_second = float(second), float(total - second)
-    terms = _divergence(excess, with_first * with_second)
-    terms += _divergence(-excess, with_first * no_second)
-    terms += _divergence(-excess, no_first * with_second)
-    terms += _divergence(excess, no_first * no_second)
-    return 2 * terms / total
+    both = _divergence(excess, with_first * with_second)
+    only_first = _divergence(-excess, with_first * no_second)
+    only_second = _divergence(-excess, no_first * with_second)
+    neither = _divergence(excess, no_first * no_second)
+    return (
+        2 * (both + only_first + only_second + neither) / total,
+        2 * (both + only_second + only_first + neither) / total,
+    )
+
+
+@_kernel
+def pair_llr(pair: Count, first: Count, second: Count, total: Count) -> float:
+    """Return Dunning's G² of two products as the first sees it, see :func:`pair_llrs`."""
+    llr: float = pair_llrs(pair, first, second, total)[0]
+    return llr
 
 
 @_kernel
@@ -227,35 +291,111 @@ def _rank_row(
 
 
 @_kernel
+def mark_present(ids: Integers, lowest: int, present: npt.NDArray[np.bool_]) -> None:
+    """Mark which ids there are; ``present[i]`` is of id ``lowest + i``."""
+    for product in ids:
+        present[product - lowest] = True
+
+
+@_kernel
 def number_lines(
     first: int,
     last: int,
     indptr: Integers,
     ids: Integers,
     products: Integers,
+    table: Indices,
     lines: Indices,
     sizes: Integers,
 ) -> None:
     """Write the place of each line's id in ``products``, and each basket's number of distinct products.
 
-    A basket's distinct products stand at the front of its part of ``lines``.
+    A basket's distinct products stand at the front of its part of ``lines``. Places are looked up in ``table``, which
+    starts with that of the smallest id; where it is empty they are searched for.
     """
     seen = np.full(len(products), -1, dtype=np.int64)
     for basket in range(first, last):
         end = indptr[basket]
         for line in range(indptr[basket], indptr[basket + 1]):
-            low, high = 0, len(products)
-            while low < high:
-                middle = (low + high) >> 1
-                if products[middle] < ids[line]:
-                    low = middle + 1
-                else:
-                    high = middle
+            if len(table):
+                low = np.int64(table[ids[line] - products[0]])
+            else:
+                low, high = np.int64(0), np.int64(len(products))
+                while low < high:
+                    middle = (low + high) >> 1
+                    if products[middle] < ids[line]:
+                        low = middle + 1
+                    else:
+                        high = middle
             if seen[low] != basket:
                 seen[low] = basket
                 lines[end] = low
                 end += 1
         sizes[basket] = end - indptr[basket]
+
+
+@_kernel
+def close_gaps(indptr: Integers, sizes: Integers, lines: Indices) -> int:
+    """Move the first ``sizes[i]`` lines of each basket ``i`` up to those before; return how many lines there are."""
+    end = 0
+    for basket in range(len(sizes)):
+        start = indptr[basket]
+        for line in range(start, start + sizes[basket]):
+            lines[end] = lines[line]
+            end += 1
+    return end
+
+
+@_kernel
+def count_lines(lines: Indices, count: int) -> Integers:
+    """Return how many lines each of ``count`` products has."""
+    found = np.zeros(count, dtype=np.int64)
+    for product in lines:
+        found[product] += 1
+    return found
+
+
+@_kernel
+def chain_lines(first: int, last: int, starts: Indices, ranks: Indices, lines: Indices) -> None:
+    """Turn the products of baskets ``first`` to ``last`` into what :class:`Chains` holds, in place."""
+    for basket in range(first, last):
+        start, end = np.int64(starts[basket]), np.int64(starts[basket + 1])
+        for line in range(start, end):
+            lines[line] = ranks[lines[line]]
+        if end - start > _INSERTION_SORT:
+            lines[start:end] = np.sort(lines[start:end])[::-1]
+        else:
+            for line in range(start + 1, end):
+                moved, place = lines[line], line
+                while place > start and lines[place - 1] < moved:
+                    lines[place] = lines[place - 1]
+                    place -= 1
+                lines[place] = moved
+        for line in range(start, end):
+            lines[line] <<= _ONE
+        lines[end - 1] |= _ONE
+
+
+@_kernel
+def link(starts: Indices, lines: Indices, count: int) -> tuple[Indices, Indices, Integers]:
+    """Return where each product's places in ``lines`` start, the places, and the lines after each in all."""
+    link_starts = np.zeros(count + 1, dtype=np.uint32)
+    reach = np.zeros(count, dtype=np.int64)
+    for line in lines:
+        if line & _ONE == 0:
+            link_starts[(line >> _ONE) + _ONE] += _ONE
+    for place in range(count):
+        link_starts[place + 1] += link_starts[place]
+    following = link_starts[:-1].copy()
+    holders = np.empty(link_starts[-1], dtype=np.uint32)
+    for basket in range(len(starts) - 1):
+        end = np.int64(starts[basket + 1]) - 1
+        for line in range(np.int64(starts[basket]), end):
+            product = lines[line] >> _ONE
+            holders[following[product]] = line
+            following[product] += _ONE
+            reach[product] += end - line
+    return link_starts, holders, reach
 
 
 @_kernel
@@ -347,54 +487,104 @@ def rank_rows(
 def strongest_rows(
     first: int,
     last: int,
-    index: Index,
-    products: Products,
-    limits: Limits,
-    accumulator: Accumulator,
-    best: Best,
+    chains: Chains,
+    popular: Popular,
+    store_orders: int,
+    min_orders: int,
+    found: Strongest,
 ) -> None:
-    """Count products ``first`` to ``last`` and keep their others with the largest G².
+    """Count the pairs of products ``first`` to ``last`` with more popular ones; keep each side's largest G².
 
-    ``products.left`` and ``products.right`` are ``1 / (n (N - n))``. Most candidates fall to a bound that
-    needs no logarithm: ``G² <= 2 N ln(1 + X² / N)``, ``X²`` being Pearson's statistic (the Kullback-Leibler
-    divergence never exceeds ``ln(1 + chi-square divergence)``; Gibbs and Su, 2002). A margin leaves what
-    rounding could decide to the exact comparison.
+    A counter is never cleared: it counts from ``before`` on, which no earlier product's row can have reached, since
+    each adds at most its number of baskets. A product is a candidate from the moment that it has been met often enough.
+
+    Most candidates fall to a ceiling without logarithms of their own. With ``x`` orders of both where ``e`` less are
+    expected, ``G² / 2`` is ``x ln(x / (x - e))`` and three terms that :func:`math.log1p` ``(y) <= y`` limits to ``-e``
+    and ``X² (p + q - p q)``, ``X²`` being Pearson's statistic, ``p`` and ``q`` the two products' shares of all orders.
+    A margin leaves what rounding could decide to the exact comparison.
     """
-    pages, pair_orders = accumulator.pages, accumulator.orders
-    starts, lines, holders = index.starts, index.lines, index.holders
-    count, total, final = len(products.ids), limits.store_orders, best.others.shape[1] - 1
+    lines, starts, holders, bounds = chains.lines, chains.starts, chains.holders, found.bounds
+    total, least = store_orders, np.uint64(min_orders)
+    counters = np.zeros(len(popular.places), dtype=np.uint32)
+    candidates = np.empty(len(popular.places) + 1, dtype=np.uint32)
+    before, one, share = np.uint64(0), np.uint64(1), 1.0 / total
     for product in range(first, last):
-        for holder in range(index.holder_starts[product], index.holder_starts[product + 1]):
-            basket = holders[holder]
-            for line in range(starts[basket], starts[basket + _ONE]):
-                neighbour = lines[line]
-                pair_orders[neighbour] += _ONE
-                pages[neighbour >> _PAGE_SHIFT] = 1
-        pair_orders[product] = 0
-        held = products.orders[product]
-        scale = total * products.left[product]
-        used, bound = 0, -1.0
-        for page in range(len(pages)):
-            if pages[page] == 0:
+        enough, used = before + least, np.uint64(0)
+        for holder in range(starts[product], starts[product + 1]):
+            place = np.uint64(holders[holder])
+            line = np.uint64(lines[place])
+            while line & one == 0:
+                place += one
+                line = np.uint64(lines[place])
+                other = line >> one
+                reached = max(np.uint64(counters[other]), before) + one
+                counters[other] = reached
+                candidates[used] = other
+                used += np.uint64(reached == enough)
+        held, place_here = popular.orders[product], popular.places[product]
+        p, apart = held * share, float(held) * float(total - held)
+        for entry in range(used):
+            other = candidates[entry]
+            pair, other_held = np.int64(counters[other]) - np.int64(before), popular.orders[other]
+            excess = float(pair * total - held * other_held)
+            if excess <= 0.0:
                 continue
-            pages[page] = 0
-            for other in range(page << _PAGE_BITS, min((page + 1) << _PAGE_BITS, count)):
-                pair = np.int64(pair_orders[other])
-                pair_orders[other] = 0
-                if pair < limits.min_orders:
-                    continue
-                excess = float(pair * total - held * products.orders[other])
-                if excess <= 0.0 or excess * excess * products.right[other] * scale < bound:
-                    continue
-                llr = pair_llr(pair, held, products.orders[other], total)
-                if used > final:
-                    worst = best.llr[product, final]
-                    if llr < worst or (llr == worst and pair <= best.orders[product, final]):
-                        continue
-                used = _insert(product, used, other, pair, llr, llr, best)
-                if used > final:
-                    bound = total * math.expm1(best.llr[product, final] / (2 * total)) * (1 - 1e-9)
-        best.filled[product] = used
+            q = other_held * share
+            pearson = (
+                excess * excess * total / (apart * (float(other_held) * float(total - other_held)) + 1e-300)
+            )
+            ceiling = pair * (popular.logs[pair] - popular.chances[product] - popular.chances[other])
+            ceiling = 2 * (ceiling - excess * share + pearson * (p + q - p * q)) * (1 + 1e-9) + pair * 1e-11
+            here, there = ceiling >= bounds[product], ceiling >= bounds[other]
+            if here or there:
+                llr, mirrored = pair_llrs(pair, held, other_held, total)
+                if here:
+                    _keep(product, popular.places[other], pair, llr, found)
+                if there:
+                    _keep(other, place_here, pair, mirrored, found)
+        before += np.uint64(starts[product + 1] - starts[product])
+
+
+@_kernel
+def _keep(row: Count, other: Count, pair: Count, llr: float, found: Strongest) -> None:
+    """Put an entry into its place in a row sorted by G², then orders, then number, if it belongs there.
+
+    The last entry of a full row falls out.
+    """
+    limit, used = found.others.shape[1], found.filled[row]
+    place = used
+    while place > 0:
+        behind = found.llr[row, place - 1]
+        if behind > llr:
+            break
+        if behind == llr:
+            known = np.int64(found.orders[row, place - 1])
+            if known > pair or (known == pair and found.others[row, place - 1] < other):
+                break
+        if place < limit:
+            found.others[row, place] = found.others[row, place - 1]
+            found.orders[row, place] = found.orders[row, place - 1]
+            found.llr[row, place] = behind
+        place -= 1
+    if place == limit:
+        return
+    found.others[row, place] = other
+    found.orders[row, place] = pair
+    found.llr[row, place] = llr
+    if used < limit:
+        used += 1
+        found.filled[row] = used
+    if used == limit:
+        found.bounds[row] = max(found.bounds[row], found.llr[row, limit - 1])
+
+
+@_kernel
+def merge_rows(first: int, last: int, part: Strongest, found: Strongest) -> None:
+    """Add what another thread found for rows ``first`` to ``last``."""
+    for row in range(first, last):
+        for place in range(part.filled[row]):
+            other, pair = np.int64(part.others[row, place]), np.int64(part.orders[row, place])
+            _keep(row, other, pair, part.llr[row, place], found)
 
 
 @_kernel

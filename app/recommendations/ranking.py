@@ -2,7 +2,8 @@
 
 Compiled with Numba and therefore imported in jobs only. The rebuild never materialises a list of pairs: for
 each product it walks the product's baskets, adds up orders and weights in dense arrays that stay in the
-processor's cache, writes the row out and keeps its best few in the same pass.
+processor's cache, writes the row out and keeps its best few in the same pass. :func:`strongest_pairs`, which
+stores nothing, meets each pair once instead, from its rarer product, and ranks it for both.
 :mod:`app.recommendations.kernels` holds these loops, and the threads that they run in.
 """
 
@@ -41,6 +42,8 @@ OTHER_EXPONENT: Final = 0.4
 
 # Index 2**32 - 1 is the last that a line may have.
 _MOST_LINES: Final = 2**32 - 1
+# A table of so many ids costs nothing worth saving.
+_SMALL_TABLE: Final = 65_536
 
 
 @dataclass(frozen=True, slots=True)
@@ -343,32 +346,39 @@ def strongest_pairs(
     """
     _check_limit(limit)
     workers = threads or kernels.default_threads()
-    corpus = _corpus(baskets, None, workers)
-    store_orders = len(corpus.days)
-    totals = ProductTotals(corpus.products, corpus.orders, corpus.orders)
-    best = kernels.Best.empty(len(corpus.products), limit)
-    held = corpus.orders.astype(np.float64)
-    spread = held * (store_orders - held)
-    inverse = np.divide(1.0, spread, out=np.zeros(len(spread)), where=spread > 0)
-    products = kernels.Products(corpus.products, corpus.orders, inverse, inverse)
-    limits = kernels.Limits(store_orders, max(min_orders, 1), 1.0, 0.0)
-
-    def work(first: int, last: int) -> None:
-        accumulator = kernels.Accumulator.zeros(len(corpus.products))
-        kernels.strongest_rows(first, last, corpus.index, products, limits, accumulator, best)
-
-    kernels.spread(work, corpus.reach, workers)
-    places = np.arange(len(corpus.products))
-    return _ranked(best, places, places, totals, store_orders)
+    sorted_baskets = _numbered(baskets, None, workers)
+    products, starts, lines = sorted_baskets.products, sorted_baskets.starts, sorted_baskets.lines
+    store_orders = len(sorted_baskets.sizes)
+    orders = kernels.count_lines(lines, len(products))
+    by_popularity = np.argsort(-orders, kind="stable")
+    ranks = np.empty(len(products), dtype=np.uint32)
+    ranks[by_popularity] = np.arange(len(products), dtype=np.uint32)
+    kernels.spread(
+        lambda first, last: kernels.chain_lines(first, last, starts, ranks, lines),
+        sorted_baskets.sizes,
+        workers,
+        tasks=1,
+    )
+    link_starts, holders, reach = kernels.link(starts, lines, len(products))
+    chains = kernels.Chains(lines, link_starts, holders)
+    popular = _popular(orders, by_popularity, store_orders)
+    found = _strongest(chains, popular, reach, store_orders, max(min_orders, 1), limit, workers)
+    best = kernels.Best(
+        found.filled, found.others.astype(np.int64), found.orders.astype(np.int64), found.llr, found.llr
+    )
+    totals = ProductTotals(products, orders, orders)
+    return _ranked(best, ranks.astype(np.int64), np.arange(len(products)), totals, store_orders)
 
 
 def warm_up() -> None:
     """Compile every kernel, or load it from Numba's cache, so that no job has to wait for it."""
-    baskets = Baskets(np.array([0, 2]), np.array([1, 2]), np.array([0]))
+    baskets = Baskets(np.array([0, 3]), np.array([1, 2, 1]), np.array([0]))
     whole = rebuild(Parameters(0, 1.0, 2), baskets, Gates(min_orders=1), limit=1, threads=1)
     for block in whole.blocks():
         rank(block.neighbours, whole.orders, whole.totals(), Gates(min_orders=1), limit=1, threads=1)
     strongest_pairs(baskets, min_orders=1, limit=1, threads=1)
+    nothing = kernels.Strongest.empty(np.empty(0), limit=1)
+    kernels.merge_rows(0, 0, nothing, nothing)
 
 
 # --- arrays around the kernels --------------------------------------------------------------------------
@@ -396,43 +406,121 @@ class _Corpus:
         return np.add.reduceat(amounts[self.index.holders], starts)
 
 
+def _popular(orders: Integers, by_popularity: Integers, store_orders: int) -> kernels.Popular:
+    """Return what the search for the strongest pairs knows of the products."""
+    held = orders[by_popularity]
+    most = int(held[0]) if len(held) else 0
+    return kernels.Popular(
+        places=by_popularity,
+        orders=held,
+        chances=np.log(held) - np.log(max(store_orders, 1)) / 2,
+        logs=np.log(np.maximum(np.arange(most + 1), 1)),
+    )
+
+
+def _strongest(
+    chains: kernels.Chains,
+    popular: kernels.Popular,
+    reach: Integers,
+    store_orders: int,
+    min_orders: int,
+    limit: int,
+    threads: int,
+) -> kernels.Strongest:
+    """Return the strongest others of each product, in the order of popularity."""
+    bounds = np.full(len(reach), -1.0)
+    idle: list[kernels.Strongest] = []
+
+    def count(first: int, last: int) -> None:
+        # Taking from and adding to a list are atomic; in the end there are as many as worked at the same time.
+        try:
+            found = idle.pop()
+        except IndexError:
+            found = kernels.Strongest.empty(bounds, limit)
+        kernels.strongest_rows(first, last, chains, popular, store_orders, min_orders, found)
+        idle.append(found)
+
+    def merge(first: int, last: int) -> None:
+        for part in idle[1:]:
+            kernels.merge_rows(first, last, part, idle[0])
+
+    kernels.spread(count, reach, threads)
+    kernels.spread(merge, reach, threads, tasks=1)
+    return idle[0] if idle else kernels.Strongest.empty(bounds, limit)
+
+
 def _corpus(baskets: Baskets, cap: int | None, threads: int) -> _Corpus:
     """Return the baskets of one to ``cap`` distinct products, indexed."""
-    products = np.unique(baskets.products)
-    lines = np.empty(len(baskets.products), dtype=np.uint32)
-    sizes = np.empty(len(baskets.days), dtype=np.int64)
+    numbered = _numbered(baskets, cap, threads)
+    holder_starts, holders, reach = kernels.transpose(numbered.starts, numbered.lines, len(numbered.products))
+    return _Corpus(
+        products=numbered.products,
+        days=numbered.days,
+        sizes=numbered.sizes,
+        index=kernels.Index(numbered.starts, numbered.lines, holder_starts, holders),
+        orders=np.diff(holder_starts).astype(np.int64),
+        reach=reach,
+    )
+
+
+class _Numbered(NamedTuple):
+    """The learned baskets, their products numbered in the order of ids; no basket is empty.
+
+    Attributes:
+        products: int64[p], the products of all lines, sorted.
+        days: int64[n].
+        sizes: int64[n], how many distinct products each basket holds.
+        starts: uint32[n + 1], where its lines start.
+        lines: uint32[sum(sizes)], places in ``products``.
+    """
+
+    products: Integers
+    days: Integers
+    sizes: Integers
+    starts: kernels.Indices
+    lines: kernels.Indices
+
+
+def _numbered(baskets: Baskets, cap: int | None, threads: int) -> _Numbered:
+    """Return the baskets of one to ``cap`` distinct products."""
     # Compiled for writable arrays; only what comes otherwise is copied.
     indptr, ids = (np.require(a, np.int64, ["C", "W"]) for a in (baskets.indptr, baskets.products))
+    products, table = _places(ids)
+    lines = np.empty(len(ids), dtype=np.uint32)
+    sizes = np.empty(len(baskets.days), dtype=np.int64)
     kernels.spread(
-        lambda first, last: kernels.number_lines(first, last, indptr, ids, products, lines, sizes),
+        lambda first, last: kernels.number_lines(first, last, indptr, ids, products, table, lines, sizes),
         np.diff(indptr),
         threads,
         tasks=1,
     )
-
     learned = (sizes > 0) if cap is None else (sizes > 0) & (sizes <= cap)
     kept = np.where(learned, sizes, 0)
     if kept.sum() != len(lines):
-        # +1 where a basket's distinct products begin and -1 where they end adds up to a mask of one byte a line.
-        edges = np.zeros(len(lines) + 1, dtype=np.int8)
-        np.add.at(edges, indptr[:-1], 1)
-        np.subtract.at(edges, indptr[:-1] + kept, 1)
-        lines = lines[np.cumsum(edges[:-1], dtype=np.int8).view(np.bool_)]
-        present = np.zeros(len(products), dtype=np.bool_)
-        present[lines] = True
-        lines = (np.cumsum(present) - 1).astype(np.uint32)[lines]
-        products = products[present]
+        lines = lines[: kernels.close_gaps(indptr, kept, lines)]
+        present = kernels.count_lines(lines, len(products)) > 0
+        if not present.all():
+            lines = (np.cumsum(present) - 1).astype(np.uint32)[lines]
+            products = products[present]
     sizes = sizes[learned]
     starts = np.concatenate(([0], np.cumsum(sizes))).astype(np.uint32)
-    holder_starts, holders, reach = kernels.transpose(starts, lines, len(products))
-    return _Corpus(
-        products=products,
-        days=np.asarray(baskets.days, dtype=np.int64)[learned],
-        sizes=sizes,
-        index=kernels.Index(starts, lines, holder_starts, holders),
-        orders=np.diff(holder_starts).astype(np.int64),
-        reach=reach,
-    )
+    return _Numbered(products, np.asarray(baskets.days, dtype=np.int64)[learned], sizes, starts, lines)
+
+
+def _places(ids: Integers) -> tuple[Integers, kernels.Indices]:
+    """Return the sorted distinct ids, and a table of their places that starts with the smallest.
+
+    Ids that lie too far apart for a table of about the size of the lines are sorted instead; their table is empty.
+    """
+    if not len(ids):
+        return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.uint32)
+    lowest, highest = int(ids.min()), int(ids.max())
+    if highest - lowest >= len(ids) + _SMALL_TABLE:
+        return np.unique(ids), np.empty(0, dtype=np.uint32)
+    present = np.zeros(highest - lowest + 1, dtype=np.bool_)
+    kernels.mark_present(ids, lowest, present)
+    table = (np.cumsum(present, dtype=np.int64) - 1).astype(np.uint32)
+    return np.flatnonzero(present) + lowest, table
 
 
 def _limits(gates: Gates, store_orders: int) -> kernels.Limits:

@@ -401,9 +401,8 @@ def test_pairs_that_cannot_stand_are_left_out(
 # --- the significance report ----------------------------------------------------------------------------
 
 
-@given(st.lists(st.lists(st.integers(1, 12), max_size=8), max_size=25), st.integers(1, 3), st.integers(1, 6))
-@settings(max_examples=60, deadline=None)
-def test_strongest_pairs_equal_brute_force(baskets: list[list[int]], least: int, limit: int) -> None:
+def assert_strongest(ranked: Ranked, baskets: list[list[int]], least: int, limit: int) -> None:
+    """Compare with every pair counted, measured and sorted."""
     sets = [set(basket) for basket in baskets if basket]
     held = Counter(product for basket in sets for product in basket)
     pair = Counter(ab for basket in sets for ab in combinations(sorted(basket), 2))
@@ -414,13 +413,37 @@ def test_strongest_pairs_equal_brute_force(baskets: list[list[int]], least: int,
                 llr = pair_llr(both, held[one], held[other], len(sets))
                 expected[one].append((-llr, -both, other))
 
-    ranked = strongest_pairs(as_baskets([Version(b, 0) for b in baskets]), least, limit)
-
     best = {product: sorted(row)[:limit] for product, row in expected.items()}
     assert rows(ranked) == {product: [b for _, _, b in row] for product, row in best.items()}
     assert rows(ranked, "llr") == {product: [-llr for llr, _, _ in row] for product, row in best.items()}
     assert rows(ranked, "orders") == {product: [-n for _, n, _ in row] for product, row in best.items()}
     assert ranked.score.tolist() == ranked.llr.tolist()
+
+
+@given(
+    st.lists(st.lists(st.integers(1, 12) | st.sampled_from([-(2**62), 2**62]), max_size=8), max_size=25),
+    st.integers(1, 3),
+    st.integers(1, 6),
+)
+@settings(max_examples=60, deadline=None)
+def test_strongest_pairs_equal_brute_force(baskets: list[list[int]], least: int, limit: int) -> None:
+    ranked = strongest_pairs(as_baskets([Version(b, 0) for b in baskets]), least, limit)
+
+    assert_strongest(ranked, baskets, least, limit)
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+@pytest.mark.parametrize("largest", [12, 90], ids=["short baskets", "long baskets too"])
+def test_strongest_pairs_of_a_crowded_shop_equal_brute_force(threads: int, largest: int) -> None:
+    # Many products have more companions than are kept, and popularity is uneven.
+    chance = Random(7)
+    baskets = [
+        [int(400 * chance.random() ** 2) for _ in range(chance.randint(1, largest))] for _ in range(700)
+    ]
+
+    ranked = strongest_pairs(as_baskets([Version(b, 0) for b in baskets]), 2, 5, threads)
+
+    assert_strongest(ranked, baskets, 2, 5)
 
 
 @given(st.integers(0, 10**6), st.integers(0, 10**6), st.integers(0, 10**6), st.integers(0, 10**6))
@@ -441,10 +464,13 @@ def test_the_scalar_likelihood_ratio_equals_the_vectorised_one(
 
 def test_every_kernel_is_compiled_for_one_signature() -> None:
     test_threads_and_blocks_change_nothing(threads=2, block=50)
-    strongest_pairs(shop("ab", "abc"))
+    strongest_pairs(shop("ab", "abc"), threads=2)
 
-    called = ("number_lines", "transpose", "count_rows", "rank_rows", "strongest_rows")
-    assert [len(getattr(kernels, name).nopython_signatures) for name in called] == [1] * 5
+    called = (
+        "mark_present", "number_lines", "close_gaps", "count_lines", "transpose", "count_rows", "rank_rows",
+        "chain_lines", "link", "strongest_rows", "merge_rows",
+    )  # fmt: skip
+    assert [len(getattr(kernels, name).nopython_signatures) for name in called] == [1] * len(called)
 
 
 def test_a_process_that_has_computed_may_fork_and_compute_again() -> None:
