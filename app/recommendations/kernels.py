@@ -36,6 +36,10 @@ _PAGE_BITS: Final = 6
 _PAGE_SHIFT: Final = np.uint32(_PAGE_BITS)
 _ONE: Final = np.uint32(1)
 _TASKS_PER_THREAD: Final = 8
+# How many baskets are walked abreast, how far, and how many are worth it.
+_WALKS: Final = 256
+_STEPS_ABREAST: Final = 8
+_FEW_WALKS: Final = 10
 # Baskets of so many lines are sorted by insertion.
 _INSERTION_SORT: Final = 48
 
@@ -484,6 +488,55 @@ def rank_rows(
 
 
 @_kernel
+def _count_followers(
+    lines: Indices,
+    holders: Indices,
+    before: np.uint64,
+    least: np.uint64,
+    counters: Indices,
+    walks: Indices,
+    candidates: Indices,
+) -> np.uint64:
+    """Count what follows in each basket, from ``before`` on; return how many were met ``least`` times and listed.
+
+    Baskets are walked abreast, a line of each in turn, for as far as most of them go: no step waits for another's
+    memory, and none hangs on a guess where a basket ends. ``walks`` is room for where they stand.
+    """
+    one, enough, used = np.uint64(1), before + least, np.uint64(0)
+    for first in range(0, len(holders), _WALKS):
+        walking = np.uint64(min(len(holders) - first, _WALKS))
+        for walk in range(walking):
+            walks[walk] = holders[first + walk]
+        for _ in range(_STEPS_ABREAST if walking >= _FEW_WALKS else 0):
+            left = np.uint64(0)
+            for walk in range(walking):
+                place = np.uint64(walks[walk]) + one
+                line = np.uint64(lines[place])
+                other = line >> one
+                reached = max(np.uint64(counters[other]), before) + one
+                counters[other] = reached
+                candidates[used] = other
+                used += np.uint64(reached == enough)
+                walks[left] = place
+                left += (line & one) ^ one
+            walking = left
+            if walking == 0:
+                break
+        for walk in range(walking):
+            place = np.uint64(walks[walk])
+            line = np.uint64(0)
+            while line & one == 0:
+                place += one
+                line = np.uint64(lines[place])
+                other = line >> one
+                reached = max(np.uint64(counters[other]), before) + one
+                counters[other] = reached
+                candidates[used] = other
+                used += np.uint64(reached == enough)
+    return used
+
+
+@_kernel
 def strongest_rows(
     first: int,
     last: int,
@@ -503,24 +556,15 @@ def strongest_rows(
     and ``X² (p + q - p q)``, ``X²`` being Pearson's statistic, ``p`` and ``q`` the two products' shares of all orders.
     A margin leaves what rounding could decide to the exact comparison.
     """
-    lines, starts, holders, bounds = chains.lines, chains.starts, chains.holders, found.bounds
+    starts, bounds = chains.starts, found.bounds
     total, least = store_orders, np.uint64(min_orders)
+    walks = np.empty(_WALKS, dtype=np.uint32)
     counters = np.zeros(len(popular.places), dtype=np.uint32)
     candidates = np.empty(len(popular.places) + 1, dtype=np.uint32)
-    before, one, share = np.uint64(0), np.uint64(1), 1.0 / total
+    before, share = np.uint64(0), 1.0 / total
     for product in range(first, last):
-        enough, used = before + least, np.uint64(0)
-        for holder in range(starts[product], starts[product + 1]):
-            place = np.uint64(holders[holder])
-            line = np.uint64(lines[place])
-            while line & one == 0:
-                place += one
-                line = np.uint64(lines[place])
-                other = line >> one
-                reached = max(np.uint64(counters[other]), before) + one
-                counters[other] = reached
-                candidates[used] = other
-                used += np.uint64(reached == enough)
+        holders = chains.holders[starts[product] : starts[product + 1]]
+        used = _count_followers(chains.lines, holders, before, least, counters, walks, candidates)
         held, place_here = popular.orders[product], popular.places[product]
         p, apart = held * share, float(held) * float(total - held)
         for entry in range(used):

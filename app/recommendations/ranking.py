@@ -363,11 +363,8 @@ def strongest_pairs(
     chains = kernels.Chains(lines, link_starts, holders)
     popular = _popular(orders, by_popularity, store_orders)
     found = _strongest(chains, popular, reach, store_orders, max(min_orders, 1), limit, workers)
-    best = kernels.Best(
-        found.filled, found.others.astype(np.int64), found.orders.astype(np.int64), found.llr, found.llr
-    )
     totals = ProductTotals(products, orders, orders)
-    return _ranked(best, ranks.astype(np.int64), np.arange(len(products)), totals, store_orders)
+    return _ranked(found, ranks.astype(np.int64), np.arange(len(products)), totals, store_orders)
 
 
 def warm_up() -> None:
@@ -542,22 +539,27 @@ def _products(totals: ProductTotals) -> kernels.Products:
 
 
 def _ranked(
-    best: kernels.Best, rows: Integers, places: Integers, totals: ProductTotals, store_orders: int
+    best: kernels.Best | kernels.Strongest,
+    rows: Integers,
+    places: Integers,
+    totals: ProductTotals,
+    store_orders: int,
 ) -> Ranked:
     """Return the given rows of ``best`` as a matrix; row ``rows[i]`` is of product ``places[i]``."""
     filled = best.filled[rows]
-    used = np.arange(best.others.shape[1]) < filled[:, np.newaxis]
-    others, orders = best.others[rows][used], best.orders[rows][used]
-    held = totals.orders[np.repeat(places, filled)]
+    indptr = np.concatenate(([0], np.cumsum(filled)))
+    entries = np.repeat(rows * best.others.shape[1] - indptr[:-1], filled) + np.arange(indptr[-1])
+    others, orders = (a.ravel()[entries].astype(np.int64) for a in (best.others, best.orders))
+    held, llr = totals.orders[np.repeat(places, filled)], best.llr.ravel()[entries]
     return Ranked(
         products=totals.products[places],
-        indptr=np.concatenate(([0], np.cumsum(filled))),
+        indptr=indptr,
         others=totals.products[others],
         orders=orders,
         confidence=association.confidence(orders, held),
         lift=association.lift(orders, held, totals.orders[others], store_orders),
-        llr=best.llr[rows][used],
-        score=best.score[rows][used],
+        llr=llr,
+        score=best.score.ravel()[entries] if isinstance(best, kernels.Best) else llr,
     )
 
 
