@@ -10,16 +10,27 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from app.recommendations import cache
+from app.recommendations import cache, ready_lists, whole_carts
+from app.recommendations.blends import get_blend
 from app.recommendations.cache import Candidate, Card, ReadyLists
 from app.recommendations.personal import Shopper
-from app.recommendations.ready_lists import PAIRS, WHOLE_STORE, category_subject
-from app.recommendations.strategies import CART_ROWS, UNPROVEN, Of, Source, Strategy
+from app.recommendations.ready_lists import WHOLE_STORE, category_subject
+from app.recommendations.strategies import (
+    CART_ROWS,
+    HISTORY,
+    REPEATS,
+    STORE_BEST_SELLERS,
+    UNPROVEN,
+    Of,
+    Source,
+    Strategy,
+)
+from app.recommendations.whole_carts import Why
 
 # How many candidates of a whole cart, or of a customer's purchases, are looked at, at most.
 MOST_COMBINED: Final = 200
 # Sources whose candidates go with one product, which their evidence names where several are asked about.
-_PER_PRODUCT: Final = (Of.ANCHORS, Of.CART, Of.HISTORY)
+_PER_PRODUCT: Final = (Of.ANCHORS,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +60,7 @@ class Candidates:
 
     def __init__(self, store_id: int, asked: Asked, chain: Iterable[Strategy]) -> None:
         """Read what the chain may need, and the cards of the page and the cart."""
+        self._store_id = store_id
         self._asked = asked
         wanted = [key for strategy in chain for source in strategy.sources for key in self._lists_of(source)]
         self._lists: ReadyLists
@@ -77,21 +89,40 @@ class Candidates:
                 return []
             if source.of is Of.REPEATS:
                 return list(shopper.due)
-            return self._combined(source, list(shopper.weights), shopper.weights)
+            return [c for c in self._whole_cart([]) if c.get("why") != Why.OWN]
+        if source == CART_ROWS:
+            return self._whole_cart(self._subjects(source))
         return self._combined(source, self._subjects(source))
 
-    def _combined(
-        self, source: Source, subjects: Sequence[str], weights: Mapping[str, float] | None = None
-    ) -> list[Candidate]:
+    def _whole_cart(self, cart: Sequence[str]) -> list[Candidate]:
+        """Return what goes with a cart, or with what the customer bought before where there is none."""
+        shopper = self._asked.shopper
+        subjects = [*cart, *(shopper.weights if shopper else ())]
+        rows = {
+            subject: items[0]
+            for subject, items in self._lists.get(ready_lists.CART_ROWS, subjects).items()
+            if items
+        }
+        if not rows:  # not rebuilt since rows exist: of proven pairs alone
+            lists = self._lists.get(ready_lists.PAIRS, cart) if cart else {}
+            return combine(lists, MOST_COMBINED)
+        return whole_carts.candidates(
+            rows,
+            cart,
+            self._lists.get(ready_lists.BEST_SELLERS, [WHOLE_STORE])[WHOLE_STORE],
+            get_blend(self._store_id),
+            bought=shopper.bought if shopper else (),
+            orders=shopper.orders if shopper else 0,
+            most=MOST_COMBINED,
+        )
+
+    def _combined(self, source: Source, subjects: Sequence[str]) -> list[Candidate]:
         if not subjects or source.kind is None:
             return []
         lists = self._lists.get(source.kind, subjects)
-        if source.kind == CART_ROWS.kind and not any(lists.values()):
-            # The store has no rows to score carts from: of proven pairs alone.
-            lists = self._lists.get(PAIRS, subjects)
         if len(lists) == 1 and (source.of not in _PER_PRODUCT or self._asked.product_id == subjects[0]):
             return lists[subjects[0]]
-        return combine(lists, weights, MOST_COMBINED, name=source.of in _PER_PRODUCT)
+        return combine(lists, MOST_COMBINED, name=source.of in _PER_PRODUCT)
 
     def _subjects(self, source: Source) -> list[str]:
         asked = self._asked
@@ -110,37 +141,46 @@ class Candidates:
         shopper = self._asked.shopper
         if source.kind is None or source.of in (Of.REPEATS, Of.CATEGORIES, Of.PAGE_CATEGORY):
             return []
-        if source.of is Of.HISTORY:
-            return [(source.kind, id_) for id_ in shopper.weights] if shopper else []
+        if source.kind == ready_lists.CART_ROWS:
+            cart = [] if source.of is Of.HISTORY else self._subjects(source)
+            subjects = [*cart, *(shopper.weights if shopper else ())]
+            popular = [(ready_lists.BEST_SELLERS, WHOLE_STORE)] if subjects else []
+            return [*((source.kind, subject) for subject in subjects), *popular]
         return [(source.kind, subject) for subject in self._subjects(source)]
 
 
+# What is claimed of a candidate of rows that is shown for something else than its source's usual reason.
+_REASONS: Final = {Why.OWN: REPEATS.reason, Why.POPULAR: STORE_BEST_SELLERS.reason, Why.PAST: HISTORY.reason}
+
+
 def _reason(source: Source, candidate: Candidate) -> str:
-    """Return what may be claimed: a pair's evidence is complete only where it passes the gates."""
-    return UNPROVEN if source == CART_ROWS and "llr" not in candidate else source.reason
+    """Return what may be claimed: of a row's candidates only what their evidence says."""
+    if source == CART_ROWS and "llr" not in candidate:
+        return _REASONS.get(candidate.get("why", Why.PAIR), UNPROVEN)
+    if source == HISTORY and candidate.get("why") == Why.POPULAR:
+        return STORE_BEST_SELLERS.reason
+    return source.reason
 
 
 def combine(
     lists: Mapping[str, list[Candidate]],
-    weights: Mapping[str, float] | None = None,
     most: int | None = None,
     *,
     name: bool = True,
 ) -> list[Candidate]:
     """Return the candidates of several products together, best first, ``most`` at most.
 
-    A candidate's scores with the single products are squared, weighted and summed: several good reasons count more
+    A candidate's scores with the single products are squared and summed: several good reasons count more
     than one, and one strong reason more than several weak ones. Its evidence is its strongest pair among those that
     pass the gates, else among all; where ``name`` is set, ``with`` names the product of that pair. A list without
     scores counts by places.
     """
     sums: dict[str, float] = {}
-    for subject, candidates in lists.items():
-        weight = weights[subject] if weights else 1.0
+    for candidates in lists.values():
         for place, candidate in enumerate(candidates, 1):
             id_ = candidate["id"]
             score = candidate.get("score", 1 / place)
-            sums[id_] = sums.get(id_, 0.0) + weight * score * score
+            sums[id_] = sums.get(id_, 0.0) + score * score
     totals = ((-total, id_) for id_, total in sums.items() if id_ not in lists)
     ranked = sorted(totals) if most is None else heapq.nsmallest(most, totals)
     return _strongest([id_ for _, id_ in ranked], lists, name=name)

@@ -9,7 +9,7 @@ A calculation without any I/O, on arrays. Its loops are compiled, so it is impor
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import Final, Protocol, TypeVar
 
@@ -83,6 +83,18 @@ class History:
     def baskets(self) -> Baskets:
         """Return the orders as learning takes them."""
         return Baskets(self.indptr, self.products, self.days)
+
+    def newest(self, most: int) -> "History":
+        """Return the newest ``most`` orders, with the same numbers of products and customers."""
+        first = max(self.orders - most, 0)
+        line = int(self.indptr[first])
+        return replace(
+            self,
+            indptr=self.indptr[first:] - line,
+            products=self.products[line:],
+            seconds=self.seconds[first:],
+            customers=self.customers[first:],
+        )
 
     def popularity(self) -> Integers:
         """Return int64[p]: the orders with each product."""
@@ -276,8 +288,8 @@ def draw_queries(test: History, seed: int, most: int = MOST_QUERIES) -> Queries:
         pages.append(random.choice(cart, 1) if len(cart) else cart)
     customers, seconds = test.customers[asked], test.seconds[asked]
     return Queries(
-        carts=_requests(carts, customers, seconds),
-        pages=_requests(pages, customers, seconds),
+        carts=make_requests(carts, customers, seconds),
+        pages=make_requests(pages, customers, seconds),
         hidden=np.array(hidden, dtype=np.int64),
     )
 
@@ -313,13 +325,14 @@ def number_questions(train: History, questions: Sequence[Question]) -> Queries:
         return np.array(sorted({products[id_] for id_ in ids if id_ in products}), dtype=np.int64)
 
     return Queries(
-        carts=_requests([known(q.cart) for q in questions], customers, seconds),
-        pages=_requests([known([q.anchor]) for q in questions], customers, seconds),
+        carts=make_requests([known(q.cart) for q in questions], customers, seconds),
+        pages=make_requests([known([q.anchor]) for q in questions], customers, seconds),
         hidden=np.array([products.get(q.hidden or "", -1) for q in questions], dtype=np.int64),
     )
 
 
-def _requests(known: Sequence[Integers], customers: Integers, seconds: Integers) -> Requests:
+def make_requests(known: Sequence[Integers], customers: Integers, seconds: Integers) -> Requests:
+    """Return requests that know these products, by these customers (int64[q]) at these times (int64[q])."""
     lengths = np.array([len(products) for products in known], dtype=np.int64)
     return Requests(
         indptr=np.concatenate(([0], np.cumsum(lengths))),

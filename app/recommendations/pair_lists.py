@@ -43,12 +43,28 @@ def as_lists(ranked: "Ranked", platform_ids: dict[int, str]) -> dict[str, list[c
 
 
 def publish_best_sellers(connection: Connection, store_id: int) -> None:
-    """Publish what a store sells most; recent orders count for more."""
+    """Publish what a store sells most; recent orders count for more.
+
+    ``share`` is of all orders, by the same weights (see ``cart_rows.popularity``).
+    """
     rows = connection.exec_driver_sql(
-        "SELECT p.platform_id, c.orders FROM product_count c JOIN product p ON p.id = c.product_id"
-        " WHERE c.store_id = %(store)s AND c.orders > 0 ORDER BY c.popularity DESC, c.product_id"
-        f" LIMIT {_BEST_SELLERS}",
+        f"""
+        SELECT p.platform_id, c.orders, c.popularity / t.popularity * t.lines / t.orders
+        FROM product_count c
+        JOIN product p ON p.id = c.product_id
+        CROSS JOIN (
+            SELECT GREATEST(sum(c.popularity), 1)::float8 AS popularity, sum(c.orders)::float8 AS lines,
+                GREATEST(max(m.orders), 1)::float8 AS orders
+            FROM product_count c JOIN learned_model m ON m.store_id = c.store_id
+            WHERE c.store_id = %(store)s
+        ) t
+        WHERE c.store_id = %(store)s AND c.orders > 0 ORDER BY c.popularity DESC, c.product_id
+        LIMIT {_BEST_SELLERS}
+        """,
         {"store": store_id},
     )
-    items = [{"id": platform_id, "orders": orders} for platform_id, orders in rows]
+    items = [
+        {"id": platform_id, "orders": orders, "share": float(f"{share:.4g}")}
+        for platform_id, orders, share in rows
+    ]
     store_lists(connection, store_id, BEST_SELLERS, {WHOLE_STORE: items})

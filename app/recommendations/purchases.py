@@ -62,6 +62,20 @@ def of_customer(connection: Connection, store_id: int, customer_platform_id: str
     return [Purchase(*row) for row in rows]
 
 
+def orders_of_customer(connection: Connection, store_id: int, customer_platform_id: str) -> int:
+    """Return in how many sales a customer bought anything."""
+    found: int = connection.exec_driver_sql(
+        """
+        SELECT count(*) FROM orders o
+        WHERE o.store_id = %(store)s AND cardinality(o.basket) > 0 AND o.customer_id = (
+            SELECT c.id FROM customer c
+            WHERE c.store_id = %(store)s AND c.platform_id = %(customer)s AND c.deleted_at IS NULL)
+        """,
+        {"store": store_id, "customer": customer_platform_id},
+    ).scalar_one()
+    return found
+
+
 @dataclass(slots=True, eq=False)
 class History:
     """Orders of a store that are sales: order ``i`` holds ``products[indptr[i]:indptr[i + 1]]``.

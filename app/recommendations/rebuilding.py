@@ -11,7 +11,8 @@ from sqlalchemy import Connection
 from app.commerce.changes import SALES
 from app.commerce.ingest import BASKET_SQL, lock_commerce
 from app.core.db import db, lock_store
-from app.recommendations import cache
+from app.recommendations import cache, row_lists
+from app.recommendations.blends import stored_ranking
 from app.recommendations.cooccurrence import Parameters
 from app.recommendations.counts import (
     DAY_ZERO,
@@ -26,7 +27,7 @@ from app.recommendations.counts import (
 )
 from app.recommendations.pair_lists import LIST_LENGTH, as_lists, publish_best_sellers
 from app.recommendations.publishing import forget_lists, read_lists, write_lists
-from app.recommendations.ready_lists import PAIRS
+from app.recommendations.ready_lists import CART_ROWS, PAIRS
 
 if TYPE_CHECKING:  # Numba is imported in jobs only
     from app.recommendations.ranking import Baskets, Counted, Gates
@@ -96,6 +97,8 @@ def _replace_counts(
     on_progress: Callable[[int, int], None] | None,
 ) -> set[str]:
     """Write counts and lists in place of a store's old ones; return the subjects that have no list any more."""
+    from app.recommendations import cart_rows, ranking  # Numba: in jobs only
+
     platform_ids = _platform_ids(connection, store_id)
     unlisted = _forget(connection, store_id)
     write_head(connection, store_id, parameters, orders=built.orders)
@@ -114,11 +117,20 @@ def _replace_counts(
         ),
     )
     done = 0
+    popular = cart_rows.popularity_of(built)
+    ridge = (stored_ranking(store_id) or {}).get("ridge")
+    item = cart_rows.learn_item_model(built, ridge) if ridge else cart_rows.no_item_model()
     for block in built.blocks():
         append_segments(connection, store_id, block.neighbours)
         lists = as_lists(block.ranked, platform_ids)
         write_lists(connection, store_id, PAIRS, lists)
-        unlisted -= lists.keys()
+        best = ranking.rank(
+            block.neighbours, built.orders, built.totals(), cart_rows.UNGATED, cart_rows.LENGTH
+        )
+        carts = cart_rows.assemble(block.neighbours, best, item, popular)
+        rows = row_lists.as_lists(carts, block.ranked, platform_ids)
+        write_lists(connection, store_id, CART_ROWS, rows)
+        unlisted -= rows.keys()
         done += len(block.neighbours.products)
         if on_progress:
             on_progress(done, len(built.products))
@@ -133,7 +145,8 @@ def _hand_to_redis(store_id: int, transaction: str, unlisted: set[str]) -> None:
     """
     publish_best_sellers(db.session.connection(), store_id)
     db.session.commit()
-    if not cache.put_lists(store_id, PAIRS, {subject: [] for subject in unlisted}):
+    gone: dict[str, list[cache.Candidate]] = {subject: [] for subject in unlisted}
+    if not all(cache.put_lists(store_id, kind, gone) for kind in (PAIRS, CART_ROWS)):
         return
     last = 0
     while True:
@@ -145,8 +158,11 @@ def _hand_to_redis(store_id: int, transaction: str, unlisted: set[str]) -> None:
             f" ORDER BY c.product_id LIMIT {_PAGE}",
             {"store": store_id, "last": last, "transaction": transaction},
         ).all()
-        lists = read_lists(connection, store_id, PAIRS, [row.platform_id for row in rows])
-        if not rows or not cache.put_lists(store_id, PAIRS, lists):
+        subjects = [row.platform_id for row in rows]
+        if not rows or not all(
+            cache.put_lists(store_id, kind, read_lists(connection, store_id, kind, subjects))
+            for kind in (PAIRS, CART_ROWS)
+        ):
             db.session.rollback()
             return
         last = rows[-1].product_id
@@ -252,10 +268,10 @@ def _basket_rows(connection: Connection, store_id: int) -> Iterator[list[bytes]]
 
 
 def _forget(connection: Connection, store_id: int) -> set[str]:
-    """Delete a store's counts and lists; return the subjects that had a list of things bought together."""
+    """Delete a store's counts and lists; return the subjects that had a list or a row."""
     for table in ("neighbour_segment", "product_count"):
         connection.exec_driver_sql(f"DELETE FROM {table} WHERE store_id = %(store)s", {"store": store_id})
-    return forget_lists(connection, store_id, PAIRS)
+    return forget_lists(connection, store_id, PAIRS) | forget_lists(connection, store_id, CART_ROWS)
 
 
 def _platform_ids(connection: Connection, store_id: int) -> dict[int, str]:

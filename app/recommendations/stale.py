@@ -3,18 +3,21 @@
 import math
 import time
 from datetime import datetime
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import structlog
 from sqlalchemy import Connection
 
 from app.core.db import db, lock_store
-from app.recommendations import cache, cooccurrence
+from app.recommendations import cache, cooccurrence, row_lists
 from app.recommendations.counts import PUBLISHING_LOCK, compact, gates_of, read_head
 from app.recommendations.pair_lists import LIST_LENGTH, as_lists, publish_best_sellers
-from app.recommendations.publishing import store_lists
-from app.recommendations.ready_lists import PAIRS
+from app.recommendations.publishing import read_lists, store_lists
+from app.recommendations.ready_lists import CART_ROWS, PAIRS
+
+if TYPE_CHECKING:  # Numba is imported in jobs only
+    from app.recommendations.cart_rows import ItemWeights
 
 log = structlog.get_logger()
 
@@ -85,19 +88,19 @@ def _state(connection: Connection, store_id: int) -> tuple[int, datetime]:
 
 
 # One product of the totals, as PostgreSQL's int8send writes it.
-_TOTAL: Final = np.dtype([("product", ">i8"), ("orders", ">i8"), ("weight", ">i8")])
+_TOTAL: Final = np.dtype([("product", ">i8"), ("orders", ">i8"), ("weight", ">i8"), ("popularity", ">i8")])
 
 
 class _Totals:
     """The counts of all of a store's products, read as one block of bytes: rows of a driver cost far more."""
 
     def __init__(self, connection: Connection, store_id: int) -> None:
-        from app.recommendations import ranking  # Numba: in jobs only
+        from app.recommendations import cart_rows, ranking  # Numba: in jobs only
 
         self.state = _state(connection, store_id)
         packed = connection.exec_driver_sql(
-            "SELECT string_agg(int8send(product_id) || int8send(orders) || int8send(weight), ''::bytea"
-            " ORDER BY product_id) FROM product_count WHERE store_id = %(store)s",
+            "SELECT string_agg(int8send(product_id) || int8send(orders) || int8send(weight) || int8send(popularity),"
+            " ''::bytea ORDER BY product_id) FROM product_count WHERE store_id = %(store)s",
             {"store": store_id},
         ).scalar_one()
         counts = np.frombuffer(packed or b"", _TOTAL)
@@ -107,11 +110,14 @@ class _Totals:
             counts["weight"].astype(np.int64),
         )
         self.orders = int(read_head(connection, store_id).orders)
+        self.popularity = cart_rows.popularity(
+            self.products, counts["popularity"].astype(np.int64), self.orders
+        )
         self.gates = gates_of(store_id)
 
 
 def _publish_products(connection: Connection, store_id: int, products: list[int], totals: _Totals) -> None:
-    from app.recommendations import ranking
+    from app.recommendations import cart_rows, ranking
 
     rows = connection.exec_driver_sql(
         "SELECT id, product_id, packed FROM neighbour_segment WHERE store_id = %(store)s"
@@ -121,11 +127,17 @@ def _publish_products(connection: Connection, store_id: int, products: list[int]
     neighbours = cooccurrence.unpack((row.product_id, row.packed) for row in rows)
     compact(connection, store_id, [(row.id, row.product_id) for row in rows], neighbours)
     ranked = ranking.rank(neighbours, totals.orders, totals.products, totals.gates, LIST_LENGTH)
-    named = np.union1d(ranked.others, np.array(products, np.int64)).tolist()
+    best = ranking.rank(neighbours, totals.orders, totals.products, cart_rows.UNGATED, cart_rows.LENGTH)
+    item = _published_item_weights(connection, store_id, products)
+    carts = cart_rows.assemble(neighbours, best, item, totals.popularity)
+    named = np.unique(np.concatenate([ranked.others, carts.others, np.array(products, np.int64)])).tolist()
     platform_ids = _platform_ids(connection, store_id, named)
-    lists: dict[str, list[cache.Candidate]] = {platform_ids[p]: [] for p in products}
-    lists |= as_lists(ranked, platform_ids)
-    if not store_lists(connection, store_id, PAIRS, lists):
+    none: dict[str, list[cache.Candidate]] = {platform_ids[p]: [] for p in products}
+    taken = store_lists(connection, store_id, PAIRS, none | as_lists(ranked, platform_ids))
+    taken &= store_lists(
+        connection, store_id, CART_ROWS, none | row_lists.as_lists(carts, ranked, platform_ids)
+    )
+    if not taken:
         return
     connection.exec_driver_sql(
         "UPDATE product_count SET stale = false WHERE store_id = %(store)s"
@@ -137,6 +149,18 @@ def _publish_products(connection: Connection, store_id: int, products: list[int]
         " AND orders = 0 AND weight = 0",
         {"store": store_id, "ids": products},
     )
+
+
+def _published_item_weights(connection: Connection, store_id: int, products: list[int]) -> "ItemWeights":
+    """Return what the last rebuild's item model says of these products: their published rows keep it."""
+    subjects = _platform_ids(connection, store_id, products)
+    lists = read_lists(connection, store_id, CART_ROWS, list(subjects.values()))
+    named = {id_ for items in lists.values() for row in items for id_ in row["ids"]}
+    rows = connection.exec_driver_sql(
+        "SELECT platform_id, id FROM product WHERE store_id = %(store)s AND platform_id = ANY(%(ids)s::text[])",
+        {"store": store_id, "ids": [*named, *subjects.values()]},
+    )
+    return row_lists.item_weights_of(lists, {platform_id: id_ for platform_id, id_ in rows})
 
 
 def _platform_ids(connection: Connection, store_id: int, products: list[int]) -> dict[int, str]:

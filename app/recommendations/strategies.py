@@ -54,7 +54,7 @@ class Source:
 
 
 PAIRS: Final = Source(ready_lists.PAIRS, Of.ANCHORS, "bought_together", spread=True)
-# Of a pair that does not pass the gates, ``candidates`` claims less: ``goes_with``.
+# Of what does not pass the gates ``candidates`` claims less: what its evidence allows.
 CART_ROWS: Final = Source(ready_lists.CART_ROWS, Of.CART, "bought_together", spread=True)
 UNPROVEN: Final = "goes_with"
 MERCHANT_CROSS_SELLS: Final = Source(ready_lists.MERCHANT_CROSS_SELLS, Of.ANCHORS, "merchant_choice")
@@ -110,7 +110,9 @@ class Strategy:
         """The reasons that its own products may carry, in order."""
         reasons = [source.reason for source in self.sources]
         if CART_ROWS in self.sources:
-            reasons.insert(1, UNPROVEN)
+            reasons[1:1] = [UNPROVEN, REPEATS.reason, HISTORY.reason, STORE_BEST_SELLERS.reason]
+        if HISTORY in self.sources:
+            reasons.append(STORE_BEST_SELLERS.reason)
         return tuple(dict.fromkeys(reasons))
 
 

@@ -18,6 +18,7 @@ from app.commerce.store import NewKeys, Store, add_store
 from app.core.db import db, now
 from app.recommendations import cache
 from app.recommendations.models import PublishedList
+from app.recommendations.ready_lists import CART_ROWS
 from app.recommendations.strategies import BEST_SELLERS, FREQUENTLY_BOUGHT_TOGETHER
 from tests.factories import product_change, variant_state
 
@@ -88,6 +89,24 @@ class Shop:
         """Publish the best sellers, best first."""
         items = [{"id": product, "orders": 100 - n} for n, product in enumerate(products)]
         self._publish(BEST_SELLERS, "", items)
+
+    def scores(self, product: str, *items: dict[str, Any]) -> None:
+        """Publish the row that carts with ``product`` are scored from; an item with ``llr`` passes the gates."""
+        proven = [
+            [at, item["confidence"], item["lift"], item["llr"]]
+            for at, item in enumerate(items)
+            if "llr" in item
+        ]
+        row = {
+            "ids": [item["id"] for item in items],
+            "orders": [item["orders"] for item in items],
+            "w": [item["score"] for item in items],
+            "e": [0.0 for _ in items],
+            "c": [0.0 for _ in items],
+            "s": [0.01 for _ in items],
+            "proven": proven,
+        }
+        self._publish(CART_ROWS, product, [row])
 
     def publishes(self, kind: str, subject: str, *items: dict[str, Any]) -> None:
         """Publish a ready list of any kind."""

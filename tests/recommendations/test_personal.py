@@ -62,8 +62,8 @@ def regular(shop: Shop) -> Shop:
     shop.hears(order_change("o1", "1", "3", placed=ago, customer=customer_ref("7")))
     shop.publishes(ready_lists.REPEATS, "1", {"days": 30.0, "spread": 5.0, "customers": 50, "share": 0.8})
     shop.publishes(ready_lists.REPEATS, "3", {"days": 200.0, "spread": 40.0, "customers": 50, "share": 0.02})
-    shop.publishes(ready_lists.CART_ROWS, "1", candidate("2", 1.0), candidate("3", 0.5))
-    shop.publishes(ready_lists.CART_ROWS, "3")
+    shop.scores("1", candidate("2", 1.0), candidate("3", 0.5))
+    shop.scores("3")
     shop.sells("3", "4")
     return shop
 

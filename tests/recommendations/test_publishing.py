@@ -17,7 +17,8 @@ from app.core.queues import LEARNING, queue_redis
 from app.core.redis import Breaker
 from app.recommendations import cache, counts, jobs, learning, report
 from app.recommendations import stale as stale_lists
-from app.recommendations.strategies import BEST_SELLERS, FREQUENTLY_BOUGHT_TOGETHER, STRATEGIES
+from app.recommendations.ready_lists import CART_ROWS, TTL_S
+from app.recommendations.strategies import BEST_SELLERS, FREQUENTLY_BOUGHT_TOGETHER
 from tests.factories import new_store, order_change, order_deletion, product_change
 from tests.recommendations.histories import OPEN_GATES, histories, learn, learned, published, stale
 
@@ -74,9 +75,10 @@ def test_what_an_order_touched_is_published_as_a_rebuild_would(
     anew = published(store.id)
 
     touched = {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)}
-    assert {name: kept.get((FREQUENTLY_BOUGHT_TOGETHER, name)) for name in touched} == {
-        name: anew.get((FREQUENTLY_BOUGHT_TOGETHER, name)) for name in touched
-    }
+    for kind in (FREQUENTLY_BOUGHT_TOGETHER, CART_ROWS):
+        assert {name: kept.get((kind, name)) for name in touched} == {
+            name: anew.get((kind, name)) for name in touched
+        }
     if touched:
         assert kept.get((BEST_SELLERS, "")) == anew.get((BEST_SELLERS, ""))
     assert stale(store.id) == []
@@ -141,9 +143,9 @@ def test_best_sellers_are_sorted_by_recent_orders(store: Store) -> None:
     learning.publish_stale(store.id)
 
     assert published(store.id)[BEST_SELLERS, ""] == [
-        {"id": "p1", "orders": 3},
-        {"id": "p2", "orders": 2},
-        {"id": "p3", "orders": 1},
+        {"id": "p1", "orders": 3, "share": 0.6},
+        {"id": "p2", "orders": 2, "share": 0.4},
+        {"id": "p3", "orders": 1, "share": 0.2},
     ]
 
 
@@ -186,10 +188,12 @@ def test_lists_are_in_redis_for_the_strategys_time(store: Store, redis: Redis) -
     assert set(lives) == {
         f"pannier:{store.id}:list:{FREQUENTLY_BOUGHT_TOGETHER}:p1",
         f"pannier:{store.id}:list:{FREQUENTLY_BOUGHT_TOGETHER}:p2",
+        f"pannier:{store.id}:list:{CART_ROWS}:p1",
+        f"pannier:{store.id}:list:{CART_ROWS}:p2",
         f"pannier:{store.id}:list:{BEST_SELLERS}:",
     }
     for key, ttl in lives.items():
-        full = STRATEGIES[key.split(":")[3]].ttl_s
+        full = TTL_S[key.split(":")[3]]
         assert full - 60 < ttl <= full
 
 
@@ -270,6 +274,8 @@ def test_a_crash_while_publishing_leaves_everything_to_do(
     assert set(published(store.id)) == {
         (FREQUENTLY_BOUGHT_TOGETHER, "p1"),
         (FREQUENTLY_BOUGHT_TOGETHER, "p2"),
+        (CART_ROWS, "p1"),
+        (CART_ROWS, "p2"),
         (BEST_SELLERS, ""),
     }
 

@@ -166,7 +166,7 @@ def test_upsells_are_told_from_cross_sells(shop: Shop) -> None:
 
 
 def test_evidence_decides_what_is_claimed_of_a_cart(stocked: Shop) -> None:
-    stocked.publishes(ready_lists.CART_ROWS, "1", candidate("3", 2.0), {"id": "4", "score": 1.0, "orders": 1})
+    stocked.scores("1", candidate("3", 2.0), {"id": "4", "score": 1.0, "orders": 1})
     stocked.publishes(ready_lists.MERCHANT_CROSS_SELLS, "1", {"id": "5"})
     stocked.sells("6")
 
@@ -183,8 +183,8 @@ def test_evidence_decides_what_is_claimed_of_a_cart(stocked: Shop) -> None:
 
 
 def test_a_pair_that_is_proven_with_one_product_of_the_cart_is_proven(stocked: Shop) -> None:
-    stocked.publishes(ready_lists.CART_ROWS, "1", {"id": "4", "score": 3.0, "orders": 1})
-    stocked.publishes(ready_lists.CART_ROWS, "2", candidate("4", 1.0))
+    stocked.scores("1", {"id": "4", "score": 3.0, "orders": 1})
+    stocked.scores("2", candidate("4", 1.0))
 
     (found,) = ask(stocked, slot="cart", cart="1,2")["recommendations"]
 
@@ -195,7 +195,7 @@ def test_a_cart_of_fifty_takes_two_exchanges_with_redis(app: Flask, shop: Shop, 
     cart = [str(n) for n in range(100, 150)]
     shop.has(*cart, "1", "2", "3", "4")
     for product in cart:
-        shop.publishes(ready_lists.CART_ROWS, product, *(candidate(p, 1 / int(p)) for p in "1234"))
+        shop.scores(product, *(candidate(p, 1 / int(p)) for p in "1234"))
         shop.publishes(ready_lists.MERCHANT_CROSS_SELLS, product)
     shop.sells("1")
     shop.get(slot="cart", cart=",".join(cart))

@@ -1,0 +1,244 @@
+"""The rows that whole carts are scored from: of each product, the companions that say most, and what they say.
+
+A row holds the best by the weighted co-purchase score and those of which the item model says most, for or against.
+Compiled and therefore imported in jobs only; :mod:`app.recommendations.scoring` reads rows without it.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+
+from app.recommendations import item_model, ranking
+from app.recommendations.cooccurrence import Integers, Neighbours
+from app.recommendations.kernels import Floats
+from app.recommendations.ranking import Counted, Gates, ProductTotals, Ranked
+
+# How many companions each of the two reasons may bring into a row.
+LENGTH: Final = 50
+# Every pair that was ever bought together may stand in a row: what is claimed of it is decided elsewhere.
+UNGATED: Final = Gates(min_orders=1, min_lift=0.0, min_llr=0.0)
+# A share of a product's orders is shrunk as if it had been bought so many times more without anything.
+_CAUTION_ORDERS: Final = 5.0
+# Rows of a square matrix that are looked through at a time.
+_ROWS: Final = 512
+
+
+@dataclass(slots=True, eq=False)
+class Popularity:
+    """What the rows need to know of a store's products.
+
+    Attributes:
+        products: int64[p], internal ids, sorted.
+        weights: int64[p], the sums of their baskets' pair weights.
+        shares: float64[p], their shares of all orders, younger orders counting more.
+        caution: what a share of a product's orders is shrunk by, in the unit of ``weights``.
+    """
+
+    products: Integers
+    weights: Integers
+    shares: Floats
+    caution: float
+
+
+def popularity(totals: ProductTotals, popular: Integers, store_orders: int) -> Popularity:
+    """Return the products' popularity.
+
+    Args:
+        totals: their counts.
+        popular: int64[p], the sums of their baskets' popularity weights.
+        store_orders: how many orders the store has learned.
+    """
+    lines, amount = max(int(totals.orders.sum()), 1), max(float(popular.sum()), 1.0)
+    return Popularity(
+        products=totals.products,
+        weights=totals.weights,
+        shares=popular / amount * (lines / max(store_orders, 1)),
+        caution=_CAUTION_ORDERS * max(float(totals.weights.sum()) / lines, 1.0),
+    )
+
+
+def popularity_of(counted: Counted) -> Popularity:
+    """Return the popularity of all products that were counted."""
+    return popularity(counted.totals(), counted.product_popularity, counted.orders)
+
+
+@dataclass(slots=True, eq=False)
+class ItemWeights:
+    """What the item model says, as far as it is kept: a compressed sparse row matrix of internal ids.
+
+    Attributes:
+        products: int64[p], sorted; a product without a row has an empty one or is missing.
+        indptr: int64[p + 1].
+        others: int64[m], sorted within a row.
+        weights: float64[m], not 0.
+    """
+
+    products: Integers
+    indptr: Integers
+    others: Integers
+    weights: Floats
+
+    def of(self, product: int) -> tuple[Integers, Floats]:
+        """Return a product's companions and their weights."""
+        place = int(np.searchsorted(self.products, product))
+        if place == len(self.products) or self.products[place] != product:
+            return self.others[:0], self.weights[:0]
+        span = slice(self.indptr[place], self.indptr[place + 1])
+        return self.others[span], self.weights[span]
+
+
+def no_item_model() -> ItemWeights:
+    """Return the model of a store that has none."""
+    none = np.zeros(0, np.int64)
+    return ItemWeights(none, np.zeros(1, np.int64), none, np.zeros(0))
+
+
+def learn_item_model(counted: Counted, ridge: float, length: int = LENGTH) -> ItemWeights:
+    """Return the item model of a store's most-bought products, the ``length`` strongest weights of each.
+
+    Args:
+        counted: the store's counts.
+        ridge: caution, in baskets of two of the newest day's weight: λ of :func:`item_model.item_weights`.
+        length: how many companions are kept of each product, the largest by absolute weight.
+    """
+    orders, weights = counted.product_orders, counted.product_weights
+    order = np.lexsort((counted.products, -orders))[: item_model.MOST_PRODUCTS]
+    chosen = np.sort(order[weights[order] > 0])
+    if len(chosen) < 2:
+        return no_item_model()
+    places = np.full(len(counted.products), -1, np.int64)
+    places[chosen] = np.arange(len(chosen))
+    gram = np.zeros((len(chosen), len(chosen)))
+    unit = max(float(weights.max()) / max(float(orders[int(np.argmax(weights))]), 1.0), 1.0)
+    gram[np.diag_indices(len(chosen))] = weights[chosen] / unit
+    for block in counted.blocks():
+        rows = block.neighbours
+        owners = places[np.repeat(np.searchsorted(counted.products, rows.products), np.diff(rows.indptr))]
+        others = places[np.searchsorted(counted.products, rows.others)]
+        inside = (owners >= 0) & (others >= 0)
+        gram[owners[inside], others[inside]] = rows.weights[inside] / unit
+    learned = item_model.item_weights(gram, ridge)
+    return _strongest(counted.products[chosen], learned, length)
+
+
+def _strongest(products: Integers, weights: Floats, length: int) -> ItemWeights:
+    """Keep the ``length`` largest absolute weights of each row of a square matrix."""
+    kept = min(length, len(products) - 1)
+    counts: list[Integers] = []
+    others: list[Integers] = []
+    values: list[Floats] = []
+    for first in range(0, len(products), _ROWS):
+        rows = weights[first : first + _ROWS]
+        columns = np.sort(np.argpartition(-np.abs(rows), kept - 1, axis=1)[:, :kept], axis=1)
+        found = np.take_along_axis(rows, columns, axis=1)
+        present = found != 0
+        counts.append(present.sum(axis=1))
+        others.append(products[columns[present]])
+        values.append(found[present])
+    indptr = np.concatenate(([0], np.cumsum(np.concatenate(counts))))
+    return ItemWeights(products, indptr, np.concatenate(others), np.concatenate(values))
+
+
+@dataclass(slots=True, eq=False)
+class CartRows:
+    """Rows of some products, by internal ids, as a compressed sparse row matrix.
+
+    Attributes:
+        products: int64[p], sorted.
+        indptr: int64[p + 1].
+        others: int64[m].
+        orders: int64[m], in how many baskets both stood.
+        weighted: float64[m].
+        item: float64[m].
+        together: float64[m].
+        shares: float64[m], the companions' shares of all orders; the others as in
+            :class:`app.recommendations.scoring.Entries`.
+    """
+
+    products: Integers
+    indptr: Integers
+    others: Integers
+    orders: Integers
+    weighted: Floats
+    item: Floats
+    together: Floats
+    shares: Floats
+
+
+def assemble(neighbours: Neighbours, ranked: Ranked, item: ItemWeights, popular: Popularity) -> CartRows:
+    """Return the rows of the products of ``neighbours``.
+
+    Args:
+        neighbours: their summed pair counts.
+        ranked: their best others by score, not gated, of the same products.
+        item: the item model.
+        popular: of all products that are met.
+    """
+    owners = np.repeat(ranked.products, np.diff(ranked.indptr))
+    model_rows = [item.of(product) for product in neighbours.products.tolist()]
+    model_owners = np.repeat(neighbours.products, [len(others) for others, _ in model_rows])
+    model_others = np.concatenate([others for others, _ in model_rows] or [owners[:0]])
+    model_weights = np.concatenate([weights for _, weights in model_rows] or [np.zeros(0)])
+    span = int(popular.products[-1]) + 1 if len(popular.products) else 1
+    keys = np.union1d(owners * span + ranked.others, model_owners * span + model_others)
+    owner, other = np.divmod(keys, span)
+    place = np.searchsorted(popular.products, other)
+    owner_place = np.searchsorted(popular.products, owner)
+
+    counted = np.repeat(neighbours.products, np.diff(neighbours.indptr)) * span + neighbours.others
+    orders = _at(counted, neighbours.orders, keys)
+    weights = _at(counted, neighbours.weights, keys).astype(np.float64)
+    left, right = ranking.factors(ProductTotals(popular.products, popular.weights, popular.weights))
+    counts = np.bincount(np.searchsorted(neighbours.products, owner), minlength=len(neighbours.products))
+    return CartRows(
+        products=neighbours.products,
+        indptr=np.concatenate(([0], np.cumsum(counts))),
+        others=other,
+        orders=orders,
+        weighted=weights * left[owner_place] * right[place],
+        item=_at(model_owners * span + model_others, model_weights, keys),
+        together=weights / (popular.weights[owner_place] + popular.caution),
+        shares=popular.shares[place],
+    )
+
+
+def _at(keys: Integers, values: Any, wanted: Integers) -> Any:
+    """Return the values under ``wanted`` keys, 0 where there is none; ``keys`` rise."""
+    if not len(keys):
+        return np.zeros(len(wanted), values.dtype)
+    place = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
+    return np.where(keys[place] == wanted, values[place], 0)
+
+
+def build(counted: Counted, ridge: float | None, length: int = LENGTH) -> Iterator[CartRows]:
+    """Yield the rows of all of a store's products, block by block.
+
+    Args:
+        counted: the store's counts, ranked without gates and ``length`` others of each product.
+        ridge: caution of the item model; None for none.
+        length: how many companions each reason may bring into a row.
+    """
+    item = no_item_model() if ridge is None else learn_item_model(counted, ridge, length)
+    popular = popularity_of(counted)
+    for block in counted.blocks():
+        yield assemble(block.neighbours, block.ranked, item, popular)
+
+
+def joined(parts: Iterator[CartRows]) -> CartRows:
+    """Return blocks of rows as one."""
+    blocks = list(parts)
+    none, nothing = np.zeros(0, np.int64), np.zeros(0)
+    blocks = blocks or [CartRows(none, np.zeros(1, np.int64), none, none, nothing, nothing, nothing, nothing)]
+    lengths = np.concatenate([np.diff(b.indptr) for b in blocks])
+    return CartRows(
+        products=np.concatenate([b.products for b in blocks]),
+        indptr=np.concatenate(([0], np.cumsum(lengths))),
+        others=np.concatenate([b.others for b in blocks]),
+        orders=np.concatenate([b.orders for b in blocks]),
+        weighted=np.concatenate([b.weighted for b in blocks]),
+        item=np.concatenate([b.item for b in blocks]),
+        together=np.concatenate([b.together for b in blocks]),
+        shares=np.concatenate([b.shares for b in blocks]),
+    )
