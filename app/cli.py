@@ -672,7 +672,18 @@ def recommendations_rebuild(
             raise WorkFailed(str(error)) from error
         except spark.SparkError as error:
             raise OneSentence(str(error)) from error
+    _refresh(store_id)
     click.echo(f"Learned from {learned} orders.")
+
+
+def _refresh(store_id: int) -> None:
+    """Work out anew what is not kept up order by order, and say at what it is."""
+    from app.recommendations.refresh import RefreshFailed, refresh
+
+    try:
+        refresh(store_id, lambda kind: click.echo(f"Working out {kind.replace('_', ' ')} …", err=True))
+    except RefreshFailed as error:
+        raise WorkFailed(f"Orders were counted, but not all lists were worked out: {error}.") from error
 
 
 def _settings_of(pairs: tuple[str, ...]) -> dict[str, str]:
@@ -751,7 +762,9 @@ def recommendations_readiness(store: str, product: str | None, as_json: bool) ->
         click.echo(json.dumps(report))
         return
     if product:
-        click.echo(f"{report['title'] or product}: in {report['orders']} orders. {_needs(report['more_orders'])}")
+        click.echo(
+            f"{report['title'] or product}: in {report['orders']} orders. {_needs(report['more_orders'])}"
+        )
     else:
         click.echo(f"{report['orders']} orders learned, {report['products']} products on show.")
     show(report["sources"], as_json=False, empty="")

@@ -23,7 +23,7 @@ from app.commerce import ingest
 from app.commerce.store import SETTINGS, AccessCache, Store, add_store
 from app.core.config import Settings
 from app.core.db import db, now
-from app.recommendations import sets
+from app.recommendations import refresh, sets
 from app.recommendations.models import LearnedModel
 from tests.conftest import SECRET_KEY
 from tests.factories import at, incoming, keep, order_change, product_change, shopify_order
@@ -610,6 +610,7 @@ def test_recommendations_rebuild_and_show(pannier: Pannier, bought: Store) -> No
     assert empty == "Nothing is known to be bought together yet: more orders are needed.\n"
     assert (result.exit_code, result.stdout) == (0, "Learned from 50 orders.\n")
     assert result.stderr.startswith("Rebuilding")
+    assert result.stderr.endswith("Working out sets …\nWorking out cold start …\n")
     (row,) = rows
     assert (row["product_id"], row["other_id"], row["orders"]) == ("1", "2", 20)
     assert (row["confidence"], row["lift"], row["support"]) == (1.0, 2.5, 0.4)
@@ -621,6 +622,37 @@ def test_recommendations_show_of_an_unknown_product(pannier: Pannier, bought: St
     assert (
         json.loads(done(pannier("recommendations", "show", "--store", "1", "--product", "9", "--json"))) == []
     )
+
+
+def test_rebuild_works_out_what_the_shop_itself_says(pannier: Pannier, store: Store) -> None:
+    products = [product_change(p, lists_variants=False, title=f"Oak lamp {p}") for p in ("1", "2")]
+    ingest.apply(db.session.connection(), store.id, products)
+    db.session.commit()
+
+    rebuilt = pannier("recommendations", "rebuild", "--store", "1")
+
+    assert rebuilt.exit_code == 0
+    report = json.loads(
+        done(pannier("recommendations", "readiness", "--store", "1", "--product", "1", "--json"))
+    )
+    assert report["answers_with"] == "similar"
+
+
+def test_rebuild_says_which_lists_were_not_worked_out(
+    pannier: Pannier, bought: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: Any) -> None:
+        raise refresh.RefreshFailed("sets")
+
+    monkeypatch.setattr(refresh, "refresh", broken)
+
+    result = pannier("recommendations", "rebuild", "--store", "1")
+
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr.splitlines()[-1] == (
+        "Error: Orders were counted, but not all lists were worked out: sets."
+    )
+    assert json.loads(done(pannier("recommendations", "show", "--store", "1", "--json")))
 
 
 def test_rebuild_of_a_store_without_orders(pannier: Pannier, store: Store) -> None:

@@ -39,16 +39,23 @@ class RefreshFailed(Exception):
     """Some kinds of lists could not be worked out; the log says why. The others were."""
 
 
-def refresh(store_id: int) -> None:
+def refresh(store_id: int, on_progress: Callable[[str], None] | None = None) -> None:
     """Work out all of a store's lists of these kinds anew; nothing if somebody else is at it.
+
+    ``on_progress`` is called with the name of each kind before its turn.
 
     Raises:
         RefreshFailed: after everything else was done, if a kind failed.
     """
+    failed = []
     with try_lock_store(store_id, REFRESH_LOCK) as mine:
         if not mine:
             return
-        failed = [kind for kind, publish in _kinds(store_id) if not _published(store_id, kind, publish)]
+        for kind, publish in _kinds(store_id):
+            if on_progress is not None:
+                on_progress(kind)
+            if not _published(store_id, kind, publish):
+                failed.append(kind)
     if failed:
         raise RefreshFailed(", ".join(failed))
     log.info("lists_refreshed", store_id=store_id)
