@@ -83,7 +83,7 @@ def test_the_platforms_do_not_know_each_other() -> None:
 
 def test_nobody_outside_knows_a_platform() -> None:
     """But for where a store's platform is chosen, and where each platform's way of installing ends."""
-    chosen_in = {"app.connections.sources", "app.connections.routes", "app.connections.installs", "app.cli"}
+    chosen_in = {"app.connections.sources", "app.connections.routes", "app.connections.installs", "app.cli.stores"}
     for package in ("app", "webhooks", "demo"):
         knowing = {
             module
@@ -115,4 +115,4 @@ def test_the_house_knows_the_demo_by_its_command_only() -> None:
         and any(within(found, "demo") for found in graph().find_modules_directly_imported_by(module))
     }
 
-    assert knowing == {"app.cli"}
+    assert knowing == {"app.cli.installation"}

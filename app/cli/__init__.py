@@ -1,0 +1,54 @@
+"""The ``pannier`` command.
+
+Exit codes: 0 done, 1 the work failed, 2 bad use. Long work shows its progress on stderr; commands that print data take
+``--json``. Without DATABASE_URL and REDIS_URL a command uses the embedded services under ``var/``, and starts
+them for its own duration where nobody runs them.
+
+Each module holds the commands of one subject; what all of them share is in :mod:`app.cli.base`.
+"""
+
+import click
+
+from app.cli.installation import demo_command, migrate_command, new_secret_key, services
+from app.cli.platforms import backfill_command, reconcile_command
+from app.cli.recommendations import recommendations_group
+from app.cli.stores import store_group
+from app.cli.webhooks import webhooks_group
+
+# "\\b" keeps click from joining the lines of a paragraph.
+_HELP = """Pannier: what goes into the basket together.
+
+\b
+Begin with
+  pannier demo                                   two shops with real orders
+  pannier store add shopify NAME.myshopify.com   a shop of your own
+"""
+
+
+@click.group(
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help=_HELP,
+    epilog="Settings come from the environment and from .env. Exit codes: 0 done, 1 the work failed, 2 bad use.",
+)
+@click.version_option(package_name="pannier", prog_name="pannier")
+def cli() -> None:
+    """Pannier: what goes into the basket together."""
+
+
+for _command in (
+    migrate_command,
+    new_secret_key,
+    services,
+    demo_command,
+    store_group,
+    backfill_command,
+    reconcile_command,
+    webhooks_group,
+    recommendations_group,
+):
+    cli.add_command(_command)
+
+
+def main() -> None:
+    """Run the command line."""
+    cli(prog_name="pannier")
