@@ -174,16 +174,20 @@ def assemble(neighbours: Neighbours, ranked: Ranked, item: ItemWeights, popular:
         neighbours: their summed pair counts.
         ranked: their best others by score, not gated, of the same products.
         item: the item model.
-        popular: of all products that are met.
+        popular: of the store's products; a pair with any other is left out.
     """
     owners = np.repeat(ranked.products, np.diff(ranked.indptr))
     model_rows = [item.of(product) for product in neighbours.products.tolist()]
     model_owners = np.repeat(neighbours.products, [len(others) for others, _ in model_rows])
     model_others = np.concatenate([others for others, _ in model_rows] or [owners[:0]])
     model_weights = np.concatenate([weights for _, weights in model_rows] or [np.zeros(0)])
-    span = int(popular.products[-1]) + 1 if len(popular.products) else 1
+    named = (popular.products, neighbours.products, neighbours.others, model_others)
+    span = 1 + max((int(ids.max()) for ids in named if len(ids)), default=0)
     keys = np.union1d(owners * span + ranked.others, model_owners * span + model_others)
     owner, other = np.divmod(keys, span)
+    # The last rebuild's model may name a product that nobody has bought any more since.
+    met = np.isin(owner, popular.products) & np.isin(other, popular.products)
+    keys, owner, other = keys[met], owner[met], other[met]
     place = np.searchsorted(popular.products, other)
     owner_place = np.searchsorted(popular.products, owner)
 
