@@ -22,18 +22,21 @@ from typing import Any, Final, NamedTuple, TypeVar, cast
 import numba
 import numpy as np
 import numpy.typing as npt
+from numba.cpython.unsafe import numbers
 
 from app.recommendations.cooccurrence import Integers
 
 Floats = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.uint32]
+Bits = npt.NDArray[np.uint64]
 Count = int | np.int64
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 _Result = TypeVar("_Result")
 
-# Products per page of the dense accumulator; only pages that were written are read again.
-_PAGE_BITS: Final = 6
-_PAGE_SHIFT: Final = np.uint32(_PAGE_BITS)
+# Where one product in so many was met, the dense accumulator is read whole.
+_DENSE: Final = 8
+# Numba's own wrapper of the processor's instruction, which it passes the context of the compiler.
+_trailing_zeros: Final = cast(Callable[[np.uint64], np.uint64], numbers.trailing_zeros)
 _ONE: Final = np.uint32(1)
 _TASKS_PER_THREAD: Final = 8
 # How many baskets are walked abreast, how far, and how many are worth it.
@@ -105,18 +108,29 @@ class Limits(NamedTuple):
 
 
 class Accumulator(NamedTuple):
-    """One thread's dense sums, all zero between two products; a page is marked when something is added."""
+    """One thread's dense sums, and two bitmaps to sort with; all zero between two products.
 
-    pages: npt.NDArray[np.uint8]
+    Bit ``i % 64`` of ``words[i // 64]`` is of product ``i``, and of ``groups[i // 64]`` it is of word ``i``. ``places``
+    is room for the products that were met.
+    """
+
     orders: Indices
     weights: Integers
+    words: Bits
+    groups: Bits
+    places: Integers
 
     @classmethod
     def zeros(cls, products: int) -> "Accumulator":
-        """Return zeroed sums for so many products, rounded up to whole pages."""
-        pages = (products >> _PAGE_BITS) + 1
-        room = pages << _PAGE_BITS
-        return cls(np.zeros(pages, np.uint8), np.zeros(room, np.uint32), np.zeros(room, np.int64))
+        """Return zeroed sums for so many products."""
+        words = (products >> 6) + 1
+        return cls(
+            np.zeros(products, np.uint32),
+            np.zeros(products, np.int64),
+            np.zeros(words, np.uint64),
+            np.zeros((words >> 6) + 1, np.uint64),
+            np.empty(products + 1, np.int64),
+        )
 
 
 class Rows(NamedTuple):
@@ -424,6 +438,39 @@ def transpose(starts: Indices, lines: Indices, count: int) -> tuple[Indices, Ind
 
 
 @_kernel
+def _sort_places(used: Count, sums: Accumulator) -> Count:
+    """Put the first ``used`` of the places that were met in order; return how many of them have orders.
+
+    Where many were met, all are looked through; where few, they are marked in bitmaps and read off again.
+    """
+    orders, words, groups, places = sums.orders, sums.words, sums.groups, sums.places
+    one, six, low, found = np.uint64(1), np.uint64(6), np.uint64(63), np.uint64(0)
+    if used * _DENSE > len(orders):
+        for product in range(len(orders)):
+            places[found] = product
+            found += np.uint64(orders[product] > 0)
+        return np.int64(found)
+    for entry in range(used):
+        met = np.uint64(places[entry])
+        words[met >> six] |= one << (met & low)
+        groups[met >> (six + six)] |= one << ((met >> six) & low)
+    for group in range(len(groups)):
+        marked = groups[group]
+        groups[group] = 0
+        while marked:
+            word = (np.uint64(group) << six) + _trailing_zeros(marked)
+            marked &= marked - one
+            bits = words[word]
+            words[word] = 0
+            while bits:
+                place = (word << six) + _trailing_zeros(bits)
+                bits &= bits - one
+                places[found] = place
+                found += np.uint64(orders[place] > 0)
+    return np.int64(found)
+
+
+@_kernel
 def count_rows(
     first: int,
     last: int,
@@ -431,47 +478,43 @@ def count_rows(
     basket_weights: Integers,
     products: Products,
     limits: Limits,
-    accumulator: Accumulator,
+    sums: Accumulator,
     rows: Rows,
     best: Best,
 ) -> None:
     """Count the rows of products ``first`` to ``last``, write them out, and rank them on the way."""
-    pages, pair_orders, pair_weights = accumulator.pages, accumulator.orders, accumulator.weights
+    pair_orders, pair_weights, places = sums.orders, sums.weights, sums.places
     starts, lines, holders = index.starts, index.lines, index.holders
-    count, out = len(products.ids), 0
-    places = np.empty(count, dtype=np.int64)
+    start: Count = 0
     for product in range(first, last):
+        used = np.uint64(0)
         for holder in range(index.holder_starts[product], index.holder_starts[product + 1]):
             basket = holders[holder]
             weight = basket_weights[basket]
             for line in range(starts[basket], starts[basket + _ONE]):
                 neighbour = lines[line]
-                pair_orders[neighbour] += _ONE
+                orders = pair_orders[neighbour]
+                places[used] = neighbour
+                used += np.uint64(orders == 0)
+                pair_orders[neighbour] = orders + _ONE
                 pair_weights[neighbour] += weight
-                pages[neighbour >> _PAGE_SHIFT] = 1
         pair_orders[product] = 0
         pair_weights[product] = 0
-        start = out
-        for page in range(len(pages)):
-            if pages[page] == 0:
-                continue
-            pages[page] = 0
-            for other in range(page << _PAGE_BITS, min((page + 1) << _PAGE_BITS, count)):
-                orders = pair_orders[other]
-                if orders == 0:
-                    continue
-                places[out - start] = other
-                rows.others[out] = products.ids[other]
-                rows.orders[out] = orders
-                rows.weights[out] = pair_weights[other]
-                pair_orders[other] = 0
-                pair_weights[other] = 0
-                out += 1
-        rows.ends[product - first] = out
+        met = _sort_places(np.int64(used), sums)
+        end = start + met
+        for entry in range(met):
+            other, out = places[entry], start + entry
+            rows.others[out] = products.ids[other]
+            rows.orders[out] = pair_orders[other]
+            rows.weights[out] = pair_weights[other]
+            pair_orders[other] = 0
+            pair_weights[other] = 0
+        rows.ends[product - first] = end
         _rank_row(
-            product - first, product, places[: out - start], rows.orders[start:out], rows.weights[start:out],
+            product - first, product, places[:met], rows.orders[start:end], rows.weights[start:end],
             products, limits, best,
         )  # fmt: skip
+        start = end
 
 
 @_kernel
