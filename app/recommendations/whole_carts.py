@@ -58,7 +58,7 @@ def candidates(
     """
     if not rows:
         return []
-    if blend is scoring.DEFAULT:
+    if blend == scoring.DEFAULT:  # what was stored for a small store is equal, not the same
         popular = []
     numbers = Numbers()
     hidden = np.array([numbers[id_] for id_ in dict.fromkeys(cart)], np.int64)
@@ -67,6 +67,8 @@ def candidates(
     popular = [item for item in popular if "share" in item][: scoring.POPULAR]
     best_sellers = [numbers[item["id"]] for item in popular]
     shared = [([numbers[id_] for id_ in row["ids"]], row["s"]) for row in rows.values()]
+    if len(numbers) == len(hidden):  # everything that is named stands in the cart
+        return []
     shares = np.zeros(len(numbers))
     for named, values in shared:
         shares[named] = values
