@@ -20,6 +20,8 @@ def get_blend(store_id: int) -> Blend:
         return hit[1]
     stored = stored_ranking(store_id)
     blend = scoring.blend_from_json(stored["blend"]) if stored else scoring.DEFAULT
+    if blend == scoring.DEFAULT:  # stored where tuning found nothing better: the same for whoever asks
+        blend = scoring.DEFAULT
     if len(_held) >= _MOST_HELD:
         _held.clear()
     _held[store_id] = (time.monotonic() + _TTL_S, blend)
