@@ -29,6 +29,7 @@ from app.recommendations.jobs import (
     refresh_everywhere,
     refresh_grown,
     refresh_trending_everywhere,
+    tune_everywhere,
 )
 from webhooks.jobs import forget_old_deliveries, sweep
 
@@ -43,6 +44,8 @@ def register(clock: CronScheduler) -> None:
     clock.register(refresh_described_everywhere, LEARNING, interval=20, result_ttl=0, failure_ttl=_DAY_S)
     # What a drain that died had learned and not published.
     clock.register(publish_everywhere, LEARNING, interval=60, result_ttl=0, failure_ttl=_DAY_S)
+    # How scores are blended, where a store has grown or a week has passed.
+    clock.register(tune_everywhere, LEARNING, cron="23 2 * * *", result_ttl=0, failure_ttl=_DAY_S)
     # Fresh ratios for products that no order touched, new settings, a new weighting epoch.
     clock.register(rebuild_everywhere, LEARNING, cron="17 3 * * *", result_ttl=0, failure_ttl=_DAY_S)
     # Trends, habits, likeness: what is not kept up order by order. After the rebuilds, whose counts it reads.

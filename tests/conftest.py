@@ -34,7 +34,7 @@ from app.core.logging import configure_logging
 from app.core.migrations import migrate
 from app.core.redis import Breaker
 from app.factory import create_app
-from app.recommendations import cache
+from app.recommendations import blends, cache
 from webhooks import intake
 
 SHOPIFY_SECRET = "hush"
@@ -172,6 +172,7 @@ def app(shared_app: Flask) -> Iterator[Flask]:
         shared_app.extensions["pannier_intake"].receivers.clear()
         shared_app.extensions["pannier_redis_breaker"] = Breaker()
         cache._versions.found.clear()
+        blends.forget()
         yield shared_app
         db.session.rollback()
 

@@ -102,9 +102,11 @@ def test_the_commands_are_those_that_are_tested_here() -> None:
         "migrate",
         "new-secret-key",
         "recommendations evaluate",
+        "recommendations readiness",
         "recommendations rebuild",
         "recommendations sets",
         "recommendations show",
+        "recommendations tune",
         "reconcile",
         "services",
         "store add",
@@ -715,7 +717,7 @@ def test_recommendations_evaluate_a_file(pannier: Pannier, lines: Path, tmp_path
     table = pannier(*arguments, "--plot", str(drawing), **NOWHERE)
     report = json.loads(pannier(*arguments, "--json", **NOWHERE).stdout)
 
-    methods = ["popularity", "raw_count", "cosine", "llr_100", "weighted", "served"]
+    methods = ["popularity", "raw_count", "cosine", "llr_100", "weighted", "proven_pairs", "served"]
     assert table.stderr.splitlines() == [f"{method}: asked" for method in methods]
     head, columns, *rows = table.stdout.splitlines()
     assert head == (
@@ -728,7 +730,7 @@ def test_recommendations_evaluate_a_file(pannier: Pannier, lines: Path, tmp_path
     assert [row.split()[:2] for row in rows] == [
         [task, method] for task in ("complete_the_cart", "product_page") for method in methods
     ]
-    assert rows[5].split()[2:4] == ["1.000", "±0.000"]
+    assert rows[6].split()[2:4] == ["1.000", "±0.000"]
     assert drawing.read_text().startswith("<svg ")
     assert (report["train_orders"], report["queries"], report["seed"]) == (70, 20, 0)
     served = [r["metrics"] for r in report["results"] if r["method"] == "served"]
@@ -764,7 +766,7 @@ def test_recommendations_evaluate_a_store(pannier: Pannier, store: Store) -> Non
     def hits(result: Result) -> list[float]:
         report = json.loads(result.stdout)
         assert (report["train_orders"], report["test_orders"], report["queries"]) == (48, 12, 8)
-        return [r["metrics"]["hit@1"]["value"] for r in report["results"] if r["method"] == "served"]
+        return [r["metrics"]["hit@1"]["value"] for r in report["results"] if r["method"] == "proven_pairs"]
 
     assert hits(usual) == [1.0, 1.0]
     assert hits(strict) == [0.0, 0.0]
@@ -807,7 +809,8 @@ def test_a_drawing_that_cannot_be_written(pannier: Pannier, lines: Path, tmp_pat
 
 def test_every_command_that_prints_data_takes_json() -> None:
     printing = {"store add", "store list", "store show", "store rotate-keys", "webhooks status",
-                "recommendations show", "recommendations evaluate", "store status", "backfill",
+                "recommendations show", "recommendations evaluate", "recommendations sets",
+                "recommendations readiness", "recommendations tune", "store status", "backfill",
                 "reconcile"}  # fmt: skip
 
     takes = {name for name, c in COMMANDS.items() if any("--json" in o.opts for o in c.params)}

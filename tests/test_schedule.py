@@ -30,6 +30,7 @@ PUBLISH = "app.recommendations.jobs.publish_everywhere"
 CONNECTIONS = "app.connections.jobs"
 REBUILD = "app.recommendations.jobs.rebuild_everywhere"
 REFRESH = "app.recommendations.jobs.refresh_everywhere"
+TUNE = "app.recommendations.jobs.tune_everywhere"
 GROWN = "app.recommendations.jobs.refresh_grown"
 DESCRIBED = "app.recommendations.jobs.refresh_described_everywhere"
 TRENDING = "app.recommendations.jobs.refresh_trending_everywhere"
@@ -65,6 +66,7 @@ def test_every_periodic_job_has_its_queue_and_its_time(clock: CronScheduler) -> 
         SWEEP: (DELIVERIES, 10),
         DESCRIBED: (LEARNING, 20),
         PUBLISH: (LEARNING, 60),
+        TUNE: (LEARNING, "23 2 * * *"),
         REBUILD: (LEARNING, "17 3 * * *"),
         REFRESH: (LEARNING, "47 3 * * *"),
         GROWN: (LEARNING, 60),

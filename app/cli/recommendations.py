@@ -112,6 +112,38 @@ def _rebuild(store_id: int, engine: "Engine") -> int:
     return orders
 
 
+@recommendations_group.command("tune")
+@store_option
+@json_option
+@with_app
+def recommendations_tune(store: str, as_json: bool) -> None:
+    """Fit scores to a store's newest orders.
+
+    Its rows are rebuilt accordingly. Runs by itself every week, and when a store has grown by a fifth. Takes minutes.
+    """
+    from app.recommendations.rebuilding import count_here
+    from app.recommendations.tuning_jobs import LEAST_ORDERS, tune
+
+    store_id = find_store(store).id
+    tuned = tune(store_id, lambda step: click.echo(f"Trying {step} …", err=True))
+    _rebuild(store_id, count_here)
+    found = {"questions": tuned.questions, "ridge": tuned.ridge, "measured": tuned.measured}
+    trees = list(tuned.blend.sorted_by_trees)
+    if as_json:
+        click.echo(json.dumps({"orders": tuned.orders, **found, "trees": trees}))
+    elif not tuned.questions:
+        click.echo(
+            f"The simple blend is used: tuning needs {LEAST_ORDERS} orders, most of them of several products."
+        )
+    else:
+        sorted_by_trees = ", ".join(trees) or "nothing"
+        click.echo(
+            f"Fitted on {tuned.questions} questions about the newest orders; trees sort {sorted_by_trees}."
+        )
+        rows = [{"method": name, "mrr": value} for name, value in tuned.measured.items()]
+        show(rows, as_json=False, empty="")
+
+
 @recommendations_group.command("show")
 @store_option
 @click.option("--product", default=None, help="Platform id of a product; else the strongest pairs.")
@@ -133,7 +165,7 @@ def recommendations_show(store: str, product: str | None, limit: int, as_json: b
 @json_option
 @with_app
 def recommendations_sets(store: str, limit: int, as_json: bool) -> None:
-    """Show sets of three and four products that are bought together, with the evidence."""
+    """Show sets of three and four, with the evidence."""
     from app.recommendations.sets import strongest_sets
 
     found = find_store(store)
@@ -151,7 +183,10 @@ def recommendations_sets(store: str, limit: int, as_json: bool) -> None:
 @json_option
 @with_app
 def recommendations_readiness(store: str, product: str | None, as_json: bool) -> None:
-    """Say what can be recommended today, and how many more orders the rest needs."""
+    """Say what can be recommended today and later.
+
+    And how many more orders the rest needs.
+    """
     from app.recommendations import readiness
 
     found = find_store(store)
@@ -205,7 +240,7 @@ def recommendations_evaluate(
     that is published changes.
     """
     from app.recommendations import evaluation, evaluation_report
-    from app.recommendations.baselines import SERVED, plain, served
+    from app.recommendations.baselines import SERVED, plain, proven, served
     from app.recommendations.evaluation_input import read_orders, read_queries
 
     if (store is None) == (orders is None):
@@ -222,7 +257,7 @@ def recommendations_evaluate(
             settings = {name: default for name, (default, _, _) in SETTINGS.items()}
         report = evaluation.evaluate(
             history,
-            [plain, served(settings)],
+            [plain, proven(settings), served(settings, seed)],
             holdout=holdout,
             questions=read_queries(Path(queries)) if queries else None,
             seed=seed,

@@ -93,7 +93,7 @@ def load_settings() -> Settings:
             request_max_bytes=env.int("REQUEST_MAX_BYTES", 100_000, validate=at_least_one),
             drain_batch=env.int("DRAIN_BATCH", 200, validate=at_least_one),
             delivery_retention_days=env.int("DELIVERY_RETENTION_DAYS", 30, validate=at_least_one),
-            ready_bytes_ms=env.int("READY_BYTES_MS", 1000, validate=validate.Range(min=0, max=15_000)),
+            ready_bytes_ms=env.int("READY_BYTES_MS", 250, validate=validate.Range(min=0, max=15_000)),
             failures_per_minute=env.int("FAILURES_PER_MINUTE", 600, validate=validate.Range(min=0)),
             shopify_address=env.str(
                 "SHOPIFY_ADDRESS", "https://{shop}", validate=validate.Regexp(r"^https?://.*\{shop\}$")

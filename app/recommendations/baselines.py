@@ -5,12 +5,12 @@ Compiled and therefore imported in jobs only.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import numpy as np
 
-from app.recommendations import candidates, kernels, learning, ranking
+from app.recommendations import candidates, kernels, learning, ranking, tuning
 from app.recommendations.cache import Candidate
 from app.recommendations.cooccurrence import Integers, Parameters
 from app.recommendations.evaluation import History, Methods, Model, Requests
@@ -22,7 +22,9 @@ RAW_COUNT: Final = "raw_count"
 COSINE: Final = "cosine"
 LLR: Final = "llr_100"
 WEIGHTED: Final = "weighted"
+PROVEN: Final = "proven_pairs"
 SERVED: Final = "served"
+SERVED_KNOWN: Final = "served_known"
 
 _LLR_NEIGHBOURS: Final = 100
 _NO_CAP: Final = 2**31
@@ -63,7 +65,7 @@ class Pairwise:
 
 
 @dataclass(slots=True, eq=False)
-class Served:
+class Proven:
     """Ready lists, put together for a cart by the code that serves them.
 
     Attributes:
@@ -131,8 +133,8 @@ def plain(train: History) -> Iterator[tuple[str, Model]]:
     yield WEIGHTED, counts.model((counts.weights * left[counts.owners()] * right[counts.others]) ** 2)
 
 
-def served(settings: Mapping[str, float]) -> Methods:
-    """Return our method as a store with these settings serves it: its gates, ready lists of limited length.
+def proven(settings: Mapping[str, float]) -> Methods:
+    """Return what a store with these settings proves to be bought together: its gates, lists of limited length.
 
     Orders whose time is not known do not age.
     """
@@ -146,7 +148,26 @@ def served(settings: Mapping[str, float]) -> Methods:
         lists: dict[str, list[Candidate]] = {}
         for block in built.blocks():
             lists |= learning.as_lists(block.ranked, ids)
-        yield SERVED, Served(list(ids.values()), lists)
+        yield PROVEN, Proven(list(ids.values()), lists)
+
+    return learn
+
+
+def served(settings: Mapping[str, float], seed: int = 0) -> Methods:
+    """Return our method as a store with these settings is served: rows, tuned on what training itself holds out.
+
+    ``served`` knows nobody; ``served_known``, where orders name customers, what each has bought before. Orders whose
+    time is not known do not age.
+    """
+
+    def learn(train: History) -> Iterator[tuple[str, Model]]:
+        half_life = settings["half_life_days"] if train.timed else float("inf")
+        parameters = Parameters(int(train.days[-1]), half_life, int(settings["basket_cap"]))
+        tuned = tuning.tune(train, parameters, seed)
+        model = tuning.model_of(train, parameters, tuned.ridge, tuned.blend, recognise=False)
+        yield SERVED, model
+        if np.any(train.customers >= 0):
+            yield SERVED_KNOWN, replace(model, recognise=True)
 
     return learn
 

@@ -8,9 +8,10 @@ import heapq
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
-from app.recommendations import cache, ready_lists, whole_carts
+from app.recommendations import cache, ready_lists, scoring, whole_carts
 from app.recommendations.blends import get_blend
 from app.recommendations.cache import Candidate, Card, ReadyLists
 from app.recommendations.personal import Shopper
@@ -21,6 +22,7 @@ from app.recommendations.strategies import (
     REPEATS,
     STORE_BEST_SELLERS,
     UNPROVEN,
+    UNPROVEN_ROWS,
     Of,
     Source,
     Strategy,
@@ -90,9 +92,18 @@ class Candidates:
             if source.of is Of.REPEATS:
                 return list(shopper.due)
             return [c for c in self._whole_cart([]) if c.get("why") != Why.OWN]
-        if source == CART_ROWS:
-            return self._whole_cart(self._subjects(source))
+        if source in (CART_ROWS, UNPROVEN_ROWS):
+            found = self._cart
+            if source == CART_ROWS and get_blend(self._store_id) is scoring.DEFAULT:
+                # Nothing has shown yet what unproven pairs are worth: the merchant's own choice stands before them.
+                return [candidate for candidate in found if "llr" in candidate]
+            return found
         return self._combined(source, self._subjects(source))
+
+    @cached_property
+    def _cart(self) -> list[Candidate]:
+        """What goes with the cart."""
+        return self._whole_cart(self._subjects(CART_ROWS))
 
     def _whole_cart(self, cart: Sequence[str]) -> list[Candidate]:
         """Return what goes with a cart, or with what the customer bought before where there is none."""
@@ -155,7 +166,7 @@ _REASONS: Final = {Why.OWN: REPEATS.reason, Why.POPULAR: STORE_BEST_SELLERS.reas
 
 def _reason(source: Source, candidate: Candidate) -> str:
     """Return what may be claimed: of a row's candidates only what their evidence says."""
-    if source == CART_ROWS and "llr" not in candidate:
+    if source in (CART_ROWS, UNPROVEN_ROWS) and "llr" not in candidate:
         return _REASONS.get(candidate.get("why", Why.PAIR), UNPROVEN)
     if source == HISTORY and candidate.get("why") == Why.POPULAR:
         return STORE_BEST_SELLERS.reason

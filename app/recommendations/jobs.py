@@ -9,12 +9,13 @@ from app.commerce.store import Store
 from app.core.db import db
 from app.core.queues import LEARNING, enqueue
 from app.core.redis import breaker, redis_client
-from app.recommendations import described, learning
+from app.recommendations import described, learning, tuning_jobs
 from app.recommendations import refresh as refreshing
 from app.recommendations.models import LearnedModel, ProductCount
 
 REBUILD: Final = "app.recommendations.jobs.rebuild"
 PUBLISH: Final = "app.recommendations.jobs.publish"
+TUNE: Final = "app.recommendations.jobs.tune"
 REFRESH: Final = "app.recommendations.jobs.refresh"
 REFRESH_TRENDING: Final = "app.recommendations.jobs.refresh_trending"
 _REBUILD_TIMEOUT_S: Final = 3600
@@ -29,6 +30,20 @@ _REMEMBERED_S: Final = 2 * 86_400
 def rebuild(store_id: int) -> None:
     """Count a store's orders anew and publish every list."""
     learning.rebuild(store_id)
+
+
+def tune(store_id: int) -> None:
+    """Tune how a store's scores are blended, and rebuild its rows accordingly."""
+    tuning_jobs.tune(store_id)
+    enqueue(LEARNING, REBUILD, store_id, timeout_s=_REBUILD_TIMEOUT_S)
+
+
+def tune_everywhere() -> None:
+    """Enqueue tuning for every store that has grown much since its last one, or was tuned a week ago."""
+    for store_id, orders in _learned_orders().items():
+        if tuning_jobs.due(store_id, orders):
+            enqueue(LEARNING, TUNE, store_id, timeout_s=_REBUILD_TIMEOUT_S)
+    db.session.rollback()
 
 
 def publish(store_id: int, after: int = 0) -> None:

@@ -64,7 +64,9 @@ def shopper(store_id: int, customer_id: str) -> Shopper:
     lists = cache.get_lists(store_id, REPEATS, [p.product for p in bought]) if bought else {}
     repeats = {product: Repeat.of(items[0]) for product, items in lists.items() if items}
     found = summarize(bought, repeats, now().date(), orders)
-    body = orjson.dumps([found.weights, found.due, sorted(found.resting), list(map(list, found.bought)), found.orders])
+    body = orjson.dumps(
+        [found.weights, found.due, sorted(found.resting), list(map(list, found.bought)), found.orders]
+    )
     cache.put_personal(store_id, pseudonym, body, PERSONAL_TTL_S)
     return found
 

@@ -14,15 +14,16 @@ from app.recommendations.cooccurrence import Integers
 from app.recommendations.kernels import Floats, default_threads
 from app.recommendations.scoring import FEATURES, Trees
 
-TREES: Final = 120
+TREES: Final = 200
 _SETTINGS: Final = {
     "objective": "lambdarank",
-    "learning_rate": 0.08,
-    "num_leaves": 15,
-    "min_data_in_leaf": 100,
+    "learning_rate": 0.04,
+    "num_leaves": 24,
+    "max_depth": 6,
+    "min_data_in_leaf": 150,
     "lambdarank_truncation_level": 15,
     "lambda_l2": 5.0,
-    "feature_fraction": 0.7,
+    "feature_fraction": 0.4,
     "bagging_fraction": 0.8,
     "bagging_freq": 1,
     "deterministic": True,

@@ -49,7 +49,7 @@ class _Ready:
 
 
 class ReadyBytes:
-    """Finished answers by everything that the request may vary in, for about a second."""
+    """Finished answers by everything that the request may vary in, for a moment."""
 
     def __init__(self, lifetime_ms: int) -> None:
         self._lifetime_s = lifetime_ms / 1000

@@ -100,6 +100,15 @@ class Past(NamedTuple):
     entries: Entries
 
 
+# What a request knows decides which coefficients are used: one product or several, a customer's past or none.
+SITUATIONS: Final = ("page", "cart", "page_past", "cart_past")
+
+
+def situation(known: int, *, past: bool) -> str:
+    """Return which of :data:`SITUATIONS` a request with ``known`` products is."""
+    return ("cart" if known > 1 else "page") + ("_past" if past else "")
+
+
 @dataclass(frozen=True, slots=True)
 class Blend:
     """How features become a score: a sum, and where it helps trees over the best of it.
@@ -110,6 +119,7 @@ class Blend:
         page_past: float[BLENDED], where also the customer's past is known.
         cart_past: float[BLENDED], the same of several products.
         trees: what sorts the best candidates anew, or None.
+        sorted_by_trees: the situations, named as the coefficients, in which it does.
     """
 
     page: tuple[float, ...]
@@ -117,17 +127,18 @@ class Blend:
     page_past: tuple[float, ...]
     cart_past: tuple[float, ...]
     trees: "Trees | None" = None
+    sorted_by_trees: tuple[str, ...] = ()
 
     def coefficients(self, known: int, *, past: bool) -> tuple[float, ...]:
         """Return the coefficients for ``known`` products, with or without a known customer."""
-        if past:
-            return self.cart_past if known > 1 else self.page_past
-        return self.cart if known > 1 else self.page
+        found: tuple[float, ...] = getattr(self, situation(known, past=past))
+        return found
 
     def as_json(self) -> dict[str, Any]:
         """Return what :func:`blend_from_json` reads."""
-        named = {name: list(getattr(self, name)) for name in ("page", "cart", "page_past", "cart_past")}
-        return {**named, "trees": None if self.trees is None else self.trees.as_json()}
+        named = {name: list(getattr(self, name)) for name in SITUATIONS}
+        trees = None if self.trees is None else self.trees.as_json()
+        return {**named, "trees": trees, "sorted_by_trees": list(self.sorted_by_trees)}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -197,9 +208,9 @@ def trees_from_json(stored: dict[str, Any]) -> Trees:
 
 def blend_from_json(stored: dict[str, Any]) -> Blend:
     """Return the blend that ``Blend.as_json`` wrote."""
-    named = {name: tuple(stored[name]) for name in ("page", "cart", "page_past", "cart_past")}
-    trees = stored.get("trees")
-    return Blend(**named, trees=None if trees is None else trees_from_json(trees))
+    page, cart, page_past, cart_past = (tuple(stored[name]) for name in SITUATIONS)
+    trees = None if stored["trees"] is None else trees_from_json(stored["trees"])
+    return Blend(page, cart, page_past, cart_past, trees, tuple(stored["sorted_by_trees"]))
 
 
 def features(
@@ -263,7 +274,7 @@ def score(made: Floats, blend: Blend, known: int, *, past: bool) -> tuple[Intege
         past: whether a customer's past is.
     """
     order, total = blended(made, blend, known, past=past)
-    if blend.trees is not None and len(order) > 1:
+    if blend.trees is not None and situation(known, past=past) in blend.sorted_by_trees and len(order) > 1:
         best = order[:RERANKED]
         anew = blend.trees.predict(for_trees(made[best], total[best]))
         order[:RERANKED] = best[np.argsort(-anew, kind="stable")]

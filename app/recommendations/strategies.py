@@ -57,6 +57,8 @@ PAIRS: Final = Source(ready_lists.PAIRS, Of.ANCHORS, "bought_together", spread=T
 # Of what does not pass the gates ``candidates`` claims less: what its evidence allows.
 CART_ROWS: Final = Source(ready_lists.CART_ROWS, Of.CART, "bought_together", spread=True)
 UNPROVEN: Final = "goes_with"
+# What a row says of less sure, where the store's own orders have not settled yet what that is worth.
+UNPROVEN_ROWS: Final = Source(ready_lists.CART_ROWS, Of.CART, UNPROVEN, spread=True)
 MERCHANT_CROSS_SELLS: Final = Source(ready_lists.MERCHANT_CROSS_SELLS, Of.ANCHORS, "merchant_choice")
 MERCHANT_UPSELLS: Final = Source(ready_lists.MERCHANT_UPSELLS, Of.ANCHORS, "merchant_choice")
 SAME_SHOPPERS: Final = Source(ready_lists.SAME_SHOPPERS, Of.ANCHORS, "same_shoppers", spread=True)
@@ -133,7 +135,7 @@ STRATEGIES: Final = {
         Strategy(
             COMPLETE_THE_CART,
             "cart",
-            (CART_ROWS, MERCHANT_CROSS_SELLS, CATEGORY_PAIRS),
+            (CART_ROWS, MERCHANT_CROSS_SELLS, UNPROVEN_ROWS, CATEGORY_PAIRS),
             (BEST_SELLERS,),
             tops_up=True,
             ttl_s=TTL_S[ready_lists.CART_ROWS],

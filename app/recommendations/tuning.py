@@ -22,19 +22,19 @@ from app.recommendations.cart_rows import CartRows
 from app.recommendations.cooccurrence import Integers, Parameters
 from app.recommendations.evaluation import History, Requests, make_requests, split
 from app.recommendations.kernels import Floats
-from app.recommendations.scoring import BLENDED, DEFAULT, FEATURES, Blend, Entries, Past
+from app.recommendations.scoring import BLENDED, DEFAULT, FEATURES, SITUATIONS, Blend, Entries, Past
+from app.recommendations.tuning_jobs import LEAST_ORDERS
 
-# Fewer orders than this, or fewer questions than that, say too little: the simple blend is used.
-LEAST_ORDERS: Final = 500
+# With fewer the simple blend is used, as with fewer than ``LEAST_ORDERS`` orders.
 LEAST_QUESTIONS: Final = 200
 # Cautions of the item model that are tried, in baskets of the newest day.
 RIDGES: Final = (3.0, 10.0, 50.0)
 _HOLDOUT: Final = 0.1
-_QUESTIONS: Final = 8000
+_QUESTIONS: Final = 12_000
 # The newest orders say enough, and memory stays bounded.
 _MOST_ORDERS: Final = 200_000
-# A coefficient is moved only for so much of mean reciprocal rank.
-_LEAST_GAIN: Final = 1e-4
+# A coefficient is moved only where that helps by more than so many standard errors of the difference.
+_SURE: Final = 1.0
 # How strongly coefficients are held to the simple blend's, in questions.
 _HELD: Final = 20.0
 _DECIDE: Final = 1 / 3
@@ -270,7 +270,7 @@ def tune(
     for ridge in (None, *RIDGES):
         if best is not None and time.monotonic() > until:
             break
-        tell("item model" if ridge else "weighted scores")
+        tell(f"an item model of caution {ridge:g}" if ridge else "weighted scores")
         asked = _ask(model_of(parts.train, parameters, ridge, DEFAULT, recognise=True), drawn)
         fitted = _fit(asked.where(~drawn.decide), DEFAULT)
         found = asked.where(drawn.decide).quality(fitted)
@@ -285,9 +285,12 @@ def tune(
     if time.monotonic() < until:
         tell("trees")
         base = DEFAULT if simple else fitted
-        measured["trees"] = newer.quality(replace(base, trees=ranker.learn(*older.lessons(base), seed)))
-        if measured["trees"] > max(measured["blend"], measured["simple"]):
-            blend = replace(blend, trees=ranker.learn(*asked.lessons(blend), seed))
+        learned = replace(base, trees=ranker.learn(*older.lessons(base), seed), sorted_by_trees=SITUATIONS)
+        better = newer.better_by_trees(learned)
+        measured["trees"] = newer.quality(replace(learned, sorted_by_trees=better))
+        if better:
+            trees = ranker.learn(*asked.lessons(blend), seed)
+            blend = replace(blend, trees=trees, sorted_by_trees=better)
     if simple and blend.trees is None:
         ridge = None
     return Tuned(
@@ -380,19 +383,20 @@ class _Asked:
             self.past[kept],
         )
 
-    def situation(self, *, several: bool, past: bool) -> npt.NDArray[np.bool_]:
-        """Return which requests share a blend's coefficients."""
-        shared: npt.NDArray[np.bool_] = ((self.known > 1) == several) & (self.past == past)
+    def situation(self, name: str) -> npt.NDArray[np.bool_]:
+        """Return bool[q]: which requests are in one of the situations."""
+        shared: npt.NDArray[np.bool_] = (self.past == name.endswith("_past")) & (
+            (self.known > 1) == name.startswith("cart")
+        )
         return shared
 
     def totals(self, blend: Blend) -> Floats:
         """Return float64[n]: the blend's sums."""
         total = np.zeros(len(self.features))
         lengths = np.diff(self.starts)
-        for several, past in _SITUATIONS.values():
-            rows = np.repeat(self.situation(several=several, past=past), lengths)
-            coefficients = np.array(blend.coefficients(2 if several else 1, past=past))
-            total[rows] = self.features[rows, :BLENDED] @ coefficients
+        for name in SITUATIONS:
+            rows = np.repeat(self.situation(name), lengths)
+            total[rows] = self.features[rows, :BLENDED] @ np.array(getattr(blend, name))
         return total
 
     def best(self, blend: Blend) -> tuple[Integers, Integers, Floats]:
@@ -423,14 +427,36 @@ class _Asked:
 
     def quality(self, blend: Blend) -> float:
         """Return the mean reciprocal rank of what is looked for."""
-        total = self.totals(blend)
+        found = _reciprocals(self.ranks(self.totals(blend)))
         if blend.trees is not None:
-            best, _, made = self.best(blend)
-            # Above everything that the trees do not sort.
-            total = total - total.max() if len(total) else total
-            lifted = blend.trees.predict_many(made)
-            total[best] = lifted - lifted.min() + 1.0
-        return _reciprocal(self.ranks(total))
+            anew = self._by_trees(blend)
+            for name in blend.sorted_by_trees:
+                chosen = self.situation(name)
+                found[chosen] = anew[chosen]
+        return float(found.mean()) if len(found) else 0.0
+
+    def better_by_trees(self, blend: Blend) -> tuple[str, ...]:
+        """Return the situations in which trees answer better than the sum, by more than their difference's error."""
+        if blend.trees is None:
+            return ()
+        gains = self._by_trees(blend) - _reciprocals(self.ranks(self.totals(blend)))
+        better = []
+        for name in SITUATIONS:
+            gain = gains[self.situation(name)]
+            if len(gain) > 1 and gain.mean() > gain.std() / np.sqrt(len(gain)):
+                better.append(name)
+        return tuple(better)
+
+    def _by_trees(self, blend: Blend) -> Floats:
+        """Return float64[q]: reciprocal ranks where the trees sort the best candidates."""
+        assert blend.trees is not None
+        total = self.totals(blend)
+        best, _, made = self.best(blend)
+        if len(best):
+            anew = blend.trees.predict_many(made)
+            total -= total.max()
+            total[best] = anew - anew.min() + 1.0  # above everything that the trees do not sort
+        return _reciprocals(self.ranks(total))
 
     def lessons(self, blend: Blend) -> tuple[Floats, npt.NDArray[np.bool_], Integers]:
         """Return features, answers and lengths of the requests whose best candidates hold an answer."""
@@ -443,18 +469,13 @@ class _Asked:
         return made[rows], answers[rows], lengths[useful]
 
 
-_SITUATIONS: Final = {
-    "page": (False, False),
-    "cart": (True, False),
-    "page_past": (False, True),
-    "cart_past": (True, True),
-}
+def _reciprocals(ranks: Integers) -> Floats:
+    """Return 1 / rank, 0 for what is not shown."""
+    return np.divide(1.0, ranks, out=np.zeros(len(ranks)), where=ranks > 0)
 
 
 def _reciprocal(ranks: Integers) -> float:
-    return (
-        float(np.divide(1.0, ranks, out=np.zeros(len(ranks)), where=ranks > 0).mean()) if len(ranks) else 0.0
-    )
+    return float(_reciprocals(ranks).mean()) if len(ranks) else 0.0
 
 
 def _ask(model: Model, drawn: _Drawn) -> _Asked:
@@ -480,8 +501,8 @@ def _ask(model: Model, drawn: _Drawn) -> _Asked:
 def _fit(asked: _Asked, prior: Blend) -> Blend:
     """Return the coefficients that answer best, each situation by itself."""
     fitted: dict[str, Any] = {}
-    for name, (several, past) in _SITUATIONS.items():
-        chosen = asked.where(asked.situation(several=several, past=past) & (asked.looked_for >= 0))
+    for name in SITUATIONS:
+        chosen = asked.where(asked.situation(name) & (asked.looked_for >= 0))
         fitted[name] = tuple(_best_coefficients(chosen, np.array(getattr(prior, name))).tolist())
     return Blend(**fitted)
 
@@ -498,21 +519,27 @@ def _best_coefficients(chosen: _Asked, prior: Floats) -> Floats:
     item, weighted, popular = (FEATURES.index(name) for name in ("item_model", "weighted", "popular"))
     alone = np.zeros(BLENDED)
     alone[[item, weighted, popular]] = 1.0, 0.25, 1e-3
-    quality, at = -1.0, prior
-    for begun in (prior, alone, _likeliest(rows, chosen.starts, chosen.looked_for, prior)):
-        found = _reciprocal(chosen.ranks(rows @ begun))
-        if found > quality:
-            quality, at = found, begun.copy()
-    total = rows @ at
+    begun = (prior, alone, _likeliest(rows, chosen.starts, chosen.looked_for, prior))
+    at, found = max(
+        ((start, _reciprocals(chosen.ranks(rows @ start))) for start in begun),
+        key=lambda each: each[1].mean(),
+    )
+    at, total = at.copy(), rows @ at
     step = max(float(total.std()), 1e-9) / np.maximum(rows.std(axis=0), 1e-9) * 0.25
     for shrunk in (1.0, 0.3):
         for place in range(BLENDED):
             column = rows[:, place]
             for move in (step[place] * shrunk, -step[place] * shrunk):
-                while (found := _reciprocal(chosen.ranks(total + move * column))) >= quality + _LEAST_GAIN:
-                    quality, total = found, total + move * column
+                while _surely_better(moved := _reciprocals(chosen.ranks(total + move * column)), found):
+                    found, total = moved, total + move * column
                     at[place] += move
     return at
+
+
+def _surely_better(values: Floats, than: Floats) -> bool:
+    """Return whether a mean is larger by more than its difference's standard error."""
+    gains = values - than
+    return len(gains) > 1 and bool(gains.mean() > _SURE * gains.std() / np.sqrt(len(gains)))
 
 
 def _likeliest(rows: Floats, starts: Integers, looked_for: Integers, prior: Floats) -> Floats:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:  # SciPy and LightGBM are imported in jobs only
 
 log = structlog.get_logger()
 
+# Fewer orders than this say too little: the simple blend is used.
+LEAST_ORDERS: Final = 500
 # Tuned anew after a week, or when the store has grown by a fifth.
 _DAYS: Final = 7
 _GROWN: Final = 1.2
@@ -24,11 +26,9 @@ _GROWN: Final = 1.2
 
 def due(store_id: int, orders: int) -> bool:
     """Return whether a store that has learned so many orders should be tuned."""
-    from app.recommendations.tuning import LEAST_ORDERS
-
-    stored = stored_ranking(store_id)
     if orders < LEAST_ORDERS:
         return False
+    stored = stored_ranking(store_id)
     return stored is None or orders >= _GROWN * stored["orders"] or day_number(now()) >= stored["day"] + _DAYS
 
 

@@ -40,7 +40,7 @@ def test_everything_has_a_default(tmp_path: Path) -> None:
         request_max_bytes=100_000,
         drain_batch=200,
         delivery_retention_days=30,
-        ready_bytes_ms=1000,
+        ready_bytes_ms=250,
         failures_per_minute=600,
         shopify_address="https://{shop}",
         allow_loopback_stores=False,

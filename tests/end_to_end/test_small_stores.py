@@ -181,7 +181,7 @@ def is_honest(answer: Any, product: Product | None, sold: Sold) -> None:
     chosen = [entry["title"] for entry in entries if entry["reason"] == "merchant_choice"]
     if product is None or product.name != CAKESTAND:
         assert chosen == []
-    elif not {"bought_together", "goes_with"} & set(found):
+    elif "bought_together" not in found:
         assert chosen == [TEACUP, MOULDS]
 
 

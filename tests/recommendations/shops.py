@@ -4,6 +4,7 @@ import itertools
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import date
 from typing import Any
 
 from flask import Flask
@@ -16,9 +17,10 @@ from app.commerce import ingest
 from app.commerce.changes import CommerceChange, ProductChange
 from app.commerce.store import NewKeys, Store, add_store
 from app.core.db import db, now
-from app.recommendations import cache
-from app.recommendations.models import PublishedList
+from app.recommendations import blends, cache
+from app.recommendations.models import LearnedModel, PublishedList
 from app.recommendations.ready_lists import CART_ROWS
+from app.recommendations.scoring import Blend
 from app.recommendations.strategies import BEST_SELLERS, FREQUENTLY_BOUGHT_TOGETHER
 from tests.factories import product_change, variant_state
 
@@ -107,6 +109,14 @@ class Shop:
             "proven": proven,
         }
         self._publish(CART_ROWS, product, [row])
+
+    def tuned(self, blend: Blend) -> None:
+        """Store a blend, as tuning does."""
+        values = {"store_id": self.store_id, "epoch": date(2026, 1, 1), "half_life_days": 180.0,
+                  "basket_cap": 100, "orders": 500, "version": 1, "ranking": {"blend": blend.as_json()}}  # fmt: skip
+        db.session.execute(insert(LearnedModel).values(**values))
+        db.session.commit()
+        blends.forget()
 
     def publishes(self, kind: str, subject: str, *items: dict[str, Any]) -> None:
         """Publish a ready list of any kind."""

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from app.commerce.store import SETTINGS
 from app.recommendations import baselines, candidates, ranking
 from app.recommendations.association import log_likelihood_ratio
-from app.recommendations.baselines import plain, served
+from app.recommendations.baselines import plain, proven
 from app.recommendations.cooccurrence import Parameters, order_weights
 from app.recommendations.evaluation import Requests, ask, history
 from app.recommendations.ranking import Gates
@@ -49,7 +49,7 @@ def test_the_methods_have_names() -> None:
     train = orders_of("ab", "abc", "c")
 
     assert list(models(train)) == ["popularity", "raw_count", "cosine", "llr_100", "weighted"]
-    assert [name for name, _ in served(DEFAULTS)(train)] == ["served"]
+    assert [name for name, _ in proven(DEFAULTS)(train)] == ["proven_pairs"]
 
 
 def test_scores_are_those_counted_by_hand() -> None:
@@ -116,7 +116,7 @@ def test_a_history_without_pairs_recommends_by_popularity() -> None:
 
 def test_served_are_the_lists_that_a_rebuild_publishes() -> None:
     train = orders_of(*["abc", "abd", "ab", "ce", "de", "e"] * 4)
-    (_, model) = next(served(DEFAULTS)(train))
+    (_, model) = next(proven(DEFAULTS)(train))
     parameters = Parameters(int(train.days[-1]), DEFAULTS["half_life_days"], 100)
     built = ranking.rebuild(parameters, train.baskets(), Gates(), 50)
     (block,) = built.blocks()
@@ -130,7 +130,7 @@ def test_served_are_the_lists_that_a_rebuild_publishes() -> None:
 
 def test_served_carts_are_put_together_by_the_code_that_serves() -> None:
     train = orders_of(*["abc", "abd", "bcd", "cde", "aef", "bf"] * 5)
-    (_, model) = next(served(OPEN)(train))
+    (_, model) = next(proven(OPEN)(train))
 
     for cart in [[], [0], *map(list, combinations(range(6), 2)), [0, 1, 2, 3, 4]]:
         answers = ask(model, requests(cart), np.array([-1]), train.popularity())
@@ -143,7 +143,7 @@ def test_what_the_gates_hold_back_is_not_found() -> None:
     train = orders_of("ab", "ab", "c", "d")
     hidden = np.array([1])
 
-    (_, strict), (_, open_) = next(served(DEFAULTS)(train)), next(served(OPEN)(train))
+    (_, strict), (_, open_) = next(proven(DEFAULTS)(train)), next(proven(OPEN)(train))
 
     assert ask(strict, requests([0]), hidden, train.popularity()).ranks.tolist() == [0]
     assert ask(open_, requests([0]), hidden, train.popularity()).ranks.tolist() == [1]
@@ -154,7 +154,7 @@ def test_orders_of_unknown_age_do_not_fade() -> None:
     baskets = ["ab"] * 5 + ["x", "y"] * 400 + ["ac"] * 5
     untimed, timed = (orders_of(*baskets, timed=known) for known in (False, True))
 
-    (_, level), (_, aged) = next(served(OPEN)(untimed)), next(served(OPEN)(timed))
+    (_, level), (_, aged) = next(proven(OPEN)(untimed)), next(proven(OPEN)(timed))
 
     b, c = 1, 2
     lists = [[candidate["id"] for candidate in model.lists["a"]] for model in (level, aged)]
@@ -162,9 +162,9 @@ def test_orders_of_unknown_age_do_not_fade() -> None:
     assert untimed.product_ids[[b, c]].tolist() == ["b", "c"]
 
 
-def test_large_baskets_count_in_all_methods_but_the_served() -> None:
+def test_large_baskets_count_in_all_methods_but_the_proven() -> None:
     train = orders_of(*["abc"] * 5, "d")
-    (_, model) = next(served({**OPEN, "basket_cap": 2})(train))
+    (_, model) = next(proven({**OPEN, "basket_cap": 2})(train))
 
     assert model.lists == {}
     assert scores(models(train)["raw_count"], [0])[0].tolist() == [0, 5, 5, 0]

@@ -1,12 +1,13 @@
 """Chains: who answers when little is known, under which name and with which claims."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from flask import Flask
 from redis import Redis
 
-from app.recommendations import ready_lists, strategies
+from app.recommendations import ready_lists, scoring, strategies
 from app.recommendations.ready_lists import TTL_S, category_subject
 from app.recommendations.strategies import SLOTS, STRATEGIES, chain_of
 from tests.recommendations.shops import Shop, candidate, ids, state
@@ -175,11 +176,28 @@ def test_evidence_decides_what_is_claimed_of_a_cart(stocked: Shop) -> None:
     assert answer["strategy"] == "complete_the_cart"
     assert shown(answer) == [
         ("3", "bought_together"),
-        ("4", "goes_with"),
         ("5", "merchant_choice"),
+        ("4", "goes_with"),
         ("6", "best_seller"),
     ]
-    assert answer["recommendations"][1]["evidence"] == {"orders": 1, "with": "1"}
+    assert answer["recommendations"][2]["evidence"] == {"orders": 1, "with": "1"}
+
+
+def test_in_a_tuned_store_the_blend_decides_and_best_sellers_take_part(stocked: Shop) -> None:
+    stocked.scores("1", candidate("3", 0.02), {"id": "4", "score": 2.0, "orders": 1})
+    stocked.publishes(ready_lists.MERCHANT_CROSS_SELLS, "1", {"id": "5"})
+    stocked.publishes(ready_lists.BEST_SELLERS, "", {"id": "6", "orders": 90, "share": 0.9})
+    stocked.tuned(replace(scoring.DEFAULT, cart=tuple(2 * c for c in scoring.DEFAULT.cart)))
+
+    answer = ask(stocked, slot="cart", cart="1")
+
+    assert shown(answer) == [
+        ("4", "goes_with"),
+        ("6", "best_seller"),
+        ("3", "bought_together"),
+        ("5", "merchant_choice"),
+    ]
+    assert answer["recommendations"][1]["evidence"] == {"orders": 90}
 
 
 def test_a_pair_that_is_proven_with_one_product_of_the_cart_is_proven(stocked: Shop) -> None:
