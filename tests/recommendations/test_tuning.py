@@ -44,6 +44,7 @@ def planted(orders=700, seed=1):
 def little_work(monkeypatch):
     """Ask and learn a tenth of what is asked and learned of real stores, without threads that wait for each other."""
     monkeypatch.setattr(tuning, "_QUESTIONS", 700)
+    monkeypatch.setattr(tuning, "RIDGES", (3.0,))
     monkeypatch.setattr(tuning.ranker, "TREES", 12)
     monkeypatch.setattr(tuning.ranker, "default_threads", lambda: 1)
 
