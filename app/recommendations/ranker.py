@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from app.recommendations.cooccurrence import Integers
-from app.recommendations.kernels import Floats, default_threads
+from app.recommendations.kernels import Floats
 from app.recommendations.scoring import FEATURES, Trees
 
 TREES: Final = 200
@@ -26,6 +26,8 @@ _SETTINGS: Final = {
     "feature_fraction": 0.4,
     "bagging_fraction": 0.8,
     "bagging_freq": 1,
+    # More threads wait for each other busily where a worker shares its processor.
+    "num_threads": 1,
     "deterministic": True,
     "force_row_wise": True,
     "verbose": -1,
@@ -44,7 +46,7 @@ def learn(made: Floats, answers: npt.NDArray[np.bool_], lengths: Integers, seed:
     if not len(lengths):
         return None
     data = lightgbm.Dataset(made, answers.astype(np.int64), group=lengths, feature_name=list(FEATURES))
-    settings = {**_SETTINGS, "seed": seed, "num_threads": default_threads()}
+    settings = {**_SETTINGS, "seed": seed}
     return trees_of(lightgbm.train(settings, data, TREES).dump_model())
 
 

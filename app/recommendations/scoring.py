@@ -251,9 +251,8 @@ def features(
     if past is not None:
         made[:, 7], made[:, 8] = np.sqrt(past_weighted[chosen]), past_item[chosen]
         made[:, 9], made[:, 12] = past_together[chosen], fresh[chosen]
-        places = np.minimum(np.searchsorted(chosen, past.products), len(chosen) - 1)
-        here = chosen[places] == past.products
-        own = places[here]
+        here = np.isin(past.products, chosen)
+        own = np.searchsorted(chosen, past.products[here])
         made[own, 10] = np.log1p(past.times[here])
         made[own, 11] = past.times[here] / max(past.orders, 1)
         made[own, _GAP] = np.log1p(np.maximum(past.gaps[here], 0))

@@ -25,12 +25,12 @@ from app.recommendations.kernels import Floats
 from app.recommendations.scoring import BLENDED, DEFAULT, FEATURES, SITUATIONS, Blend, Entries, Past
 from app.recommendations.tuning_jobs import LEAST_ORDERS
 
-# With fewer the simple blend is used, as with fewer than ``LEAST_ORDERS`` orders.
-LEAST_QUESTIONS: Final = 200
-# Cautions of the item model that are tried, in baskets of the newest day.
+# With fewer later orders to ask about the simple blend is used, as with fewer than ``LEAST_ORDERS`` orders in all.
+LEAST_ASKED: Final = 100
+# Cautions of the item model that are tried, in orders of average weight.
 RIDGES: Final = (3.0, 10.0, 50.0)
 _HOLDOUT: Final = 0.1
-_QUESTIONS: Final = 12_000
+_QUESTIONS: Final = 8_000
 # The newest orders say enough, and memory stays bounded.
 _MOST_ORDERS: Final = 200_000
 # A coefficient is moved only where that helps by more than so many standard errors of the difference.
@@ -56,6 +56,8 @@ class Model:
     pasts: "Pasts"
     blend: Blend
     recognise: bool
+    # Whether it is tuned with: then best sellers take part whatever the blend.
+    asking: bool = False
 
     def score(self, requests: Requests, first: int, last: int) -> Floats:
         """Return scores that fall along the answer; what it does not name is not shown."""
@@ -64,6 +66,10 @@ class Model:
             question = self.question(requests, request, recognise=self.recognise)
             order, _ = scoring.score(question.features, self.blend, question.known, past=question.past)
             scores[request - first, question.candidates[order]] = -np.arange(len(order), dtype=np.float64)
+        if self.blend is DEFAULT:  # best sellers only fill up, as they do when it is served
+            lacking = np.isneginf(scores[:, self.popular])
+            filling = self.shares[self.popular] - len(self.shares) - 1.0
+            scores[:, self.popular] = np.where(lacking, filling, scores[:, self.popular])
         return scores
 
     def question(self, requests: Requests, request: int, *, recognise: bool) -> "Question":
@@ -78,7 +84,8 @@ class Model:
         # Popular products are candidates of their own right; every other needs a row or a purchase.
         entries = self._entries(known, None)
         shares = np.zeros(len(self.shares))
-        met = np.concatenate([entries.others, self.popular])
+        alone = self.popular[:0] if self.blend is DEFAULT and not self.asking else self.popular
+        met = np.concatenate([entries.others, alone])
         if past is not None:
             met = np.concatenate([met, past.entries.others])
         shares[met] = self.shares[met]
@@ -259,19 +266,21 @@ def tune(
     """
     until = time.monotonic() + seconds
     tell = on_progress or (lambda _: None)
+    simple_blend = replace(SIMPLE, orders=orders.orders)
     if orders.orders < LEAST_ORDERS:
-        return SIMPLE
+        return simple_blend
     parts = split(orders.newest(_MOST_ORDERS), _HOLDOUT)
     random = np.random.default_rng(seed)
     drawn = _draw(parts.test, random)
-    if len(drawn.hidden) < LEAST_QUESTIONS:
-        return SIMPLE
+    if len(np.unique(drawn.orders)) < LEAST_ASKED:
+        return simple_blend
     best: tuple[float, float | None, _Asked, Blend] | None = None
     for ridge in (None, *RIDGES):
         if best is not None and time.monotonic() > until:
             break
         tell(f"an item model of caution {ridge:g}" if ridge else "weighted scores")
-        asked = _ask(model_of(parts.train, parameters, ridge, DEFAULT, recognise=True), drawn)
+        model = model_of(parts.train, parameters, ridge, DEFAULT, recognise=True)
+        asked = _ask(replace(model, asking=True), drawn)
         fitted = _fit(asked.where(~drawn.decide), DEFAULT)
         found = asked.where(drawn.decide).quality(fitted)
         if best is None or found > best[0]:
@@ -302,13 +311,15 @@ def tune(
 class _Drawn:
     """Requests; of each all products that would have answered it, the first being the one that is looked for.
 
-    ``recognise`` says whether the customer is told, ``decide`` whether the request is one of those that decide.
+    ``recognise`` says whether the customer is told, ``decide`` whether the request is one of those that decide,
+    ``orders`` which order it was made of.
     """
 
     requests: Requests
     hidden: list[Integers]
     recognise: list[bool]
     decide: npt.NDArray[np.bool_]
+    orders: Integers
 
 
 def _draw(test: History, random: np.random.Generator) -> _Drawn:
@@ -338,6 +349,7 @@ def _draw(test: History, random: np.random.Generator) -> _Drawn:
         hidden,
         recognise,
         np.array([order in newest for order in owners], np.bool_),
+        places,
     )
 
 
@@ -359,6 +371,7 @@ class _Asked:
         looked_for: int64[q], the place of the candidate that is looked for, -1 where it is no candidate.
         known: int64[q].
         past: bool[q].
+        orders: int64[q], which order each request was made of.
     """
 
     starts: Integers
@@ -367,6 +380,7 @@ class _Asked:
     looked_for: Integers
     known: Integers
     past: npt.NDArray[np.bool_]
+    orders: Integers
 
     def where(self, kept: npt.NDArray[np.bool_]) -> "_Asked":
         """Return some of the requests: bool[q]."""
@@ -381,6 +395,7 @@ class _Asked:
             np.where(self.looked_for[kept] < 0, -1, moved),
             self.known[kept],
             self.past[kept],
+            self.orders[kept],
         )
 
     def situation(self, name: str) -> npt.NDArray[np.bool_]:
@@ -420,7 +435,9 @@ class _Asked:
         if len(found):
             sought = np.full(len(self.known), np.inf)
             sought[found] = total[self.looked_for[found]]
-            better = total > np.repeat(sought, np.diff(self.starts))
+            lengths = np.diff(self.starts)
+            at, place = np.repeat(sought, lengths), np.repeat(self.looked_for, lengths)
+            better = (total > at) | ((total == at) & (np.arange(len(total)) < place))
             running = np.concatenate(([0], np.cumsum(better)))
             ranks[found] = (running[self.starts[1:]] - running[self.starts[:-1]])[found] + 1
         return ranks
@@ -436,16 +453,17 @@ class _Asked:
         return float(found.mean()) if len(found) else 0.0
 
     def better_by_trees(self, blend: Blend) -> tuple[str, ...]:
-        """Return the situations in which trees answer better than the sum, by more than their difference's error."""
+        """Return the situations in which trees answer better than the sum, by more than the difference's error.
+
+        An order is asked about several times; its gains count once, together.
+        """
         if blend.trees is None:
             return ()
         gains = self._by_trees(blend) - _reciprocals(self.ranks(self.totals(blend)))
-        better = []
-        for name in SITUATIONS:
-            gain = gains[self.situation(name)]
-            if len(gain) > 1 and gain.mean() > gain.std() / np.sqrt(len(gain)):
-                better.append(name)
-        return tuple(better)
+        chosen = {name: self.situation(name) for name in SITUATIONS}
+        return tuple(
+            name for name, kept in chosen.items() if _surely_more(_by_order(gains[kept], self.orders[kept]))
+        )
 
     def _by_trees(self, blend: Blend) -> Floats:
         """Return float64[q]: reciprocal ranks where the trees sort the best candidates."""
@@ -495,6 +513,7 @@ def _ask(model: Model, drawn: _Drawn) -> _Asked:
         looked_for,
         np.array([q.known for q in questions], np.int64),
         np.array([q.past for q in questions], np.bool_),
+        drawn.orders,
     )
 
 
@@ -530,16 +549,22 @@ def _best_coefficients(chosen: _Asked, prior: Floats) -> Floats:
         for place in range(BLENDED):
             column = rows[:, place]
             for move in (step[place] * shrunk, -step[place] * shrunk):
-                while _surely_better(moved := _reciprocals(chosen.ranks(total + move * column)), found):
+                while _surely_more((moved := _reciprocals(chosen.ranks(total + move * column))) - found):
                     found, total = moved, total + move * column
                     at[place] += move
     return at
 
 
-def _surely_better(values: Floats, than: Floats) -> bool:
-    """Return whether a mean is larger by more than its difference's standard error."""
-    gains = values - than
+def _surely_more(gains: Floats) -> bool:
+    """Return whether a mean gain is larger than its standard error."""
     return len(gains) > 1 and bool(gains.mean() > _SURE * gains.std() / np.sqrt(len(gains)))
+
+
+def _by_order(values: Floats, orders: Integers) -> Floats:
+    """Return the mean of each order's values."""
+    _, places = np.unique(orders, return_inverse=True)
+    means: Floats = np.bincount(places, values) / np.maximum(np.bincount(places), 1)
+    return means
 
 
 def _likeliest(rows: Floats, starts: Integers, looked_for: Integers, prior: Floats) -> Floats:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:  # SciPy and LightGBM are imported in jobs only
 log = structlog.get_logger()
 
 # Fewer orders than this say too little: the simple blend is used.
-LEAST_ORDERS: Final = 500
+LEAST_ORDERS: Final = 2000
 # Tuned anew after a week, or when the store has grown by a fifth.
 _DAYS: Final = 7
 _GROWN: Final = 1.2

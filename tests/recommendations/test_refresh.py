@@ -50,7 +50,9 @@ def story() -> list[CommerceChange]:
             sold(f"coffee-{customer}-{age}", age, "coffee", customer=customer) for age in (400, 370, 340)
         ]
         orders += [sold(f"filter-{customer}", 355, "filter", customer=customer)]
-    orders += [sold(f"cup-{n}-{age}", 390 - age, "cup", customer=100 + n) for n in range(12) for age in (0, 1)]
+    orders += [
+        sold(f"cup-{n}-{age}", 390 - age, "cup", customer=100 + n) for n in range(12) for age in (0, 1)
+    ]
     return orders + [sold(f"tea-{n}", 2, "tea", "sugar") for n in range(9)] + [sold("tea-old", 300, "tea")]
 
 

@@ -36,10 +36,10 @@ def today(app: Flask) -> Iterator[None]:
 def little_work(monkeypatch: pytest.MonkeyPatch) -> None:
     """Ask and learn little, and believe few orders."""
     monkeypatch.setattr(tuning, "LEAST_ORDERS", 60)
+    monkeypatch.setattr(tuning, "LEAST_ASKED", 2)
     monkeypatch.setattr(tuning, "_QUESTIONS", 200)
     monkeypatch.setattr(tuning, "RIDGES", (3.0,))
     monkeypatch.setattr(tuning.ranker, "TREES", 3)
-    monkeypatch.setattr(tuning.ranker, "default_threads", lambda: 1)
 
 
 def sells(store: Store, orders: int) -> None:
@@ -62,7 +62,7 @@ def sells(store: Store, orders: int) -> None:
 
 def found_before(store: Store, **fields: Any) -> None:
     """Store what an earlier tuning found."""
-    ranking = {**tuning.SIMPLE.as_json(), "orders": 1000, "day": day_number(TODAY), **fields}
+    ranking = {**tuning.SIMPLE.as_json(), "orders": 3000, "day": day_number(TODAY), **fields}
     db.session.connection().exec_driver_sql(
         "UPDATE learned_model SET ranking = %(ranking)s::jsonb WHERE store_id = %(store)s",
         {"store": store.id, "ranking": orjson.dumps(ranking).decode()},
@@ -99,7 +99,7 @@ def test_a_small_store_gets_the_simple_blend() -> None:
 
     tuning_jobs.tune(store.id)
 
-    assert stored_ranking(store.id)["orders"] == 0
+    assert stored_ranking(store.id)["orders"] == 30
     # The same, not an equal one: what asks whether a store was tuned asks so.
     assert get_blend(store.id) is DEFAULT
 
@@ -112,7 +112,7 @@ def test_a_store_is_tuned_by_its_own_orders_and_for_itself() -> None:
     found_before(other, blend=a_blend(4.0).as_json())
 
     assert tuning_jobs.tune(store.id).orders == 80
-    assert stored_ranking(other.id)["orders"] == 1000
+    assert stored_ranking(other.id)["orders"] == 3000
     assert get_blend(other.id) == a_blend(4.0)
     assert get_blend(store.id) != a_blend(4.0)
 
@@ -122,11 +122,11 @@ def test_a_store_is_tuned_by_its_own_orders_and_for_itself() -> None:
     [
         (None, tuning_jobs.LEAST_ORDERS - 1, False),
         (None, tuning_jobs.LEAST_ORDERS, True),
-        ({}, 1000, False),
-        ({}, 1199, False),
-        ({}, 1200, True),
-        ({"day": day_number(TODAY) - 6}, 1000, False),
-        ({"day": day_number(TODAY) - 7}, 1000, True),
+        ({}, 3000, False),
+        ({}, 3599, False),
+        ({}, 3600, True),
+        ({"day": day_number(TODAY) - 6}, 3000, False),
+        ({"day": day_number(TODAY) - 7}, 3000, True),
         ({"day": day_number(TODAY) - 7}, tuning_jobs.LEAST_ORDERS - 1, False),
         ({"orders": 0}, tuning_jobs.LEAST_ORDERS, True),
     ],
