@@ -22,6 +22,7 @@ from flask import Flask, Response, request
 from sqlalchemy import text
 from werkzeug.serving import WSGIRequestHandler, make_server
 
+from app.commerce.catalog import LISTED_SQL
 from app.commerce.changes import OrderStatus
 from app.commerce.store import Store
 from app.connections import walks
@@ -284,10 +285,10 @@ def _live(product_id: int | None, products: Mapping[str, Any]) -> str | None:
     return str(product_id) if str(product_id) in products else None
 
 
-_PRODUCTS: Final = """
+_PRODUCTS: Final = f"""
 SELECT p.platform_id, p.title, p.status = 'active' AS active, p.visible, p.price, p.available,
     COALESCE((SELECT jsonb_object_agg(v.platform_id, jsonb_build_array(v.price, v.stock))
-        FROM variant v WHERE v.product_id = p.id), '{}') AS variants
+        FROM variant v WHERE v.product_id = p.id AND {LISTED_SQL}), '{{}}') AS variants
 FROM product p
 WHERE p.store_id = :store AND p.status <> 'unknown'
     AND (p.deleted_at IS NULL OR p.deleted_at < p.source_updated_at)

@@ -35,11 +35,11 @@ CAKESTAND, TEACUP, MOULDS = (
     "Set of 4 Pantry Jelly Moulds",
 )
 LUNCH_BAG = "Lunch Bag Doily Pattern"
-# Which claim may stand before which: what goes with a cart is ranked whether it is proven or not.
+# Which claim may stand before which in a store that is not tuned.
 RANKS = {
     "bought_together": 0,
-    "goes_with": 0,
     "merchant_choice": 1,
+    "goes_with": 2,
     "same_shoppers": 2,
     "similar": 3,
     "goes_with_category": 4,
