@@ -59,7 +59,7 @@ class ReadyLists:
             self._read |= {(kind, s): body for s, body in zip(unread, bodies, strict=True)}
         missing = [s for s in subjects if self._read[kind, s] is None]
         if missing:
-            loaded = _load_lists(self._store_id, kind, missing)
+            loaded = load_lists(db.session.connection(), self._store_id, kind, missing)
             put_lists(self._store_id, kind, loaded, only_missing=True)
             self._read |= {(kind, s): orjson.dumps(items) for s, items in loaded.items()}
         return {s: orjson.loads(self._read[kind, s] or b"[]") for s in subjects}
@@ -81,8 +81,11 @@ def get_lists(store_id: int, kind: str, subjects: Sequence[str]) -> dict[str, li
     return ReadyLists(store_id, {}).get(kind, subjects)
 
 
-def _load_lists(store_id: int, kind: str, subjects: Sequence[str]) -> dict[str, list[Candidate]]:
-    rows = db.session.connection().exec_driver_sql(
+def load_lists(
+    connection: Connection, store_id: int, kind: str, subjects: Sequence[str]
+) -> dict[str, list[Candidate]]:
+    """Return what PostgreSQL holds, by subject; a subject without a list has an empty one."""
+    rows = connection.exec_driver_sql(
         "SELECT subject, items FROM published_list WHERE store_id = %(store)s AND strategy = %(kind)s"
         " AND subject = ANY(%(subjects)s::text[])",
         {"store": store_id, "kind": kind, "subjects": list(subjects)},

@@ -31,8 +31,6 @@ from app.recommendations.whole_carts import Why
 
 # How many candidates of a whole cart, or of a customer's purchases, are looked at, at most.
 MOST_COMBINED: Final = 200
-# Sources whose candidates go with one product, which their evidence names where several are asked about.
-_PER_PRODUCT: Final = (Of.ANCHORS,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,9 +129,11 @@ class Candidates:
         if not subjects or source.kind is None:
             return []
         lists = self._lists.get(source.kind, subjects)
-        if len(lists) == 1 and (source.of not in _PER_PRODUCT or self._asked.product_id == subjects[0]):
+        # Of several products the evidence names the one that a candidate goes with.
+        name = source.of is Of.ANCHORS
+        if len(lists) == 1 and (not name or self._asked.product_id == subjects[0]):
             return lists[subjects[0]]
-        return combine(lists, MOST_COMBINED, name=source.of in _PER_PRODUCT)
+        return combine(lists, MOST_COMBINED, name=name)
 
     def _subjects(self, source: Source) -> list[str]:
         asked = self._asked

@@ -1,6 +1,6 @@
 """Ready lists on their way out: PostgreSQL keeps them, Redis serves them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from sqlalchemy import Connection
 
@@ -38,18 +38,6 @@ def write_lists(
         store=store_id,
         kind=kind,
     )
-
-
-def read_lists(
-    connection: Connection, store_id: int, kind: str, subjects: Sequence[str]
-) -> dict[str, list[Candidate]]:
-    """Return what PostgreSQL holds, by subject; a subject without a list has an empty one."""
-    rows = connection.exec_driver_sql(
-        "SELECT subject, items FROM published_list WHERE store_id = %(store)s AND strategy = %(kind)s"
-        " AND subject = ANY(%(subjects)s::text[])",
-        {"store": store_id, "kind": kind, "subjects": list(subjects)},
-    )
-    return {subject: [] for subject in subjects} | {subject: items for subject, items in rows}
 
 
 def replace_lists(

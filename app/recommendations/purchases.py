@@ -18,8 +18,6 @@ Integers = npt.NDArray[np.int64]
 # The customer of an order that names nobody.
 NOBODY: Final = 0
 
-_DAY_ZERO: Final = date(1970, 1, 1)
-
 
 @dataclass(frozen=True, slots=True)
 class Purchase:
@@ -146,11 +144,6 @@ def of_store(connection: Connection, store_id: int, since_day: int | None = None
 def day_start(day: int) -> datetime:
     """Return the moment at which a UTC day, counted from 1970-01-01, begins."""
     return datetime.fromtimestamp(day * 86_400, UTC)
-
-
-def day_number(at: datetime) -> int:
-    """Return the UTC day of ``at``, counted from 1970-01-01."""
-    return (at.astimezone(UTC).date() - _DAY_ZERO).days
 
 
 class _Blocks:

@@ -26,7 +26,7 @@ from app.recommendations.counts import (
     write_head,
 )
 from app.recommendations.pair_lists import LIST_LENGTH, as_lists, publish_best_sellers
-from app.recommendations.publishing import forget_lists, read_lists, write_lists
+from app.recommendations.publishing import forget_lists, write_lists
 from app.recommendations.ready_lists import CART_ROWS, PAIRS
 
 if TYPE_CHECKING:  # Numba is imported in jobs only
@@ -160,7 +160,7 @@ def _hand_to_redis(store_id: int, transaction: str, unlisted: set[str]) -> None:
         ).all()
         subjects = [row.platform_id for row in rows]
         if not rows or not all(
-            cache.put_lists(store_id, kind, read_lists(connection, store_id, kind, subjects))
+            cache.put_lists(store_id, kind, cache.load_lists(connection, store_id, kind, subjects))
             for kind in (PAIRS, CART_ROWS)
         ):
             db.session.rollback()

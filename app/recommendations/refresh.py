@@ -16,7 +16,7 @@ from app.core.db import db, now, try_lock_store
 from app.recommendations import cache, purchases, repeats, trending
 from app.recommendations.best_sellers import publish_category_best_sellers
 from app.recommendations.cache import Candidate
-from app.recommendations.counts import gates_of
+from app.recommendations.counts import day_number, gates_of
 from app.recommendations.publishing import forget_lists, replace_lists, store_lists
 from app.recommendations.purchases import History
 from app.recommendations.ready_lists import REPEATS, SAME_SHOPPERS, TRENDING, WHOLE_STORE
@@ -106,7 +106,7 @@ def _published(store_id: int, kind: str, publish: Publish) -> bool:
 
 def publish_trending(connection: Connection, store_id: int) -> None:
     """Publish what trends today, reading the orders of the windows alone. The caller commits."""
-    today = purchases.day_number(now())
+    today = day_number(now())
     history = purchases.of_store(connection, store_id, today - trending.REACH_DAYS + 1)
     start = trending.long_window_start(history.days, today)
     older = _bought_before(connection, store_id, _possible(history, today), start)
@@ -194,7 +194,7 @@ def _lists_of(ranked: "Ranked", names: dict[int, str]) -> Iterator[tuple[str, li
 def publish_repeats(connection: Connection, store_id: int, history: History) -> None:
     """Publish how each product is bought again, and as the whole store's how all of them are. The caller commits."""
     names, categories = _platform_ids(connection, store_id), _categories(connection, store_id)
-    found = repeats.repeats(history, purchases.day_number(now()), categories)
+    found = repeats.repeats(history, day_number(now()), categories)
     by_name = [(names[product], repeat) for product, repeat in found.products.items()]
     if found.store is not None:
         by_name.append((WHOLE_STORE, found.store))

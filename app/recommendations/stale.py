@@ -13,7 +13,7 @@ from app.core.db import db, lock_store
 from app.recommendations import cache, cooccurrence, row_lists
 from app.recommendations.counts import PUBLISHING_LOCK, compact, gates_of, read_head
 from app.recommendations.pair_lists import LIST_LENGTH, as_lists, publish_best_sellers
-from app.recommendations.publishing import read_lists, store_lists
+from app.recommendations.publishing import store_lists
 from app.recommendations.ready_lists import CART_ROWS, PAIRS
 
 if TYPE_CHECKING:  # Numba is imported in jobs only
@@ -154,7 +154,7 @@ def _publish_products(connection: Connection, store_id: int, products: list[int]
 def _published_item_weights(connection: Connection, store_id: int, products: list[int]) -> "ItemWeights":
     """Return what the last rebuild's item model says of these products: their published rows keep it."""
     subjects = _platform_ids(connection, store_id, products)
-    lists = read_lists(connection, store_id, CART_ROWS, list(subjects.values()))
+    lists = cache.load_lists(connection, store_id, CART_ROWS, list(subjects.values()))
     named = {id_ for items in lists.values() for row in items for id_ in row["ids"]}
     rows = connection.exec_driver_sql(
         "SELECT platform_id, id FROM product WHERE store_id = %(store)s AND platform_id = ANY(%(ids)s::text[])",

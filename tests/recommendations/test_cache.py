@@ -87,7 +87,7 @@ def test_a_reader_does_not_replace_what_a_publisher_put_meanwhile(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     publish(store, "p1", TRAY)
-    load_lists = cache._load_lists
+    load_lists = cache.load_lists
 
     def slow(*arguments: Any) -> Any:
         loaded = load_lists(*arguments)
@@ -95,7 +95,7 @@ def test_a_reader_does_not_replace_what_a_publisher_put_meanwhile(
         return loaded
 
     with monkeypatch.context() as patched:
-        patched.setattr(cache, "_load_lists", slow)
+        patched.setattr(cache, "load_lists", slow)
         assert cache.get_lists(store.id, TOGETHER, ["p1"]) == {"p1": [TRAY]}
 
     assert cache.get_lists(store.id, TOGETHER, ["p1"]) == {"p1": [BOWL]}

@@ -17,6 +17,7 @@ from app.commerce.store import Store
 from app.core.db import db, try_lock_store
 from app.core.queues import LEARNING, queue_redis
 from app.recommendations import cache, jobs, learning, purchases, refresh
+from app.recommendations.counts import day_number
 from app.recommendations.ready_lists import BEST_SELLERS, REPEATS, SAME_SHOPPERS, TRENDING
 from app.recommendations.refresh import RefreshFailed
 from tests.factories import BEGIN, DAY, new_store, order_change, product_change, refund
@@ -218,7 +219,7 @@ def test_orders_are_read_net_of_what_was_given_back(app: Flask, monkeypatch: pyt
 
     assert found.indptr.tolist() == [0, 3, 4, 5]
     assert np_names(found.products.tolist()) == ["p1", "p2", "p3", "p1", "p2"]
-    first = purchases.day_number(TODAY) - 10
+    first = day_number(TODAY) - 10
     assert found.days.tolist() == [first, first + 1, first + 3]
     assert found.customers[0] == found.customers[2] > 0
     assert found.customers[1] == purchases.NOBODY
@@ -234,9 +235,7 @@ def test_orders_are_read_from_a_day_on(app: Flask) -> None:
     store = new_store()
     learn(store.id, [[sold("a", 10.6, "p1"), sold("b", 10.5, "p2"), sold("c", 3, "p3")]])
 
-    found = purchases.of_store(
-        db.session.connection(), store.id, purchases.day_number(TODAY - timedelta(days=10.5))
-    )
+    found = purchases.of_store(db.session.connection(), store.id, day_number(TODAY - timedelta(days=10.5)))
 
     assert np_names(found.products.tolist()) == ["p2", "p3"]
 
