@@ -5,7 +5,7 @@ A processor drops what must never be logged, whatever a caller passes: secrets, 
 
 import logging
 import sys
-from typing import Any, Final
+from typing import Any, Final, TextIO, cast
 
 import structlog
 from structlog.typing import EventDict, WrappedLogger
@@ -26,6 +26,16 @@ def _drop_sensitive(_logger: WrappedLogger, _method: str, event: EventDict) -> E
     return event
 
 
+class _Stderr:
+    """Standard error as it is when a line is written: it may be another stream than when logs were set up."""
+
+    def write(self, line: str) -> int:
+        return sys.stderr.write(line)
+
+    def flush(self) -> None:
+        sys.stderr.flush()
+
+
 def configure_logging(level: str, log_format: str) -> None:
     """Set up logs for this process: ``console`` for people, ``json`` for machines, both to stderr."""
     renderer: Any = (
@@ -43,7 +53,7 @@ def configure_logging(level: str, log_format: str) -> None:
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(cast(TextIO, _Stderr())),
         cache_logger_on_first_use=True,
     )
     logging.basicConfig(level=max(logging.WARNING, logging.getLevelNamesMapping()[level.upper()]))

@@ -1,5 +1,7 @@
 """The log: what it shows, and what it never does."""
 
+import contextlib
+import io
 import json
 from collections.abc import Callable, Iterator
 
@@ -109,3 +111,15 @@ def test_bound_context_is_dropped_too(written: Written) -> None:
 
     shown = entry(written())
     assert (shown["token"], shown["job_id"]) == ("[dropped]", "7")
+
+
+def test_a_logger_outlives_the_stream_it_was_first_used_with(written: Written) -> None:
+    log = structlog.get_logger()
+    with contextlib.redirect_stderr(io.StringIO()) as passing:
+        configure_logging("info", "json")
+        log.info("something_happened")
+    passing.close()
+
+    log.info("something_else_happened")
+
+    assert entry(written())["event"] == "something_else_happened"
