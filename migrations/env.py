@@ -13,8 +13,11 @@ import app.commerce.customer
 import app.commerce.order
 import app.commerce.store
 import app.connections.models
+import app.events.models
+import app.imports.models
 import app.privacy.models
 import app.recommendations.models
+import app.segments.models
 import webhooks.models
 from app.core.db import Model
 

@@ -1,5 +1,6 @@
 """The migrations: they end where the models are, and the way back loses no delivery."""
 
+import re
 from collections.abc import Iterator
 
 import orjson
@@ -44,8 +45,14 @@ def bodies(connection: Connection) -> list[str | bytes]:
     return list(connection.exec_driver_sql("SELECT body FROM webhook_delivery ORDER BY id").scalars())
 
 
+def is_no_partition(_thing: object, name: str | None, kind: str, *_: object) -> bool:
+    """Leave out the partitions of ``event``: their number changes with the weeks."""
+    return kind != "table" or re.fullmatch(r"event_(default|\d{8})", str(name)) is None
+
+
 def test_the_migrations_make_the_tables_of_the_models(connection: Connection) -> None:
-    context = MigrationContext.configure(connection, opts={"compare_type": True})
+    opts = {"compare_type": True, "include_object": is_no_partition}
+    context = MigrationContext.configure(connection, opts=opts)
 
     assert compare_metadata(context, Model.metadata) == []
 

@@ -1,0 +1,1 @@
+"""Orders from files: shop tills and other systems that send no webhooks."""

@@ -1,0 +1,1 @@
+"""Groups of customers: by recency, frequency and money, and by the merchant's own conditions."""
