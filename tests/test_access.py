@@ -59,10 +59,17 @@ CALLS: dict[Route, dict[str, Any]] = {
     ("GET", "/v1/webhooks/deliveries"): {},
     ("POST", "/v1/webhooks/deliveries/replay"): {"json": {"status": "quarantined"}},
 }
-STOREFRONT = {
-    route for route in CALLS if not route[1].startswith(("/v1/webhooks/", "/v1/connection", "/v1/reports/"))
-}
-SERVER = set(CALLS) - STOREFRONT
+# Below these the merchant's servers alone may ask.
+SERVER_SIDE = (
+    "/v1/webhooks/",
+    "/v1/connection",
+    "/v1/reports/",
+    "/v1/segments",
+    "/v1/privacy/",
+    "/v1/identity",
+)
+SERVER = {route for route in CALLS if route[1].startswith(SERVER_SIDE)}
+STOREFRONT = set(CALLS) - SERVER
 # Takes something and says nothing.
 TAKING: Route = ("POST", "/v1/carts")
 # Stands in everything that my store has.

@@ -3,39 +3,25 @@
 import base64
 from typing import Any
 
-from flask import Response, g
+from flask import g
 from marshmallow import RAISE, Schema, ValidationError, fields, validate, validates_schema
 from sqlalchemy import select
 
-from app.commerce.access import server_access
+from app.commerce.access import SERVER_DOC, server_blueprint
 from app.commerce.store import StoreAccess
-from app.core.api import ApiBlueprint, Shape
+from app.core.api import Shape
 from app.core.db import db
 from webhooks.jobs import replay
 from webhooks.models import STATUSES, WebhookDelivery
 
-blueprint: Any = ApiBlueprint(
+blueprint = server_blueprint(
     "deliveries",
     __name__,
     url_prefix="/v1/webhooks/deliveries",
     description="What the platform delivered, and what became of it.",
 )
-_SECRET: list[dict[str, list[str]]] = [{"secretKey": []}]
 _TOPIC = Shape(r"^[a-z0-9_./\-]{1,200}$", error="Not a topic.")
 _LARGEST = 2**63 - 1
-
-
-@blueprint.before_request
-def _authenticate() -> None:
-    """Refuse strangers before their parameters are looked at."""
-    g.access = server_access()
-
-
-@blueprint.after_request
-def _not_stored(response: Response) -> Response:
-    """Keep a merchant's data out of caches."""
-    response.headers["Cache-Control"] = "private, no-store"
-    return response
 
 
 class Cursor(fields.String):
@@ -120,7 +106,7 @@ class ReplayAnswer(Schema):
 
 
 @blueprint.route("", methods=["GET"])
-@blueprint.doc(security=_SECRET)
+@blueprint.doc(**SERVER_DOC)
 @blueprint.arguments(DeliveriesQuery, location="query")
 @blueprint.response(200, DeliveriesPage)
 def list_deliveries(query: dict[str, Any]) -> dict[str, Any]:
@@ -139,7 +125,7 @@ def list_deliveries(query: dict[str, Any]) -> dict[str, Any]:
 
 
 @blueprint.route("/replay", methods=["POST"])
-@blueprint.doc(security=_SECRET)
+@blueprint.doc(**SERVER_DOC)
 @blueprint.arguments(ReplayRequest)
 @blueprint.response(200, ReplayAnswer)
 def replay_deliveries(wanted: dict[str, Any]) -> dict[str, int]:

@@ -15,7 +15,6 @@ from flask import current_app
 from sqlalchemy import Connection, delete, func, select, update
 from sqlalchemy.exc import DataError, IntegrityError
 
-from app.commerce import ingest
 from app.commerce.changes import CommerceChange, PrivacyRequest
 from app.commerce.store import Store
 from app.core import metrics
@@ -23,9 +22,10 @@ from app.core.config import Settings
 from app.core.db import db, execute_rows, now, try_lock_store
 from app.core.queues import DELIVERIES, LEARNING, enqueue, take_hint
 from app.privacy import requests as privacy_requests
-from app.recommendations import cache, described, learning
+from app.recommendations import described, learning
 from app.recommendations.jobs import PUBLISH
 from app.recommendations.models import ProductCount
+from app.recommendations.taking_in import announce, take_in
 from connectors.base import DeliveryContext, PayloadError, Translation
 from connectors.registry import connector_for
 from webhooks.models import FOREIGN_SOURCE, PENDING, PROCESSED, QUARANTINED, SET_ASIDE, WebhookDelivery
@@ -171,14 +171,11 @@ def _apply(store: Store, deliveries: Sequence[WebhookDelivery]) -> None:
             else:
                 changes.append(change)
     connection = db.session.connection()
-    applied = ingest.apply(connection, store_id, changes)
-    learning.learn(connection, store_id, applied.baskets)
+    applied = take_in(connection, store_id, changes)
     privacy_requests.record(store_id, requests)
     _close(connection, outcomes)
     db.session.commit()
-    cache.replace_cards(db.session.connection(), store_id, applied.products)
-    db.session.rollback()
-    described.mark(store_id, applied.described)
+    announce(store_id, applied)
     for _, status, reason in outcomes:
         if status == QUARANTINED:
             log.warning("delivery_quarantined", store_id=store_id, reason=reason)

@@ -11,6 +11,7 @@ from typing import Any, Final
 from flask import Response, current_app, g, request
 
 from app.commerce.store import AccessCache, StoreAccess
+from app.core.api import ApiBlueprint
 from app.core.errors import Forbidden, Unauthorized
 from app.core.limits import KEYS, count_failure
 
@@ -22,6 +23,29 @@ STOREFRONT_DOC: Final[dict[str, Any]] = {
     "security": [{"publishableKey": []}, {"publishableKeyInQuery": []}, {"secretKey": []}],
     "responses": {403: "FORBIDDEN"},
 }
+
+
+SERVER_DOC: Final[dict[str, Any]] = {"security": [{"secretKey": []}]}
+
+
+def server_blueprint(name: str, import_name: str, url_prefix: str, description: str) -> Any:
+    """Return a blueprint for the merchant's own servers.
+
+    Strangers are refused before their parameters are looked at, the store stands in ``g.access``, and no cache keeps
+    an answer. Describe each view with ``@blueprint.doc(**SERVER_DOC)``.
+    """
+    blueprint = ApiBlueprint(name, import_name, url_prefix=url_prefix, description=description)
+
+    @blueprint.before_request
+    def _authenticate() -> None:
+        g.access = server_access()
+
+    @blueprint.after_request
+    def _not_stored(response: Response) -> Response:
+        response.headers["Cache-Control"] = "private, no-store"
+        return response
+
+    return blueprint
 
 
 def for_storefront(view: Callable[..., Response]) -> Callable[..., Response]:

@@ -2,34 +2,20 @@
 
 from typing import Any
 
-from flask import Response, g
+from flask import g
 from marshmallow import Schema, fields
 
-from app.commerce.access import server_access
+from app.commerce.access import SERVER_DOC, server_blueprint
 from app.commerce.store import Store
 from app.connections.status import connection_status
-from app.core.api import ApiBlueprint
 from app.core.db import db
 
-blueprint: Any = ApiBlueprint(
+blueprint = server_blueprint(
     "connection",
     __name__,
     url_prefix="/v1/connection",
     description="How the store's ties to its platform stand.",
 )
-
-
-@blueprint.before_request
-def _authenticate() -> None:
-    """Refuse strangers before their parameters are looked at."""
-    g.access = server_access()
-
-
-@blueprint.after_request
-def _not_stored(response: Response) -> Response:
-    """Keep a merchant's data out of caches."""
-    response.headers["Cache-Control"] = "private, no-store"
-    return response
 
 
 class WalkState(Schema):
@@ -91,7 +77,7 @@ class Connection(Schema):
 
 
 @blueprint.route("", methods=["GET"])
-@blueprint.doc(security=[{"secretKey": []}])
+@blueprint.doc(**SERVER_DOC)
 @blueprint.response(200, Connection)
 def show() -> dict[str, Any]:
     """Say how the connection stands.

@@ -3,36 +3,21 @@
 # mypy: disallow-untyped-decorators=False, disallow-untyped-calls=False
 # flask-smorest's decorators are not annotated.
 
-from typing import Any, Final
+from typing import Any
 
-from flask import Response, g
+from flask import g
 from marshmallow import Schema, fields, validate
 
-from app.commerce.access import server_access
+from app.commerce.access import SERVER_DOC, server_blueprint
 from app.commerce.store import Store, StoreAccess
-from app.core.api import ApiBlueprint
 from app.core.db import db
 from app.core.errors import NotFound
 from app.recommendations import readiness
 from app.recommendations.schemas import ProductId
 
-blueprint: Any = ApiBlueprint(
+blueprint = server_blueprint(
     "reports", __name__, url_prefix="/v1/reports", description="What can be recommended, and what it takes."
 )
-_SECRET: Final[list[dict[str, list[str]]]] = [{"secretKey": []}]
-
-
-@blueprint.before_request
-def _authenticate() -> None:
-    """Refuse strangers before their parameters are looked at."""
-    g.access = server_access()
-
-
-@blueprint.after_request
-def _not_stored(response: Response) -> Response:
-    """Keep a merchant's data out of caches."""
-    response.headers["Cache-Control"] = "private, no-store"
-    return response
 
 
 class ReadinessQuery(Schema):
@@ -95,7 +80,7 @@ class ReadinessReport(Schema):
 
 
 @blueprint.route("/readiness", methods=["GET"])
-@blueprint.doc(security=_SECRET, responses={404: "NOT_FOUND"})
+@blueprint.doc(**SERVER_DOC, responses={404: "NOT_FOUND"})
 @blueprint.arguments(ReadinessQuery, location="query")
 @blueprint.response(200, ReadinessReport)
 def read_readiness(query: dict[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,28 @@
+"""Taking changes in, with everything that follows from them: the one way for deliveries and for files."""
+
+from collections.abc import Iterable
+
+from sqlalchemy import Connection
+
+from app.commerce import ingest
+from app.commerce.changes import CommerceChange
+from app.commerce.ingest.applied import Applied
+from app.core.db import db
+from app.recommendations import cache, described, learning
+
+
+def take_in(connection: Connection, store_id: int, changes: Iterable[CommerceChange]) -> Applied:
+    """Write changes of one store and learn from them, inside the caller's transaction.
+
+    Call ``announce`` when it is committed.
+    """
+    applied = ingest.apply(connection, store_id, changes)
+    learning.learn(connection, store_id, applied.baskets)
+    return applied
+
+
+def announce(store_id: int, applied: Applied) -> None:
+    """Let the storefront know, once the changes are committed. Ends the session's transaction."""
+    cache.replace_cards(db.session.connection(), store_id, applied.products)
+    db.session.rollback()
+    described.mark(store_id, applied.described)
