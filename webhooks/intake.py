@@ -25,7 +25,7 @@ from app.core.db import now
 from app.core.queues import HintSender
 from connectors.base import CleanHeaders, Connector, DeliveryHeaders, clean_headers
 from connectors.registry import PLATFORMS, connector_for
-from webhooks.inbox import GroupCommit, Incoming
+from webhooks.inbox import Inbox, Incoming
 from webhooks.models import FOREIGN_SOURCE
 
 log = structlog.get_logger()
@@ -102,7 +102,7 @@ class Intake:
     def __init__(self, engine: Engine, shopify_secrets: tuple[bytes, ...], hints: HintSender) -> None:
         """Write to ``engine``; mark stores that received something in ``hints``."""
         self.receivers = ReceiverCache(engine)
-        self.inbox = GroupCommit(engine)
+        self.inbox = Inbox(engine)
         self._shopify_secrets = shopify_secrets
         self.hints = hints
 

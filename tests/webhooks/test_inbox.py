@@ -19,7 +19,7 @@ from app.core.db import db
 from tests.conftest import SHOPIFY_DOMAIN, SHOPIFY_SECRET
 from tests.factories import at, incoming, keep, new_store, shopify_order
 from tests.webhooks.signing import shopify_headers
-from webhooks.inbox import GroupCommit, Incoming
+from webhooks.inbox import Inbox, Incoming
 from webhooks.models import WebhookDelivery
 
 
@@ -30,9 +30,9 @@ def store(app: Flask) -> Store:
 
 
 @pytest.fixture
-def group(app: Flask) -> Iterator[GroupCommit]:
+def group(app: Flask) -> Iterator[Inbox]:
     """A writer of its own."""
-    made = GroupCommit(db.engine)
+    made = Inbox(db.engine)
     yield made
     made.close()
 
@@ -64,7 +64,7 @@ def at_once(jobs: list[Callable[[], None]]) -> list[Exception | None]:
     return raised
 
 
-def writer(group: GroupCommit, *deliveries: Incoming) -> Callable[[], None]:
+def writer(group: Inbox, *deliveries: Incoming) -> Callable[[], None]:
     """Return a job that writes deliveries, one after the other."""
 
     def write() -> None:
@@ -74,7 +74,7 @@ def writer(group: GroupCommit, *deliveries: Incoming) -> Callable[[], None]:
     return write
 
 
-def write_together(group: GroupCommit, threads: list[threading.Thread]) -> None:
+def write_together(group: Inbox, threads: list[threading.Thread]) -> None:
     """Start threads while it is nobody's turn to write, so that they are certain to queue; then let them write."""
     group._writing = True
     for thread in threads:
@@ -148,7 +148,7 @@ def test_a_delivery_may_be_kept_out_of_the_drain(store: Store) -> None:
     assert (kept(store)["one"].status, kept(store)["one"].reason) == ("quarantined", "foreign_source")
 
 
-def test_every_row_of_many_threads_is_kept(store: Store, group: GroupCommit) -> None:
+def test_every_row_of_many_threads_is_kept(store: Store, group: Inbox) -> None:
     jobs = [
         writer(group, *(incoming(store.id, key=f"{thread}-{number}") for number in range(10)))
         for thread in range(16)
@@ -159,7 +159,7 @@ def test_every_row_of_many_threads_is_kept(store: Store, group: GroupCommit) -> 
     assert set(kept(store)) == {f"{thread}-{number}" for thread in range(16) for number in range(10)}
 
 
-def test_more_rows_than_a_group_takes_are_kept(store: Store, group: GroupCommit) -> None:
+def test_more_rows_than_a_group_takes_are_kept(store: Store, group: Inbox) -> None:
     jobs = [writer(group, incoming(store.id, key=str(number))) for number in range(70)]
     write_together(group, [threading.Thread(target=job) for job in jobs])
 
@@ -167,7 +167,7 @@ def test_more_rows_than_a_group_takes_are_kept(store: Store, group: GroupCommit)
 
 
 def test_one_delivery_in_many_threads_and_processes_is_kept_once(app: Flask, store: Store) -> None:
-    processes = [GroupCommit(db.engine) for _ in range(3)]
+    processes = [Inbox(db.engine) for _ in range(3)]
     jobs = [
         writer(process, *[incoming(store.id, key=f"key-{n}") for n in range(12)][:: (-1) ** index])
         for index, process in enumerate(processes * 3)
@@ -180,7 +180,7 @@ def test_one_delivery_in_many_threads_and_processes_is_kept_once(app: Flask, sto
         process.close()
 
 
-def test_two_stores_may_have_the_same_key(store: Store, group: GroupCommit) -> None:
+def test_two_stores_may_have_the_same_key(store: Store, group: Inbox) -> None:
     other = new_store()
 
     for each in (store, other):
@@ -189,7 +189,7 @@ def test_two_stores_may_have_the_same_key(store: Store, group: GroupCommit) -> N
     assert (len(kept(store)), len(kept(other))) == (1, 1)
 
 
-def test_the_first_of_two_with_one_key_stays(store: Store, group: GroupCommit) -> None:
+def test_the_first_of_two_with_one_key_stays(store: Store, group: Inbox) -> None:
     for body in ({"id": 1}, {"id": 2}):
         group.write(incoming(store.id, body=body, key="one").row())
 
@@ -205,7 +205,7 @@ def test_the_first_of_two_with_one_key_stays(store: Store, group: GroupCommit) -
     ids=["number that PostgreSQL refuses", "text that PostgreSQL refuses"],
 )
 def test_a_bad_row_does_not_refuse_its_neighbours(
-    store: Store, group: GroupCommit, fault: dict[str, Any], error: type[Exception]
+    store: Store, group: Inbox, fault: dict[str, Any], error: type[Exception]
 ) -> None:
     good = [incoming(store.id, key=str(number)) for number in range(8)]
     bad = replace(incoming(store.id, key="bad"), **fault)
@@ -224,7 +224,7 @@ def test_a_bad_row_does_not_refuse_its_neighbours(
     assert set(kept(store)) == {str(number) for number in range(8)}
 
 
-def test_a_connection_that_died_is_replaced(store: Store, group: GroupCommit) -> None:
+def test_a_connection_that_died_is_replaced(store: Store, group: Inbox) -> None:
     for number in range(3):
         group.write(incoming(store.id, key=str(number)).row())
         db.session.rollback()  # sees the connections of today
@@ -242,7 +242,7 @@ def test_a_connection_that_died_is_replaced(store: Store, group: GroupCommit) ->
 
 def test_without_a_database_everybody_is_told(app: Flask, dead_database: str) -> None:
     engine = create_engine(dead_database, connect_args={"connect_timeout": 3})
-    group = GroupCommit(engine)
+    group = Inbox(engine)
 
     raised = at_once([writer(group, incoming(1, key=str(number))) for number in range(6)])
 
@@ -252,7 +252,7 @@ def test_without_a_database_everybody_is_told(app: Flask, dead_database: str) ->
 
 
 def test_a_writer_that_is_interrupted_tells_nobody_that_all_is_well(
-    store: Store, group: GroupCommit, monkeypatch: pytest.MonkeyPatch
+    store: Store, group: Inbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def interrupted(_rows: Any) -> None:
         raise KeyboardInterrupt

@@ -21,6 +21,7 @@ from werkzeug.test import TestResponse
 from app.commerce.store import Store
 from app.core import metrics
 from app.core.db import db, now
+from app.core.group_commit import Waiting
 from tests.conftest import (
     SECRET_KEY,
     SHOPIFY_DOMAIN,
@@ -30,7 +31,7 @@ from tests.conftest import (
     WOO_SITE,
 )
 from tests.factories import incoming
-from webhooks.inbox import GroupCommit, _Waiting
+from webhooks.inbox import Inbox
 from webhooks.models import WebhookDelivery
 
 # Personal fields of an order; none of them may be stored or logged.
@@ -497,8 +498,8 @@ def test_when_postgresql_goes_away_it_is_503_and_afterwards_kept_again(
 
 def test_a_delivery_the_database_refuses_does_not_refuse_its_neighbours(app: Flask, shopify: Store) -> None:
     """Two deliveries share a statement; one of them has a number that no column takes."""
-    group = GroupCommit(db.engine)
-    good, bad = (_Waiting(incoming(store_id, key="k").row()) for store_id in (shopify.id, 10**19))
+    group = Inbox(db.engine)
+    good, bad = (Waiting[Any, Any](incoming(store_id, key="k").row()) for store_id in (shopify.id, 10**19))
 
     group._commit([good, bad])
 
@@ -511,19 +512,19 @@ def test_a_delivery_the_database_refuses_does_not_refuse_its_neighbours(app: Fla
 def test_a_writer_that_is_torn_away_tells_nobody_that_all_is_well(
     app: Flask, shopify: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    group = GroupCommit(db.engine)
+    group = Inbox(db.engine)
 
     def torn(*_: Any) -> None:
         raise SystemExit
 
     monkeypatch.setattr(group, "_execute", torn)
-    waiting = _Waiting(incoming(shopify.id).row())
+    waiting = Waiting[Any, Any](incoming(shopify.id).row())
 
     with pytest.raises(SystemExit):
         group._commit([waiting])
 
     assert waiting.done
-    assert str(waiting.error) == "The delivery was not written."
+    assert str(waiting.error) == "It was not written."
 
 
 # --- logs -----------------------------------------------------------------------------------------------
