@@ -20,6 +20,7 @@ from app.core.limits import init_limits
 from app.core.logging import configure_logging
 from app.core.queues import DELIVERIES, HintSender
 from app.core.redis import init_redis
+from app.privacy import choices, suppression
 from app.recommendations import reports, widget
 from app.recommendations import routes as recommendations
 from app.recommendations.routes import ReadyBytes
@@ -77,6 +78,9 @@ def create_app(settings: Settings | None = None) -> Flask:
     intake = Intake(engine, settings.shopify_secrets, HintSender(app, DELIVERIES, DRAIN))
     app.extensions["pannier_intake"] = intake
     app.extensions["pannier_measures"] = (measure,)
+    # Whatever keeps personal data: asked for it, and told to remove it, by app.privacy.
+    app.extensions["pannier_rooms"] = ()
+    app.extensions["pannier_admission"] = suppression.without
     register_errors(app)
     app.after_request(security_headers)
     app.before_request(_preflight)
@@ -86,6 +90,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     api.register_blueprint(deliveries.blueprint)
     api.register_blueprint(connection.blueprint)
     api.register_blueprint(reports.blueprint)
+    api.register_blueprint(choices.blueprint)
     for blueprint in (health.blueprint, widget.blueprint, webhooks.blueprint, install.blueprint):
         app.register_blueprint(blueprint)
     init_documentation(app, api.spec)

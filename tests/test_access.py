@@ -54,6 +54,8 @@ CALLS: dict[Route, dict[str, Any]] = {
     ("POST", "/v1/carts"): {
         "json": {"token": "ab" * 32, "consent": True, "lines": [{"product_id": "111", "quantity": 1}]}
     },
+    ("GET", "/v1/consent"): {"query_string": {"visitor_id": "somebody"}},
+    ("PUT", "/v1/consent"): {"json": {"visitor_id": "somebody", "analytics": True}},
     ("GET", "/v1/connection"): {},
     ("GET", "/v1/reports/readiness"): {"query_string": {"product_id": "111"}},
     ("GET", "/v1/webhooks/deliveries"): {},
@@ -72,6 +74,8 @@ SERVER = {route for route in CALLS if route[1].startswith(SERVER_SIDE)}
 STOREFRONT = set(CALLS) - SERVER
 # Takes something and says nothing.
 TAKING: Route = ("POST", "/v1/carts")
+# Says only what the same caller told.
+ECHOING: set[Route] = {("GET", "/v1/consent"), ("PUT", "/v1/consent")}
 # Stands in everything that my store has.
 MINE = "only-of-mine"
 
@@ -184,6 +188,8 @@ def test_my_key_opens_what_is_mine(client: FlaskClient, two: dict[str, Any], rou
     assert response.status_code == accepted(route)
     if route == TAKING:
         assert (response.get_json(), carts_of(two["mine"][0])) == ({}, 1)
+    elif route in ECHOING:
+        assert response.get_json()["analytics"] is (route[0] == "PUT")
     elif route[0] == "GET" or route in STOREFRONT:
         assert MINE in response.text
     else:
@@ -196,7 +202,10 @@ def test_a_secret_key_opens_the_storefront_too(
 ) -> None:
     response = call(client, route, secret(two["mine"][1].secret))
 
-    assert MINE in response.text or (route == TAKING and carts_of(two["mine"][0]) == 1)
+    if route in ECHOING:
+        assert response.status_code == 200
+    else:
+        assert MINE in response.text or (route == TAKING and carts_of(two["mine"][0]) == 1)
 
 
 @pytest.mark.parametrize(

@@ -95,6 +95,7 @@ BEYOND_SCHEMA = {
     "The slot product needs the product of the page.",
     "The slot product_related needs the product of the page.",
     "Name at least one condition, such as a status.",
+    "Name either a visitor or a customer.",
     "Not a cursor of this list.",
 }
 front = Front()

@@ -4,25 +4,29 @@ A report comes from a page, so nobody vouches for it: it names products that the
 its prices are ours, and nothing of the caller is kept but the hash that stands for the cart.
 """
 
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
-from flask import Response, g
+from flask import Response, current_app, g
 from marshmallow import RAISE, Schema, ValidationError, fields, validate
 from psycopg.errors import LockNotAvailable
-from sqlalchemy import select, text
+from sqlalchemy import Connection, select, text
 from sqlalchemy.exc import OperationalError
 
 from app.commerce import ingest
 from app.commerce.access import STOREFRONT_DOC, allow_origin, for_storefront
 from app.commerce.cart import Cart
 from app.commerce.catalog import Product, Variant
-from app.commerce.changes import CartChange, CartLineState
+from app.commerce.changes import CartChange, CartLineState, CommerceChange
 from app.commerce.store import StoreAccess
 from app.core.api import ApiBlueprint, Shape, WholeNumber, json_response
 from app.core.db import db, now
 from app.core.errors import Unavailable
 
 blueprint: Any = ApiBlueprint("carts", __name__, url_prefix="/v1", description="What is in a shopper's cart.")
+
+# Returns those of a store's changes that may be written.
+Admission = Callable[[Connection, int, Iterable[CommerceChange]], list[CommerceChange]]
 
 _MAX_LINES: Final = 100
 _MAX_QUANTITY: Final = 1_000_000
@@ -147,7 +151,11 @@ def _apply(store_id: int, change: CartChange) -> None:
     """
     try:
         db.session.execute(text("SET LOCAL lock_timeout = '500ms'"))
-        ingest.apply(db.session.connection(), store_id, [change])
+        connection = db.session.connection()
+        ingest.lock_commerce(connection, store_id)
+        # Knows whose carts must not come back (app.privacy.suppression); privacy lies above this room.
+        admitted: Admission = current_app.extensions["pannier_admission"]
+        ingest.apply(connection, store_id, admitted(connection, store_id, [change]))
         db.session.commit()
     except OperationalError as error:
         if isinstance(error.orig, LockNotAvailable):

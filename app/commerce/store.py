@@ -31,6 +31,7 @@ SETTINGS: Final[dict[str, tuple[float, float, float]]] = {
     "min_orders": (3, 1, 1000),  # orders in which a pair must stand before it is shown
     "min_lift": (1.2, 1, 100),
     "min_llr": (10.83, 0, 1000),  # log-likelihood ratio; 10.83 is p = 0.001
+    "explicit_consent": (1, 0, 1),  # 0: a platform's default counts where the law does not ask for a yes
 }
 
 
@@ -100,6 +101,8 @@ class StoreAccess:
     currency: str
     origins: frozenset[str]
     kind: str
+    # Whether only a person's own yes counts as consent, wherever they are.
+    explicit_consent: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -315,7 +318,15 @@ class AccessCache:
 def _load_access(key: str) -> StoreAccess | None:
     # Columns, not the row: its credentials would be decrypted for nothing.
     row = db.session.execute(
-        select(Store.id, Store.platform, Store.domain, Store.currency, Store.origins, StoreKey.kind)
+        select(
+            Store.id,
+            Store.platform,
+            Store.domain,
+            Store.currency,
+            Store.origins,
+            StoreKey.kind,
+            Store.settings["explicit_consent"].as_float(),
+        )
         .join(StoreKey, StoreKey.store_id == Store.id)
         .where(
             StoreKey.digest == key_digest(key),
@@ -325,5 +336,5 @@ def _load_access(key: str) -> StoreAccess | None:
     ).first()
     if row is None:
         return None
-    store_id, platform, domain, currency, origins, kind = row
-    return StoreAccess(store_id, platform, domain, currency, frozenset(origins), kind)
+    store_id, platform, domain, currency, origins, kind, explicit = row
+    return StoreAccess(store_id, platform, domain, currency, frozenset(origins), kind, explicit != 0)

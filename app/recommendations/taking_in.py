@@ -8,15 +8,20 @@ from app.commerce import ingest
 from app.commerce.changes import CommerceChange
 from app.commerce.ingest.applied import Applied
 from app.core.db import db
+from app.privacy import suppression
 from app.recommendations import cache, described, learning
 
 
 def take_in(connection: Connection, store_id: int, changes: Iterable[CommerceChange]) -> Applied:
     """Write changes of one store and learn from them, inside the caller's transaction.
 
-    Call ``announce`` when it is committed.
+    What names somebody who was erased is left out. Call ``announce`` when it is committed.
     """
-    applied = ingest.apply(connection, store_id, changes)
+    found = list(changes)
+    if found:
+        # Before the list of the erased is read: an erasure takes the same lock.
+        ingest.lock_commerce(connection, store_id)
+    applied = ingest.apply(connection, store_id, suppression.without(connection, store_id, found))
     learning.learn(connection, store_id, applied.baskets)
     return applied
 
