@@ -10,11 +10,11 @@ from typing import Final
 
 import numpy as np
 
-from app.recommendations import candidates, kernels, learning, ranking, tuning
+from app.recommendations import candidates, evaluation_kernels, learning, ranking, tuning
 from app.recommendations.cache import Candidate
+from app.recommendations.compiled import Floats, Indices
 from app.recommendations.cooccurrence import Integers, Parameters
 from app.recommendations.evaluation import History, Methods, Model, Requests
-from app.recommendations.kernels import Floats, Indices
 from app.recommendations.ranking import Gates, ProductTotals
 
 POPULARITY: Final = "popularity"
@@ -58,7 +58,7 @@ class Pairwise:
     def score(self, requests: Requests, first: int, last: int) -> Floats:
         """Return the sums; 0 for what was never bought together with anything known."""
         scores = np.zeros((last - first, len(self.starts) - 1))
-        kernels.add_rows(
+        evaluation_kernels.add_rows(
             first, requests.indptr, requests.products, self.starts, self.others, self.values, scores
         )
         return scores

@@ -11,8 +11,8 @@ from typing import Any, Final
 import numpy as np
 
 from app.recommendations import item_model, ranking
+from app.recommendations.compiled import Floats
 from app.recommendations.cooccurrence import Integers, Neighbours
-from app.recommendations.kernels import Floats
 from app.recommendations.ranking import Counted, Gates, ProductTotals, Ranked
 
 # How many companions each of the two reasons may bring into a row.

@@ -16,9 +16,9 @@ from typing import Final, Protocol, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from app.recommendations import kernels
+from app.recommendations import evaluation_kernels
+from app.recommendations.compiled import Floats
 from app.recommendations.cooccurrence import Integers
-from app.recommendations.kernels import Floats
 from app.recommendations.ranking import Baskets
 from app.recommendations.strategies import COMPLETE_THE_CART
 
@@ -383,7 +383,7 @@ def ask(model: Model, requests: Requests, hidden: Integers, popularity: Integers
     for first in range(0, len(requests), step):
         last = min(first + step, len(requests))
         scores = np.ascontiguousarray(model.score(requests, first, last), dtype=np.float64)
-        kernels.place_hidden(
+        evaluation_kernels.place_hidden(
             first, scores, popularity, requests.indptr, requests.products, hidden, answers.ranks, answers.top
         )
     return answers

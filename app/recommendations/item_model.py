@@ -13,7 +13,7 @@ from typing import Any, Final
 import numpy as np
 from scipy import linalg
 
-from app.recommendations.kernels import Floats
+from app.recommendations.compiled import Floats
 
 # One matrix of so many products is 288 MB, and there is one of them at a time.
 MOST_PRODUCTS: Final = 6000

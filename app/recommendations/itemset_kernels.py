@@ -1,6 +1,6 @@
 """The compiled loops of :mod:`app.recommendations.itemsets`: finding sets of products, and measuring them.
 
-Compiled with Numba and therefore imported in jobs only; see :mod:`app.recommendations.kernels` for the threads and for
+Compiled with Numba and therefore imported in jobs only; see :mod:`app.recommendations.compiled` for the threads and for
 why indices are unsigned.
 
 Sets are grown from their smallest product on by *projection* (the conditional data bases of Han, Pei and Yin, SIGMOD
@@ -8,22 +8,19 @@ Sets are grown from their smallest product on by *projection* (the conditional d
 looked for in the same way. No candidate is made that no basket holds.
 """
 
-from collections.abc import Callable
-from typing import Any, Final, NamedTuple, TypeVar, cast
+from typing import Final, NamedTuple
 
-import numba
 import numpy as np
 import numpy.typing as npt
 
+from app.recommendations.compiled import ONE, Floats, Indices, compiled
 from app.recommendations.cooccurrence import Integers
-from app.recommendations.kernels import Count, Floats, Indices, Limits, pair_llr
+from app.recommendations.kernels import Count, Limits, pair_llr
 
-_Function = TypeVar("_Function", bound=Callable[..., Any])
 _Number = Count | np.uint32
 
 # Ends a basket in the lines of a history, marks what has no place, and fills the fourth place of a set of three.
 NONE: Final = np.uint32(2**32 - 1)
-_ONE: Final = np.uint32(1)
 _TWO: Final = np.uint32(2)
 # Columns of a table of sets: four products, then the number of baskets.
 _COLUMNS: Final = 5
@@ -90,15 +87,10 @@ class _Level(NamedTuple):
     counts: Indices
 
 
-def _kernel(function: _Function) -> _Function:
-    """Compile ``function`` on first use, releasing the GIL; the machine code is cached."""
-    return cast(_Function, numba.njit(cache=True, nogil=True, error_model="numpy")(function))
-
-
 # --- histories ------------------------------------------------------------------------------------------
 
 
-@_kernel
+@compiled
 def history_of(
     basket_starts: Integers, products: Indices, count: int
 ) -> tuple[Indices, Indices, Integers, Integers, Integers]:
@@ -108,7 +100,7 @@ def history_of(
     """
     starts = np.zeros(count + 1, dtype=np.int64)
     for product in products:
-        starts[product + _ONE] += 1
+        starts[product + ONE] += 1
     for place in range(count):
         starts[place + 1] += starts[place]
     following = starts[:-1].copy()
@@ -127,7 +119,7 @@ def history_of(
         for entry in range(starts[place], starts[place + 1]):
             basket = holders[entry]
             position = ends[basket]
-            behind = basket_starts[basket + _ONE] + basket - position
+            behind = basket_starts[basket + ONE] + basket - position
             lines[position] = place
             positions[entry] = position
             reach[place] += behind
@@ -136,7 +128,7 @@ def history_of(
     return lines, positions, starts, reach, work
 
 
-@_kernel
+@compiled
 def _project(
     lines: Indices, positions: Indices, numbers: Indices, kept: int, least: int, level: _Level
 ) -> None:
@@ -149,13 +141,13 @@ def _project(
     out, starts = level.lines, level.starts
     for position in positions:
         begin = used
-        at = position + _ONE
+        at = position + ONE
         while lines[at] != NONE:
             number = numbers[lines[at]]
             if number != NONE:
                 out[used] = number
                 used += 1
-            at += _ONE
+            at += ONE
         if used - begin < least:
             used = begin
         else:
@@ -169,11 +161,11 @@ def _project(
         starts[number + 2] += starts[number + 1]
     for entry in range(used):
         if out[entry] != NONE:
-            level.positions[starts[out[entry] + _ONE]] = entry
-            starts[out[entry] + _ONE] += 1
+            level.positions[starts[out[entry] + ONE]] = entry
+            starts[out[entry] + ONE] += 1
 
 
-@_kernel
+@compiled
 def _with_next(
     number: int, products: Indices, level: _Level, pairs: Pairs, least: int, found: Indices
 ) -> int:
@@ -188,12 +180,12 @@ def _with_next(
     lines, counts = level.lines, level.counts
     counts[number + 1 : len(products)] = 0
     for position in places:
-        at = position + _ONE
+        at = position + ONE
         while lines[at] != NONE:
-            counts[lines[at]] += _ONE
-            at += _ONE
+            counts[lines[at]] += ONE
+            at += ONE
     first = products[number]
-    row = pairs.others[pairs.starts[first] : pairs.starts[first + _ONE]]
+    row = pairs.others[pairs.starts[first] : pairs.starts[first + ONE]]
     used = 0
     for later in range(number + 1, len(products)):
         if counts[later] >= least and _place_of(row, products[later]) >= 0:
@@ -202,7 +194,7 @@ def _with_next(
     return used
 
 
-@_kernel
+@compiled
 def _level(room: int, products: int) -> _Level:
     """Return an empty level for so many entries and products."""
     return _Level(
@@ -216,7 +208,7 @@ def _level(room: int, products: int) -> _Level:
 # --- pairs ----------------------------------------------------------------------------------------------
 
 
-@_kernel
+@compiled
 def gated_pairs(first: int, last: int, history: History, limits: Limits) -> tuple[Integers, Indices, Indices]:
     """Return the later products that pass the gates with each product from ``first`` to ``last``.
 
@@ -234,13 +226,13 @@ def gated_pairs(first: int, last: int, history: History, limits: Limits) -> tupl
             continue
         touched = 0
         for place in range(starts[product], starts[product + 1]):
-            at = history.positions[place] + _ONE
+            at = history.positions[place] + ONE
             while lines[at] != NONE:
                 if counts[lines[at]] == 0:
                     met[touched] = lines[at]
                     touched += 1
-                counts[lines[at]] += _ONE
-                at += _ONE
+                counts[lines[at]] += ONE
+                at += ONE
         often = 0
         for place in range(touched):
             other = met[place]
@@ -250,7 +242,7 @@ def gated_pairs(first: int, last: int, history: History, limits: Limits) -> tupl
                 met[often] = other
                 often += 1
         for other in np.sort(met[:often]):
-            pair, other_held = np.int64(counts[other]), starts[other + _ONE] - starts[other]
+            pair, other_held = np.int64(counts[other]), starts[other + ONE] - starts[other]
             counts[other] = 0
             if float(pair) * float(total) / (float(held) * float(other_held)) < limits.min_lift:
                 continue
@@ -265,7 +257,7 @@ def gated_pairs(first: int, last: int, history: History, limits: Limits) -> tupl
     return lengths, others[:used], orders[:used]
 
 
-@_kernel
+@compiled
 def _place_of(row: Indices, wanted: Count) -> int:
     """Return where ``wanted`` stands in a rising row, or -1."""
     low, high = 0, len(row)
@@ -278,17 +270,17 @@ def _place_of(row: Indices, wanted: Count) -> int:
     return low if low < len(row) and row[low] == wanted else -1
 
 
-@_kernel
+@compiled
 def _pair(pairs: Pairs, first: Count, second: Count) -> int:
     """Return the number of the pair ``first < second``, which must be there."""
     start: int = pairs.starts[first]
-    return start + _place_of(pairs.others[start : pairs.starts[first + _ONE]], second)
+    return start + _place_of(pairs.others[start : pairs.starts[first + ONE]], second)
 
 
 # --- sets -----------------------------------------------------------------------------------------------
 
 
-@_kernel
+@compiled
 def _put(table: Indices, used: int, products: tuple[_Number, ...], orders: _Number) -> Indices:
     """Write a set into row ``used`` of a table; return the table, or a copy with more room."""
     if used == len(table):
@@ -303,7 +295,7 @@ def _put(table: Indices, used: int, products: tuple[_Number, ...], orders: _Numb
     return table
 
 
-@_kernel
+@compiled
 def _rooms(first: int, last: int, history: History, pairs: Pairs) -> tuple[int, int]:
     """Return the most entries and the most products that a level of these products may have."""
     room, widest = 0, 0
@@ -314,14 +306,14 @@ def _rooms(first: int, last: int, history: History, pairs: Pairs) -> tuple[int, 
     return room, widest
 
 
-@_kernel
+@compiled
 def _number(products: Indices, numbers: Indices) -> None:
     """Write the place of each of ``products`` into ``numbers``."""
     for place in range(len(products)):
         numbers[products[place]] = place
 
 
-@_kernel
+@compiled
 def find_threes(
     first: int, last: int, history: History, pairs: Pairs, least: int, histogram: Integers
 ) -> Indices:
@@ -354,7 +346,7 @@ def find_threes(
     return table[:used].copy()
 
 
-@_kernel
+@compiled
 def find_fours(
     first: int, last: int, history: History, pairs: Pairs, least: int, histogram: Integers
 ) -> Indices:
@@ -397,7 +389,7 @@ def find_fours(
 # --- measures -------------------------------------------------------------------------------------------
 
 
-@_kernel
+@compiled
 def count_by_pair(table: Indices, pairs: Pairs) -> Integers:
     """Return where the sets of three of each pair begin in a table of them: int64[pairs + 1]."""
     starts = np.zeros(len(pairs.others) + 1, dtype=np.int64)
@@ -408,13 +400,13 @@ def count_by_pair(table: Indices, pairs: Pairs) -> Integers:
     return starts
 
 
-@_kernel
+@compiled
 def _excess(both: Count, one: Count, other: Count, total: Count) -> float:
     """Return G² of two events that meet more often than by chance, else 0."""
     return pair_llr(both, one, other, total) if both * total > one * other else 0.0
 
 
-@_kernel
+@compiled
 def measure_threes(
     first: int, last: int, table: Indices, held: Integers, pairs: Pairs, total: int, measures: Measures
 ) -> None:
@@ -434,7 +426,7 @@ def measure_threes(
         measures.completion[row] = n / (n_ab + n_ac + n_bc - 2 * n)
 
 
-@_kernel
+@compiled
 def measure_fours(
     first: int,
     last: int,
@@ -486,7 +478,7 @@ def measure_fours(
 # --- lists ----------------------------------------------------------------------------------------------
 
 
-@_kernel
+@compiled
 def choose_per_product(sets: Integers, limit: int, lists: Integers, filled: Integers) -> None:
     """Put each set into the list of each of its products, unless full or one of its companions stands there.
 

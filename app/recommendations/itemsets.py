@@ -15,10 +15,11 @@ import numpy as np
 import numpy.typing as npt
 
 from app.recommendations import itemset_kernels, kernels
+from app.recommendations.compiled import Floats, Indices
 from app.recommendations.cooccurrence import Integers
 from app.recommendations.itemset_kernels import History, Measures, Pairs, Threes
-from app.recommendations.kernels import Floats, Indices
 from app.recommendations.ranking import Baskets, Gates
+from app.recommendations.threads import default_threads, in_order, ranges_of, spread
 
 MAX_SETS: Final = 500_000
 MAX_WORK: Final = 10**10
@@ -139,7 +140,7 @@ def find(
     least = gates.min_orders if min_orders is None else min_orders
     if least < 1 or max_sets < 1:
         raise ValueError(f"min_orders and max_sets must be at least 1: {least}, {max_sets}")
-    workers = threads or kernels.default_threads()
+    workers = threads or default_threads()
     corpus = _corpus(baskets, basket_cap, max_work)
     search = _Search(corpus.history, _gated(corpus, gates, least, workers), workers)
     threes, least_threes = search.look(3, least, max_sets)
@@ -236,7 +237,7 @@ class _Search:
             counted = self._counts()
             return _FINDERS[size](first, last, self.history, self.pairs, least, counted), counted
 
-        for rows, counted in kernels.in_order(compute, _cuts(self.history), self.threads):
+        for rows, counted in in_order(compute, _cuts(self.history), self.threads):
             total += counted
             reaching = np.cumsum(total[::-1])[::-1]
             raised = max(least, int(np.count_nonzero(reaching > max_sets)))
@@ -254,7 +255,7 @@ class _Search:
 def _cuts(history: History) -> list[tuple[int, int]]:
     """Return ranges of products of about the same work."""
     cost = history.work + 1
-    return kernels.ranges_of(cost, int(cost.sum()) // _TASKS + 1)
+    return ranges_of(cost, int(cost.sum()) // _TASKS + 1)
 
 
 def _corpus(baskets: Baskets, cap: int, max_work: int) -> _Corpus:
@@ -288,7 +289,7 @@ def _gated(corpus: _Corpus, gates: Gates, least: int, threads: int) -> Pairs:
         corpus.baskets, max(int(gates.min_orders), least), float(gates.min_lift), float(gates.min_llr)
     )
     blocks = list(
-        kernels.in_order(
+        in_order(
             lambda first, last: itemset_kernels.gated_pairs(first, last, corpus.history, limits),
             _cuts(corpus.history),
             threads,
@@ -314,12 +315,12 @@ def _measured(corpus: _Corpus, search: _Search, threes: Indices, fours: Indices)
     of_three, of_four = Measures.empty(len(threes)), Measures.empty(len(fours))
     closed = np.ones(len(threes), dtype=np.bool_)
     known = Threes(itemset_kernels.count_by_pair(threes, pairs), threes[:, 2].copy(), threes[:, 4].copy())
-    kernels.spread(
+    spread(
         lambda first, last: itemset_kernels.measure_threes(first, last, threes, held, pairs, total, of_three),
         np.ones(len(threes), dtype=np.int64),
         search.threads,
     )
-    kernels.spread(
+    spread(
         lambda first, last: itemset_kernels.measure_fours(
             first, last, fours, held, pairs, known, total, of_four, closed
         ),

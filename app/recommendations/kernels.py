@@ -1,50 +1,28 @@
 """The compiled loops of ranking: counting a product's pairs, and keeping the best of them.
 
-Compiled with Numba and therefore imported in jobs only. :mod:`app.recommendations.ranking` says what is
-counted and what may be shown; here it is done, on plain arrays.
-
-Threads are Python's own over kernels that release the GIL, not Numba's ``prange``: a pool lives only as long
-as a call, so a worker process that has computed something may still fork and compute in the child (GNU
-OpenMP, Numba's usual layer here, would end the child), and two jobs in one process cannot trip over a shared
-pool (Numba's ``workqueue`` layer would).
-
-Kernels index with unsigned integers, because Numba turns a signed index into a check for negative ones,
-which halves the speed of the innermost loop.
+:mod:`app.recommendations.ranking` says what is counted and what may be shown; here it is done, on plain arrays.
 """
 
 import math
-import os
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any, Final, NamedTuple, TypeVar, cast
+from collections.abc import Callable
+from typing import Final, NamedTuple, cast
 
-import numba
 import numpy as np
-import numpy.typing as npt
 from numba.cpython.unsafe import numbers
 
+from app.recommendations.compiled import ONE, Bits, Floats, Indices, compiled
 from app.recommendations.cooccurrence import Integers
 
-Floats = npt.NDArray[np.float64]
-Indices = npt.NDArray[np.uint32]
-Bits = npt.NDArray[np.uint64]
 Count = int | np.int64
-_Function = TypeVar("_Function", bound=Callable[..., Any])
-_Result = TypeVar("_Result")
 
 # Where one product in so many was met, the dense accumulator is read whole.
 _DENSE: Final = 8
 # Numba's own wrapper of the processor's instruction, which it passes the context of the compiler.
 _trailing_zeros: Final = cast(Callable[[np.uint64], np.uint64], numbers.trailing_zeros)
-_ONE: Final = np.uint32(1)
-_TASKS_PER_THREAD: Final = 8
 # How many baskets are walked abreast, how far, and how many are worth it.
 _WALKS: Final = 256
 _STEPS_ABREAST: Final = 8
 _FEW_WALKS: Final = 10
-# Baskets of so many lines are sorted by insertion.
-_INSERTION_SORT: Final = 48
 
 
 # --- what the kernels read and fill ---------------------------------------------------------------------
@@ -199,12 +177,7 @@ class Strongest(NamedTuple):
 # --- kernels --------------------------------------------------------------------------------------------
 
 
-def _kernel(function: _Function) -> _Function:
-    """Compile ``function`` on first use, releasing the GIL; the machine code is cached."""
-    return cast(_Function, numba.njit(cache=True, nogil=True, error_model="numpy")(function))
-
-
-@_kernel
+@compiled
 def _divergence(excess: float, expected: float) -> float:
     """Return one cell's term of G², see :func:`association.log_likelihood_ratio`."""
     if expected <= 0.0:
@@ -217,7 +190,7 @@ def _divergence(excess: float, expected: float) -> float:
     return expected * ((1 + relative) * math.log1p(relative) - relative)
 
 
-@_kernel
+@compiled
 def pair_llrs(pair: Count, first: Count, second: Count, total: Count) -> tuple[float, float]:
     """Return Dunning's G² of two products as each sees it: ``first`` and ``second`` baskets of ``total`` hold each.
 
@@ -237,14 +210,14 @@ def pair_llrs(pair: Count, first: Count, second: Count, total: Count) -> tuple[f
     )
 
 
-@_kernel
+@compiled
 def pair_llr(pair: Count, first: Count, second: Count, total: Count) -> float:
     """Return Dunning's G² of two products as the first sees it, see :func:`pair_llrs`."""
     llr: float = pair_llrs(pair, first, second, total)[0]
     return llr
 
 
-@_kernel
+@compiled
 def _insert(row: int, used: int, other: Count, orders: Count, llr: float, score: float, best: Best) -> int:
     """Put an entry into its place in a row sorted by score, then orders; return the row's new length.
 
@@ -269,7 +242,7 @@ def _insert(row: int, used: int, other: Count, orders: Count, llr: float, score:
     return length
 
 
-@_kernel
+@compiled
 def _rank_row(
     row: int,
     product: Count,
@@ -308,136 +281,7 @@ def _rank_row(
     best.filled[row] = used
 
 
-@_kernel
-def mark_present(ids: Integers, lowest: int, present: npt.NDArray[np.bool_]) -> None:
-    """Mark which ids there are; ``present[i]`` is of id ``lowest + i``."""
-    for product in ids:
-        present[product - lowest] = True
-
-
-@_kernel
-def number_lines(
-    first: int,
-    last: int,
-    indptr: Integers,
-    ids: Integers,
-    products: Integers,
-    table: Indices,
-    lines: Indices,
-    sizes: Integers,
-) -> None:
-    """Write the place of each line's id in ``products``, and each basket's number of distinct products.
-
-    A basket's distinct products stand at the front of its part of ``lines``. Places are looked up in ``table``, which
-    starts with that of the smallest id; where it is empty they are searched for.
-    """
-    seen = np.full(len(products), -1, dtype=np.int64)
-    for basket in range(first, last):
-        end = indptr[basket]
-        for line in range(indptr[basket], indptr[basket + 1]):
-            if len(table):
-                low = np.int64(table[ids[line] - products[0]])
-            else:
-                low, high = np.int64(0), np.int64(len(products))
-                while low < high:
-                    middle = (low + high) >> 1
-                    if products[middle] < ids[line]:
-                        low = middle + 1
-                    else:
-                        high = middle
-            if seen[low] != basket:
-                seen[low] = basket
-                lines[end] = low
-                end += 1
-        sizes[basket] = end - indptr[basket]
-
-
-@_kernel
-def close_gaps(indptr: Integers, sizes: Integers, lines: Indices) -> int:
-    """Move the first ``sizes[i]`` lines of each basket ``i`` up to those before; return how many lines there are."""
-    end = 0
-    for basket in range(len(sizes)):
-        start = indptr[basket]
-        for line in range(start, start + sizes[basket]):
-            lines[end] = lines[line]
-            end += 1
-    return end
-
-
-@_kernel
-def count_lines(lines: Indices, count: int) -> Integers:
-    """Return how many lines each of ``count`` products has."""
-    found = np.zeros(count, dtype=np.int64)
-    for product in lines:
-        found[product] += 1
-    return found
-
-
-@_kernel
-def chain_lines(first: int, last: int, starts: Indices, ranks: Indices, lines: Indices) -> None:
-    """Turn the products of baskets ``first`` to ``last`` into what :class:`Chains` holds, in place."""
-    for basket in range(first, last):
-        start, end = np.int64(starts[basket]), np.int64(starts[basket + 1])
-        for line in range(start, end):
-            lines[line] = ranks[lines[line]]
-        if end - start > _INSERTION_SORT:
-            lines[start:end] = np.sort(lines[start:end])[::-1]
-        else:
-            for line in range(start + 1, end):
-                moved, place = lines[line], line
-                while place > start and lines[place - 1] < moved:
-                    lines[place] = lines[place - 1]
-                    place -= 1
-                lines[place] = moved
-        for line in range(start, end):
-            lines[line] <<= _ONE
-        lines[end - 1] |= _ONE
-
-
-@_kernel
-def link(starts: Indices, lines: Indices, count: int) -> tuple[Indices, Indices, Integers]:
-    """Return where each product's places in ``lines`` start, the places, and the lines after each in all."""
-    link_starts = np.zeros(count + 1, dtype=np.uint32)
-    reach = np.zeros(count, dtype=np.int64)
-    for line in lines:
-        if line & _ONE == 0:
-            link_starts[(line >> _ONE) + _ONE] += _ONE
-    for place in range(count):
-        link_starts[place + 1] += link_starts[place]
-    following = link_starts[:-1].copy()
-    holders = np.empty(link_starts[-1], dtype=np.uint32)
-    for basket in range(len(starts) - 1):
-        end = np.int64(starts[basket + 1]) - 1
-        for line in range(np.int64(starts[basket]), end):
-            product = lines[line] >> _ONE
-            holders[following[product]] = line
-            following[product] += _ONE
-            reach[product] += end - line
-    return link_starts, holders, reach
-
-
-@_kernel
-def transpose(starts: Indices, lines: Indices, count: int) -> tuple[Indices, Indices, Integers]:
-    """Return where each of ``count`` products' baskets start, the baskets, and each product's reach."""
-    holder_starts = np.zeros(count + 1, dtype=np.uint32)
-    reach = np.zeros(count, dtype=np.int64)
-    for product in lines:
-        holder_starts[product + _ONE] += _ONE
-    for place in range(count):
-        holder_starts[place + 1] += holder_starts[place]
-    following = holder_starts[:-1].copy()
-    holders = np.empty(len(lines), dtype=np.uint32)
-    for basket in range(len(starts) - 1):
-        size = np.int64(starts[basket + 1]) - np.int64(starts[basket])
-        for line in range(starts[basket], starts[basket + 1]):
-            product = lines[line]
-            holders[following[product]] = basket
-            following[product] += _ONE
-            reach[product] += size - 1
-    return holder_starts, holders, reach
-
-
-@_kernel
+@compiled
 def _sort_places(used: Count, sums: Accumulator) -> Count:
     """Put the first ``used`` of the places that were met in order; return how many of them have orders.
 
@@ -470,7 +314,7 @@ def _sort_places(used: Count, sums: Accumulator) -> Count:
     return np.int64(found)
 
 
-@_kernel
+@compiled
 def count_rows(
     first: int,
     last: int,
@@ -491,12 +335,12 @@ def count_rows(
         for holder in range(index.holder_starts[product], index.holder_starts[product + 1]):
             basket = holders[holder]
             weight = basket_weights[basket]
-            for line in range(starts[basket], starts[basket + _ONE]):
+            for line in range(starts[basket], starts[basket + ONE]):
                 neighbour = lines[line]
                 orders = pair_orders[neighbour]
                 places[used] = neighbour
                 used += np.uint64(orders == 0)
-                pair_orders[neighbour] = orders + _ONE
+                pair_orders[neighbour] = orders + ONE
                 pair_weights[neighbour] += weight
         pair_orders[product] = 0
         pair_weights[product] = 0
@@ -517,7 +361,7 @@ def count_rows(
         start = end
 
 
-@_kernel
+@compiled
 def rank_rows(
     first: int, last: int, places: Integers, rows: Rows, products: Products, limits: Limits, best: Best
 ) -> None:
@@ -530,7 +374,7 @@ def rank_rows(
         )  # fmt: skip
 
 
-@_kernel
+@compiled
 def _count_followers(
     lines: Indices,
     holders: Indices,
@@ -579,7 +423,7 @@ def _count_followers(
     return used
 
 
-@_kernel
+@compiled
 def strongest_rows(
     first: int,
     last: int,
@@ -632,7 +476,7 @@ def strongest_rows(
         before += np.uint64(starts[product + 1] - starts[product])
 
 
-@_kernel
+@compiled
 def _keep(row: Count, other: Count, pair: Count, llr: float, found: Strongest) -> None:
     """Put an entry into its place in a row sorted by G², then orders, then number, if it belongs there.
 
@@ -665,138 +509,10 @@ def _keep(row: Count, other: Count, pair: Count, llr: float, found: Strongest) -
         found.bounds[row] = max(found.bounds[row], found.llr[row, limit - 1])
 
 
-@_kernel
+@compiled
 def merge_rows(first: int, last: int, part: Strongest, found: Strongest) -> None:
     """Add what another thread found for rows ``first`` to ``last``."""
     for row in range(first, last):
         for place in range(part.filled[row]):
             other, pair = np.int64(part.others[row, place]), np.int64(part.orders[row, place])
             _keep(row, other, pair, part.llr[row, place], found)
-
-
-@_kernel
-def add_rows(
-    first: int,
-    indptr: Integers,
-    products: Integers,
-    starts: Integers,
-    others: Indices,
-    values: Floats,
-    scores: Floats,
-) -> None:
-    """Add to each row of ``scores`` the sparse rows of the products that a request holds.
-
-    Row ``i`` is of request ``first + i``, which holds ``products[indptr[first + i]:indptr[first + i + 1]]``. The
-    sparse row of product ``a`` is ``values[starts[a]:starts[a + 1]]``, at ``others``.
-    """
-    for row in range(len(scores)):
-        for place in range(indptr[first + row], indptr[first + row + 1]):
-            product = products[place]
-            for entry in range(starts[product], starts[product + 1]):
-                scores[row, others[entry]] += values[entry]
-
-
-@_kernel
-def place_hidden(
-    first: int,
-    scores: Floats,
-    popularity: Integers,
-    indptr: Integers,
-    products: Integers,
-    hidden: Integers,
-    ranks: Integers,
-    top: Integers,
-) -> None:
-    """Write the rank of each request's hidden product, and the products with the best scores.
-
-    Row ``i`` of ``scores`` is of request ``first + i``; what it holds (see :func:`add_rows`) and what scores minus
-    infinity is no candidate. Ties go by popularity, then to the smaller number. A hidden product that is no
-    candidate gets rank 0.
-    """
-    deepest = top.shape[1]
-    held = np.full(len(popularity), -1, dtype=np.int64)
-    for row in range(len(scores)):
-        request = first + row
-        for place in range(indptr[request], indptr[request + 1]):
-            held[products[place]] = request
-        target = hidden[request]
-        wanted = target >= 0 and held[target] != request and scores[row, target] > -np.inf
-        used, rank = 0, 1
-        for product in range(len(popularity)):
-            score = scores[row, product]
-            if held[product] == request or score == -np.inf:
-                continue
-            if wanted and product != target:
-                aim = scores[row, target]
-                if score > aim or (
-                    score == aim
-                    and (
-                        popularity[product] > popularity[target]
-                        or (popularity[product] == popularity[target] and product < target)
-                    )
-                ):
-                    rank += 1
-            place = used
-            while place > 0:
-                before = top[request, place - 1]
-                best = scores[row, before]
-                if best > score or (best == score and popularity[before] >= popularity[product]):
-                    break
-                if place < deepest:
-                    top[request, place] = before
-                place -= 1
-            if place < deepest:
-                top[request, place] = product
-                used = min(used + 1, deepest)
-        ranks[request] = rank if wanted else 0
-
-
-# --- threads --------------------------------------------------------------------------------------------
-
-
-def default_threads() -> int:
-    """Return how many threads to use: two where the machine has them."""
-    available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(available, 2)
-
-
-def ranges_of(work: Integers, size: int) -> list[tuple[int, int]]:
-    """Return consecutive ranges of rows, of about ``size`` work each and at most ``size`` unless one row."""
-    cuts: list[tuple[int, int]] = []
-    total = np.concatenate(([0], np.cumsum(work)))
-    first = 0
-    while first < len(work):
-        last = max(int(np.searchsorted(total, total[first] + size, side="right")) - 1, first + 1)
-        cuts.append((first, last))
-        first = last
-    return cuts
-
-
-def spread(
-    work: Callable[[int, int], None], weights: Integers, threads: int, tasks: int = _TASKS_PER_THREAD
-) -> None:
-    """Call ``work(first, last)`` for ranges of rows that cover them all, on several threads."""
-    if not len(weights):
-        return
-    cost = weights + 1
-    cuts = ranges_of(cost, int(cost.sum()) // (threads * tasks) + 1)
-    if threads == 1 or len(cuts) == 1:
-        work(0, len(weights))
-        return
-    with ThreadPoolExecutor(threads) as pool:
-        for future in [pool.submit(work, first, last) for first, last in cuts]:
-            future.result()
-
-
-def in_order(
-    compute: Callable[[int, int], _Result], cuts: Iterable[tuple[int, int]], threads: int
-) -> Iterator[_Result]:
-    """Yield ``compute(first, last)`` for each range in order, with a few computed ahead."""
-    with ThreadPoolExecutor(threads) as pool:
-        ahead: deque[Future[_Result]] = deque()
-        for first, last in cuts:
-            ahead.append(pool.submit(compute, first, last))
-            if len(ahead) > threads:
-                yield ahead.popleft().result()
-        while ahead:
-            yield ahead.popleft().result()

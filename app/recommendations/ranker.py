@@ -10,8 +10,8 @@ import lightgbm
 import numpy as np
 import numpy.typing as npt
 
+from app.recommendations.compiled import Floats
 from app.recommendations.cooccurrence import Integers
-from app.recommendations.kernels import Floats
 from app.recommendations.scoring import FEATURES, Trees
 
 TREES: Final = 200

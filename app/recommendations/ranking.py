@@ -14,9 +14,11 @@ from typing import Final, NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from app.recommendations import association, kernels
+from app.recommendations import association, compiled, kernels, line_kernels
+from app.recommendations.compiled import Floats
 from app.recommendations.cooccurrence import Integers, Neighbours, Parameters, order_weights
-from app.recommendations.kernels import Floats, pair_llr
+from app.recommendations.kernels import pair_llr
+from app.recommendations.threads import default_threads, in_order, ranges_of, spread
 
 __all__ = [
     "OTHER_EXPONENT",
@@ -206,7 +208,7 @@ class Rebuild:
             )
             return self._block_of(first, rows, best)
 
-        return kernels.in_order(compute, kernels.ranges_of(reach, self._block), self._threads)
+        return in_order(compute, ranges_of(reach, self._block), self._threads)
 
     def _block_of(self, first: int, rows: kernels.Rows, best: kernels.Best) -> Block:
         """Return the rows that a kernel filled for products from ``first`` on, without empty ones."""
@@ -245,7 +247,7 @@ def rebuild(
         threads: how many to use; two where the machine has them, unless given.
     """
     _check_limit(limit)
-    workers = threads or kernels.default_threads()
+    workers = threads or default_threads()
     corpus = _corpus(baskets, parameters.basket_cap, workers)
     weights, popularity = order_weights(parameters, corpus.days, corpus.sizes)
     return Rebuild(
@@ -305,10 +307,10 @@ def rank(
     )
     products, limits = _products(totals), _limits(gates, store_orders)
     best = kernels.Best.empty(len(places), limit)
-    kernels.spread(
+    spread(
         lambda first, last: kernels.rank_rows(first, last, places, rows, products, limits, best),
         lengths,
-        threads or kernels.default_threads(),
+        threads or default_threads(),
     )
     ranked = _ranked(best, np.arange(len(places)), places, totals, store_orders)
     ranked.products = np.array(neighbours.products, dtype=np.int64)
@@ -345,21 +347,21 @@ def strongest_pairs(
         threads: how many to use; two where the machine has them, unless given.
     """
     _check_limit(limit)
-    workers = threads or kernels.default_threads()
+    workers = threads or default_threads()
     sorted_baskets = _numbered(baskets, None, workers)
     products, starts, lines = sorted_baskets.products, sorted_baskets.starts, sorted_baskets.lines
     store_orders = len(sorted_baskets.sizes)
-    orders = kernels.count_lines(lines, len(products))
+    orders = line_kernels.count_lines(lines, len(products))
     by_popularity = np.argsort(-orders, kind="stable")
     ranks = np.empty(len(products), dtype=np.uint32)
     ranks[by_popularity] = np.arange(len(products), dtype=np.uint32)
-    kernels.spread(
-        lambda first, last: kernels.chain_lines(first, last, starts, ranks, lines),
+    spread(
+        lambda first, last: line_kernels.chain_lines(first, last, starts, ranks, lines),
         sorted_baskets.sizes,
         workers,
         tasks=1,
     )
-    link_starts, holders, reach = kernels.link(starts, lines, len(products))
+    link_starts, holders, reach = line_kernels.link(starts, lines, len(products))
     chains = kernels.Chains(lines, link_starts, holders)
     popular = _popular(orders, by_popularity, store_orders)
     found = _strongest(chains, popular, reach, store_orders, max(min_orders, 1), limit, workers)
@@ -441,15 +443,17 @@ def _strongest(
         for part in idle[1:]:
             kernels.merge_rows(first, last, part, idle[0])
 
-    kernels.spread(count, reach, threads)
-    kernels.spread(merge, reach, threads, tasks=1)
+    spread(count, reach, threads)
+    spread(merge, reach, threads, tasks=1)
     return idle[0] if idle else kernels.Strongest.empty(bounds, limit)
 
 
 def _corpus(baskets: Baskets, cap: int | None, threads: int) -> _Corpus:
     """Return the baskets of one to ``cap`` distinct products, indexed."""
     numbered = _numbered(baskets, cap, threads)
-    holder_starts, holders, reach = kernels.transpose(numbered.starts, numbered.lines, len(numbered.products))
+    holder_starts, holders, reach = line_kernels.transpose(
+        numbered.starts, numbered.lines, len(numbered.products)
+    )
     return _Corpus(
         products=numbered.products,
         days=numbered.days,
@@ -474,8 +478,8 @@ class _Numbered(NamedTuple):
     products: Integers
     days: Integers
     sizes: Integers
-    starts: kernels.Indices
-    lines: kernels.Indices
+    starts: compiled.Indices
+    lines: compiled.Indices
 
 
 def _numbered(baskets: Baskets, cap: int | None, threads: int) -> _Numbered:
@@ -485,8 +489,10 @@ def _numbered(baskets: Baskets, cap: int | None, threads: int) -> _Numbered:
     products, table = _places(ids)
     lines = np.empty(len(ids), dtype=np.uint32)
     sizes = np.empty(len(baskets.days), dtype=np.int64)
-    kernels.spread(
-        lambda first, last: kernels.number_lines(first, last, indptr, ids, products, table, lines, sizes),
+    spread(
+        lambda first, last: line_kernels.number_lines(
+            first, last, indptr, ids, products, table, lines, sizes
+        ),
         np.diff(indptr),
         threads,
         tasks=1,
@@ -494,8 +500,8 @@ def _numbered(baskets: Baskets, cap: int | None, threads: int) -> _Numbered:
     learned = (sizes > 0) if cap is None else (sizes > 0) & (sizes <= cap)
     kept = np.where(learned, sizes, 0)
     if kept.sum() != len(lines):
-        lines = lines[: kernels.close_gaps(indptr, kept, lines)]
-        present = kernels.count_lines(lines, len(products)) > 0
+        lines = lines[: line_kernels.close_gaps(indptr, kept, lines)]
+        present = line_kernels.count_lines(lines, len(products)) > 0
         if not present.all():
             lines = (np.cumsum(present) - 1).astype(np.uint32)[lines]
             products = products[present]
@@ -504,7 +510,7 @@ def _numbered(baskets: Baskets, cap: int | None, threads: int) -> _Numbered:
     return _Numbered(products, np.asarray(baskets.days, dtype=np.int64)[learned], sizes, starts, lines)
 
 
-def _places(ids: Integers) -> tuple[Integers, kernels.Indices]:
+def _places(ids: Integers) -> tuple[Integers, compiled.Indices]:
     """Return the sorted distinct ids, and a table of their places that starts with the smallest.
 
     Ids that lie too far apart for a table of about the size of the lines are sorted instead; their table is empty.
@@ -515,7 +521,7 @@ def _places(ids: Integers) -> tuple[Integers, kernels.Indices]:
     if highest - lowest >= len(ids) + _SMALL_TABLE:
         return np.unique(ids), np.empty(0, dtype=np.uint32)
     present = np.zeros(highest - lowest + 1, dtype=np.bool_)
-    kernels.mark_present(ids, lowest, present)
+    line_kernels.mark_present(ids, lowest, present)
     table = (np.cumsum(present, dtype=np.int64) - 1).astype(np.uint32)
     return np.flatnonzero(present) + lowest, table
 

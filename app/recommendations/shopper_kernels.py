@@ -2,14 +2,13 @@
 
 from typing import Any
 
-import numba
 import numpy as np
-import numpy.typing as npt
 
-Integers = npt.NDArray[np.int64]
+from app.recommendations.compiled import compiled
+from app.recommendations.cooccurrence import Integers
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled
 def count_rows(
     first: int,
     last: int,

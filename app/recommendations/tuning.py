@@ -19,9 +19,9 @@ from scipy import optimize
 
 from app.recommendations import cart_rows, ranker, ranking, scoring
 from app.recommendations.cart_rows import CartRows
+from app.recommendations.compiled import Floats
 from app.recommendations.cooccurrence import Integers, Parameters
 from app.recommendations.evaluation import History, Requests, make_requests, split
-from app.recommendations.kernels import Floats
 from app.recommendations.scoring import BLENDED, DEFAULT, FEATURES, SITUATIONS, Blend, Entries, Past
 from app.recommendations.tuning_jobs import LEAST_ORDERS
 
