@@ -199,7 +199,7 @@ def test_missing_picture_becomes_a_placeholder(
     page.goto(storefront.page())
 
     row = page.get_by_role("region").get_by_role("listitem").nth(1)
-    expect(row.locator("svg")).to_be_visible()
+    expect(row.locator("[part=placeholder]")).to_be_visible()
     expect(row.locator("img")).to_have_count(0)
 
 

@@ -1,12 +1,12 @@
 /** `<pannier-bundle>`: what is bought together with the product on the page, or what else there is to show. */
 import { pictureAddress, webAddress } from "./address";
-import type { Line, Outcome } from "./cart";
-import { formatMoney, parseMoney, total } from "./money";
+import type { Outcome } from "./cart";
+import { formatMoney, type Money, parseMoney, total } from "./money";
 import { nearViewport, quietMoment } from "./placement";
 import { cartOf } from "./platform";
 import { type Answer, fetchRecommendations } from "./recommendations";
-import { explain, type Read, serviceAddress, settingsOf, styleNonce, wholeNumber } from "./settings";
-import { stringsFor, TOGETHER } from "./strings";
+import { endpoint, explain, settingsOf, styleNonce, wholeNumber } from "./settings";
+import { languageOf, stringsFor, TOGETHER } from "./strings";
 import css from "./style.css";
 import { drawBundle, type Item, type State, type View } from "./view";
 
@@ -23,140 +23,121 @@ const ANOTHER_LOOK = [
 /** How long the button says "Added to cart" before it can be pressed again, in milliseconds. */
 const AFTERGLOW = 4000;
 
-export class BundleBox extends HTMLElement {
-  static readonly observedAttributes = [...ANOTHER_ANSWER, ...ANOTHER_LOOK];
+/** What a box does; the element tells it what happens to the page. */
+interface Box {
+  /** Ask and draw; what was asked before is void. */
+  load(): void;
+  stop(): void;
+  /** An attribute has changed. */
+  change(name: string): void;
+}
 
-  readonly #root = this.attachShadow({ mode: "open" });
-  readonly #read: Read = settingsOf(this);
-  #run: AbortController | null = null;
-  #answer: Answer | null = null;
-  #items: Item[] = [];
-  #unticked = new Set<string>();
-  #view: View | null = null;
-  #phase: State["phase"] = "ready";
-  #message = "";
-  #cartPage: string | null = null;
-
-  connectedCallback(): void {
-    if (!this.#answer) void this.#load();
-  }
-
-  disconnectedCallback(): void {
-    this.#run?.abort();
-  }
-
-  attributeChangedCallback(name: string, before: string | null, now: string | null): void {
-    if (!this.isConnected || before === now) return;
-    if (ANOTHER_LOOK.includes(name)) this.#draw();
-    else if (this.#run) this.#reload();
-  }
-
-  /** Ask again, in the room the box has already taken. */
-  #reload(): void {
-    this.style.display = "";
-    if (this.offsetHeight) this.style.minHeight = `${this.offsetHeight}px`;
-    this.#root.replaceChildren();
-    this.#answer = this.#view = null;
-    void this.#load();
-  }
+function boxOf(host: HTMLElement): Box {
+  const root = host.attachShadow({ mode: "open" });
+  const read = settingsOf(host);
+  let run: AbortController | null = null;
+  let answer: Answer | null = null;
+  let items: Item[] = [];
+  let unticked: string[] = [];
+  let view: View | null = null;
+  let phase: State["phase"] = "ready";
+  let message = "";
+  let cartPage: string | null = null;
 
   /** From being on the page to being drawn. Whatever goes wrong, the page stays as it is. */
-  async #load(): Promise<void> {
-    this.#run?.abort();
-    const run = new AbortController();
-    this.#run = run;
+  async function load(): Promise<void> {
+    run?.abort();
+    run = new AbortController();
+    const { signal } = run;
     try {
-      await nearViewport(this, run.signal);
-      const answer = await this.#ask(run.signal);
-      if (!answer.products.length) throw new Error("nothing to show");
-      await quietMoment(this, run.signal);
-      this.#answer = answer;
-      const unticked = this.#read("ticked") === "none" ? answer.products : [];
-      this.#unticked = new Set(unticked.map(({ productId }) => productId));
-      this.#draw();
+      await nearViewport(host, signal);
+      const found = await ask(signal);
+      if (!found.products.length) throw "nothing to show";
+      await quietMoment(host, signal);
+      answer = found;
+      unticked = read("ticked") === "none" ? found.products.map(({ productId }) => productId) : [];
+      draw();
     } catch (reason) {
-      if (run.signal.aborted) return;
+      if (signal.aborted) return;
       explain(reason);
-      if (!this.offsetHeight) return;
-      await quietMoment(this, run.signal, true);
-      this.style.display = "none";
+      if (!host.offsetHeight) return;
+      await quietMoment(host, signal, true);
+      host.style.display = "none";
     }
   }
 
-  async #ask(signal: AbortSignal): Promise<Answer> {
-    const read = this.#read;
-    const service = serviceAddress(read);
+  async function ask(signal: AbortSignal): Promise<Answer> {
     const product = read("product-id");
-    const key = read("key");
-    if (!service || !product || !key) throw new Error("key or product-id is missing");
-    const limit = wholeNumber(read("limit"), 3, 1, 10);
-    const query: Record<string, string> = { slot: "product", product_id: product, limit: String(limit), key };
     const cart = read("cart");
-    if (cart) query.cart = cart;
-    const deadline = wholeNumber(read("timeout"), 1500, 100, 60_000);
-    const answer = await fetchRecommendations(service, query, deadline, signal);
-    const products = answer.products.filter(({ productId }) => productId !== product).slice(0, limit);
-    return { ...answer, products };
+    const limit = wholeNumber(read("limit"), 3, 1, 10);
+    if (!product) throw "product-id is missing";
+    const found = await fetchRecommendations(
+      endpoint(read, "recommendations", {
+        slot: "product",
+        product_id: product,
+        limit: `${limit}`,
+        ...(cart && { cart }),
+      }),
+      wholeNumber(read("timeout"), 1500, 100, 60_000),
+      signal,
+    );
+    const products = found.products.filter(({ productId }) => productId !== product).slice(0, limit);
+    return { ...found, products };
   }
 
-  #draw(): void {
-    if (!this.#answer) return;
-    const { strings, language } = stringsFor(this.#locale());
-    const { claim } = this.#answer;
-    const pageLanguage = document.documentElement.lang.toLowerCase().split("-")[0];
-    this.#items = this.#collect(this.#answer);
-    this.#view = drawBundle(
-      this.#items,
+  function draw(): void {
+    if (!answer) return;
+    const { claim } = answer;
+    const { strings, language } = stringsFor(locale());
+    items = collect(answer);
+    view = drawBundle(
+      items,
       {
         strings,
         claim,
-        heading: claim === TOGETHER ? this.#read("heading") : null,
-        language: language === pageLanguage ? null : language,
+        heading: claim === TOGETHER ? read("heading") : null,
+        language: language === languageOf(document.documentElement.lang) ? null : language,
       },
       {
-        choose: (productId, chosen) => {
-          this.#unticked[chosen ? "delete" : "add"](productId);
-          for (const item of this.#items) if (item.productId === productId) item.chosen = chosen;
-          if (this.#phase === "adding") this.#update();
-          else this.#say("ready");
+        choose() {
+          unticked = items.filter((item) => !item.chosen).map(({ productId }) => productId);
+          if (phase === "adding") update();
+          else say("ready");
         },
-        add: () => void this.#add(),
+        add,
+        open() {},
       },
     );
-    this.#update();
-    this.#root.replaceChildren(this.#view.section);
-    this.#dress();
+    update();
+    root.replaceChildren(view.section);
+    dress();
   }
 
   /** Style without inline attributes, so that a strict Content-Security-Policy has nothing to refuse. */
-  #dress(): void {
+  function dress(): void {
     try {
       const sheet = new CSSStyleSheet();
       sheet.replaceSync(css);
-      this.#root.adoptedStyleSheets = [sheet];
+      root.adoptedStyleSheets = [sheet];
     } catch {
       const style = document.createElement("style");
       style.nonce = styleNonce();
       style.textContent = css;
-      this.#root.prepend(style);
+      root.prepend(style);
     }
   }
 
-  #locale(): string {
-    return this.#read("locale") || document.documentElement.lang || navigator.language;
-  }
+  const locale = (): string => read("locale") || document.documentElement.lang || navigator.language;
 
   /** The page's own product, where the page says which variant is chosen, and then the recommended ones. */
-  #collect({ claim, products }: Answer): Item[] {
-    const read = this.#read;
+  function collect({ claim, products }: Answer): Item[] {
     const cart = cartOf(read);
-    const productId = read("product-id") as string;
     const variantId = read("variant-id");
     const own = {
-      productId,
+      productId: read("product-id") as string,
       variantId,
       title: read("product-title") ?? document.title,
-      url: webAddress(location.href),
+      url: location.href,
       image: pictureAddress(read("product-image")),
       price: parseMoney(Number(read("product-price") ?? Number.NaN), read("currency")),
       similar: false,
@@ -165,81 +146,108 @@ export class BundleBox extends HTMLElement {
       ...product,
       itemId: cart.itemId(product.productId, product.variantId),
       current: product === own,
-      cost: product.price && this.#money(product.price),
-      chosen: !this.#unticked.has(product.productId),
+      cost: product.price && money(product.price),
+      chosen: !unticked.includes(product.productId),
     }));
   }
 
-  #money(price: Parameters<typeof formatMoney>[0]): string {
+  function money(price: Money): string {
     try {
-      return formatMoney(price, this.#locale());
+      return formatMoney(price, locale());
     } catch {
-      return formatMoney(price, undefined); // The page names a language that does not exist.
+      return formatMoney(price); // The page names a language that does not exist.
     }
   }
 
-  #chosen(): Item[] {
-    return this.#items.filter((item) => item.itemId && item.chosen);
+  const chosen = (): Item[] => items.filter((item) => item.itemId && item.chosen);
+
+  function say(next: State["phase"], words = "", page: string | null = null): void {
+    phase = next;
+    message = words;
+    cartPage = webAddress(page);
+    update();
   }
 
-  #say(phase: State["phase"], message = "", cartPage: string | null = null): void {
-    this.#phase = phase;
-    this.#message = message;
-    this.#cartPage = webAddress(cartPage);
-    this.#update();
-  }
-
-  #update(): void {
-    const chosen = this.#chosen();
-    const sum = total(chosen.map((item) => item.price));
-    this.#view?.update({
-      count: chosen.length,
-      everything: chosen.length === this.#items.length,
-      total: sum && this.#money(sum),
-      phase: this.#phase,
-      message: this.#message,
-      cartPage: this.#cartPage,
+  function update(): void {
+    const lines = chosen();
+    const sum = total(lines.map((item) => item.price));
+    view?.update({
+      count: lines.length,
+      everything: lines.length === items.length,
+      total: sum && money(sum),
+      phase,
+      message,
+      cartPage,
     });
   }
 
-  async #add(): Promise<void> {
-    const chosen = this.#chosen();
-    if (this.#phase !== "ready" || !chosen.length || !this.#answer) return;
-    const { decisionId } = this.#answer;
-    const { strings } = stringsFor(this.#locale());
-    const cart = cartOf(this.#read);
-    const lines = chosen.map(({ productId, title, itemId, current }) => ({
-      productId,
-      title,
-      itemId: itemId as string,
-      recommended: !current,
-    }));
-    this.#say("adding");
+  async function add(): Promise<void> {
+    const lines = chosen();
+    if (phase !== "ready" || !lines.length || !answer) return;
+    const { decisionId } = answer;
+    const { strings } = stringsFor(locale());
+    const cart = cartOf(read);
+    say("adding");
     let outcome: Outcome;
     try {
       outcome = await cart.add(lines, decisionId);
     } catch (reason) {
       explain(reason);
-      this.#say("ready", strings.failed);
-      return;
+      return say("ready", strings.failed);
     }
     const { added, refused, reason } = outcome;
     const names = refused.map((line) => line.title).join(", ");
-    if (!refused.length) this.#say("added", strings.added, cart.page());
-    else if (added.length) this.#say("ready", strings.except(names), cart.page());
-    else this.#say("ready", strings.refused(reason || names));
-    if (added.length) this.#report(decisionId, added);
-    if (!refused.length) setTimeout(() => this.#rearm(), AFTERGLOW);
+    if (!added.length) return say("ready", strings.refused + (reason || names));
+    if (refused.length) say("ready", strings.except + names, cart.page());
+    else {
+      say("added", strings.added, cart.page());
+      setTimeout(rearm, AFTERGLOW);
+    }
+    const detail = { decision_id: decisionId, product_ids: added.map((line) => line.productId) };
+    host.dispatchEvent(new CustomEvent("pannier:added", { bubbles: true, composed: true, detail }));
   }
 
   /** The button can be pressed again; what was said about the last time stays. */
-  #rearm(): void {
-    if (this.#phase === "added") this.#phase = "ready";
-    this.#update();
+  function rearm(): void {
+    if (phase === "added") phase = "ready";
+    update();
   }
 
-  #report(decisionId: string | null, added: Line[]): void {
-    const detail = { decision_id: decisionId, product_ids: added.map((line) => line.productId) };
-    this.dispatchEvent(new CustomEvent("pannier:added", { bubbles: true, composed: true, detail }));
+  return {
+    load() {
+      if (!answer) void load();
+    },
+    stop() {
+      run?.abort();
+    },
+    change(name) {
+      if (ANOTHER_LOOK.includes(name)) draw();
+      else if (run) {
+        // Ask again, in the room the box has already taken.
+        host.style.display = "";
+        if (host.offsetHeight) host.style.minHeight = `${host.offsetHeight}px`;
+        root.replaceChildren();
+        answer = view = null;
+        void load();
+      }
+    },
+  };
+}
+
+export class BundleBox extends HTMLElement {
+  static readonly observedAttributes = [...ANOTHER_ANSWER, ...ANOTHER_LOOK];
+
+  readonly #box = boxOf(this);
+
+  connectedCallback(): void {
+    this.#box.load();
+  }
+
+  disconnectedCallback(): void {
+    this.#box.stop();
+  }
+
+  attributeChangedCallback(name: string, before: string | null, now: string | null): void {
+    if (this.isConnected && before !== now) this.#box.change(name);
   }
 }

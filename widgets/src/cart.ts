@@ -5,8 +5,9 @@ export interface Line {
   productId: string;
   title: string;
   /** The platform's own number of the variant (or of a product that has none), digits only. */
-  itemId: string;
-  recommended: boolean;
+  itemId: string | null;
+  /** The product whose page this is: nobody recommended it. */
+  current: boolean;
 }
 
 export interface Outcome {

@@ -33,7 +33,7 @@ export function total(prices: (Money | null)[]): Money | null {
 }
 
 /** Writes the amount the way `locale` writes prices; every digit that is not zero is shown. */
-export function formatMoney({ amount, currency }: Money, locale: string | undefined): string {
+export function formatMoney({ amount, currency }: Money, locale?: string): string {
   const digits = exponent(currency);
   const unit = 10 ** digits;
   const exact = amount % unit ? { minimumFractionDigits: digits, maximumFractionDigits: digits } : {};

@@ -21,7 +21,7 @@ export interface Answer {
 
 type Fields = Record<string, unknown>;
 
-const fieldsOf = (value: unknown): Fields => (typeof value === "object" && value ? (value as Fields) : {});
+const fieldsOf = (value: unknown): Fields => (value ?? {}) as Fields;
 const textOf = (value: unknown): string | null => (typeof value === "string" && value ? value : null);
 
 function parseProduct(value: unknown): Product | null {
@@ -45,16 +45,14 @@ function parseProduct(value: unknown): Product | null {
 export function parseAnswer(body: unknown): Answer {
   const fields = fieldsOf(body);
   const list = Array.isArray(fields.recommendations) ? fields.recommendations : [];
-  const products = new Map<string, Product>();
+  const products: Product[] = [];
   for (const product of list.map(parseProduct)) {
-    if (product && !products.has(product.productId)) products.set(product.productId, product);
+    if (product && products.every(({ productId }) => productId !== product.productId)) products.push(product);
   }
-  const shown = [...products.values()];
-  const alike = shown.every(({ similar }) => similar);
   return {
     decisionId: textOf(fields.decision_id),
-    claim: alike ? "similar" : textOf(fields.strategy),
-    products: shown,
+    claim: products.every(({ similar }) => similar) ? "similar" : textOf(fields.strategy),
+    products,
   };
 }
 
@@ -66,23 +64,15 @@ export function parseAnswer(body: unknown): Answer {
  * or no JSON, and when `signal` aborts.
  */
 export async function fetchRecommendations(
-  service: string,
-  query: Record<string, string>,
+  address: string,
   deadline: number,
   signal: AbortSignal,
 ): Promise<Answer> {
-  const address = new URL("recommendations", new URL(service, document.baseURI));
-  for (const [name, value] of Object.entries(query)) address.searchParams.set(name, value);
   const attempt = new AbortController();
   const giveUp = () => attempt.abort();
-  const timer = setTimeout(giveUp, deadline);
+  setTimeout(giveUp, deadline);
   signal.addEventListener("abort", giveUp);
-  try {
-    const response = await fetch(address, { credentials: "omit", signal: attempt.signal });
-    if (response.status !== 200) throw new Error(`status ${response.status}`);
-    return parseAnswer(await response.json());
-  } finally {
-    clearTimeout(timer);
-    signal.removeEventListener("abort", giveUp);
-  }
+  const response = await fetch(address, { credentials: "omit", signal: attempt.signal });
+  if (response.status !== 200) throw response.status;
+  return parseAnswer(await response.json());
 }

@@ -4,7 +4,7 @@
  * Without the WP Consent API nobody has agreed to anything, and nothing is read or sent.
  */
 import { platformOf } from "./platform";
-import { explain, serviceAddress, settingsOf } from "./settings";
+import { endpoint, explain, settingsOf } from "./settings";
 import { restRoot } from "./woocommerce";
 
 declare global {
@@ -36,9 +36,7 @@ async function hashOf(token: string): Promise<string | null> {
 }
 
 async function report(): Promise<void> {
-  const service = serviceAddress(read);
-  const key = read("key");
-  if (!service || !key || !agreed()) return;
+  if (!agreed()) return;
   try {
     const cart = await fetch(`${restRoot(read)}wc/store/v1/cart`, {
       credentials: "same-origin",
@@ -48,11 +46,11 @@ async function report(): Promise<void> {
     const token = await hashOf(cart.headers.get("Cart-Token") ?? "");
     // The visitor may have changed their mind while the shop answered.
     if (!token || !(items.length || reported) || !agreed()) return;
-    await fetch(new URL("carts", new URL(service, document.baseURI)), {
+    await fetch(endpoint(read, "carts"), {
       method: "POST",
       credentials: "omit",
       keepalive: true,
-      headers: { "Content-Type": "application/json", "X-Pannier-Key": key },
+      headers: { "Content-Type": "application/json" },
       body: JSON.stringify({
         token,
         consent: true,

@@ -13,9 +13,16 @@ export function settingsOf(host: Element | null): Read {
   return (name) => host?.getAttribute(name) || tag?.getAttribute(`data-${name}`) || null;
 }
 
-/** The folder of the service's public endpoints, `https://HOST/v1/`, taken from the script's own address. */
-export function serviceAddress(read: Read): string | null {
-  return read("api") ?? tag?.getAttribute("src") ?? null;
+/**
+ * The address of one of the service's public endpoints, with the key.
+ *
+ * Throws where the page does not name a key, or an address that is none.
+ */
+export function endpoint(read: Read, path: string, query: Record<string, string> = {}): string {
+  const key = read("key");
+  const service = read("api") ?? tag?.getAttribute("src");
+  if (!key || !service) throw "key is missing";
+  return `${new URL(path, new URL(service, document.baseURI))}?${new URLSearchParams({ ...query, key })}`;
 }
 
 /** The nonce a page with a Content-Security-Policy gave to the script tag. */

@@ -33,16 +33,16 @@ export async function addToShopify(lines: Line[], decisionId: string | null): Pr
   const actions = window.Shopify?.actions;
   if (!actions?.updateCart) return addByAjax(lines, decisionId);
   const result = await actions.updateCart({
-    lines: lines.map(({ itemId, recommended }) => ({
+    lines: lines.map(({ itemId, current }) => ({
       merchandiseId: `gid://shopify/ProductVariant/${itemId}`,
       quantity: 1,
-      attributes: decisionId && recommended ? [{ key: PROPERTY, value: decisionId }] : [],
+      attributes: decisionId && !current ? [{ key: PROPERTY, value: decisionId }] : [],
     })),
   });
   // A change that the shop declines resolves all the same, with the reason in one of two lists.
   const notice =
     result?.userErrors?.[0] ??
-    result?.warnings?.find(({ code }) => /OUT_OF_STOCK|NOT_ENOUGH_STOCK/.test(code ?? ""));
+    result?.warnings?.find(({ code }) => /OUT_OF_STOCK|NOT_ENOUGH_STOCK/.test(code as string));
   if (notice) return { added: [], refused: lines, reason: notice.message };
   try {
     Promise.resolve(actions.openCart?.()).catch(() => {});
@@ -53,18 +53,19 @@ export async function addToShopify(lines: Line[], decisionId: string | null): Pr
 }
 
 /** Shopify's numbers are numbers, but one beyond 2^53 would lose its last digits. */
-const numberOf = (id: string): number | string => (Number.isSafeInteger(Number(id)) ? Number(id) : id);
+const numberOf = (id: string | null): number | string | null =>
+  Number.isSafeInteger(Number(id)) ? Number(id) : id;
 
 async function addByAjax(lines: Line[], decisionId: string | null): Promise<Outcome> {
   const response = await post(`${root()}cart/add.js`, {
-    items: lines.map(({ itemId, recommended }) => ({
+    items: lines.map(({ itemId, current }) => ({
       id: numberOf(itemId),
       quantity: 1,
-      ...(decisionId && recommended && { properties: { [PROPERTY]: decisionId } }),
+      ...(decisionId && !current && { properties: { [PROPERTY]: decisionId } }),
     })),
   });
   if (response.ok) return { added: lines, refused: [] };
-  if (response.status !== 422) throw new Error(`status ${response.status}`);
+  if (response.status !== 422) throw response.status;
   const { description } = (await response.json()) as { description?: unknown };
   return { added: [], refused: lines, reason: typeof description === "string" ? description : undefined };
 }

@@ -10,15 +10,16 @@ export interface Strings {
   choose: string;
   total: string;
   addOne: string;
-  addSome: (count: number) => string;
-  addAll: (count: number) => string;
+  /** `#`: how many; so in `addAll`. */
+  addSome: string;
+  addAll: string;
   adding: string;
   added: string;
   viewCart: string;
-  /** Some went in, the named ones did not. */
-  except: (titles: string) => string;
-  /** `what`: the names of the products, or the shop's own sentence. */
-  refused: (what: string) => string;
+  /** Some went in; the names of those that did not follow. */
+  except: string;
+  /** The names of the products, or the shop's own sentence, follow. */
+  refused: string;
   failed: string;
 }
 
@@ -32,13 +33,13 @@ const LANGUAGES: Record<string, Strings> = {
     choose: "Choose options",
     total: "Total",
     addOne: "Add to cart",
-    addSome: (count) => `Add ${count} to cart`,
-    addAll: (count) => `Add all ${count} to cart`,
+    addSome: "Add # to cart",
+    addAll: "Add all # to cart",
     adding: "Adding…",
     added: "Added to cart",
     viewCart: "View cart",
-    except: (titles) => `Added to cart, except: ${titles}`,
-    refused: (what) => `Sorry, this could not be added: ${what}`,
+    except: "Added to cart, except: ",
+    refused: "Sorry, this could not be added: ",
     failed: "Sorry, that did not work. Please check your cart and try again.",
   },
   de: {
@@ -47,13 +48,13 @@ const LANGUAGES: Record<string, Strings> = {
     choose: "Ausführung wählen",
     total: "Gesamt",
     addOne: "In den Warenkorb",
-    addSome: (count) => `${count} in den Warenkorb`,
-    addAll: (count) => `Alle ${count} in den Warenkorb`,
+    addSome: "# in den Warenkorb",
+    addAll: "Alle # in den Warenkorb",
     adding: "Wird hinzugefügt …",
     added: "Liegt im Warenkorb",
     viewCart: "Zum Warenkorb",
-    except: (titles) => `Liegt im Warenkorb, außer: ${titles}`,
-    refused: (what) => `Das ließ sich leider nicht hinzufügen: ${what}`,
+    except: "Liegt im Warenkorb, außer: ",
+    refused: "Das ließ sich leider nicht hinzufügen: ",
     failed: "Das hat leider nicht geklappt. Bitte prüfen Sie den Warenkorb und versuchen Sie es erneut.",
   },
   fr: {
@@ -62,13 +63,13 @@ const LANGUAGES: Record<string, Strings> = {
     choose: "Choisir les options",
     total: "Total",
     addOne: "Ajouter au panier",
-    addSome: (count) => `Ajouter ${count} articles au panier`,
-    addAll: (count) => `Ajouter les ${count} au panier`,
+    addSome: "Ajouter # articles au panier",
+    addAll: "Ajouter les # au panier",
     adding: "Ajout en cours…",
     added: "Ajouté au panier",
     viewCart: "Voir le panier",
-    except: (titles) => `Ajouté au panier, sauf : ${titles}`,
-    refused: (what) => `Désolé, impossible d’ajouter : ${what}`,
+    except: "Ajouté au panier, sauf : ",
+    refused: "Désolé, impossible d’ajouter : ",
     failed: "Désolé, cela n’a pas fonctionné. Vérifiez votre panier et réessayez.",
   },
 };
@@ -79,7 +80,10 @@ export const headingOf = ({ headings }: Strings, claim: string | null): string =
 
 /** Returns the language spoken for a tag such as `de-AT`, and its strings; English for every other tag. */
 export function stringsFor(locale: string): { language: string; strings: Strings } {
-  const wanted = locale.toLowerCase().split(/[-_]/)[0] ?? "";
-  const strings = LANGUAGES[wanted];
-  return strings ? { language: wanted, strings } : { language: "en", strings: LANGUAGES.en as Strings };
+  const wanted = languageOf(locale);
+  const language = wanted in LANGUAGES ? wanted : "en";
+  return { language, strings: LANGUAGES[language] as Strings };
 }
+
+/** `de` of `de-AT`. */
+export const languageOf = (tag: string): string => tag.toLowerCase().split(/[-_]/)[0] as string;

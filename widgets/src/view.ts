@@ -38,160 +38,152 @@ export interface View {
 }
 
 export interface Actions {
-  choose(productId: string, chosen: boolean): void;
+  /** An item was ticked or unticked, as its `chosen` says. */
+  choose(): void;
   add(): void;
+  /** A link to an item's own page was followed. */
+  open(item: Item): void;
 }
 
 type Child = Node | string | null | false;
+type Attributes = Record<string, string | boolean | null>;
+
+/** Set attributes; null takes one away. */
+function set(node: Element, attributes: Attributes): void {
+  for (const name in attributes) {
+    const value = attributes[name];
+    if (value === null) node.removeAttribute(name);
+    else node.setAttribute(name, value as string);
+  }
+}
 
 function element<K extends keyof HTMLElementTagNameMap>(
   tag: K,
-  part: string,
+  attributes: Attributes,
   ...children: Child[]
 ): HTMLElementTagNameMap[K] {
   const node = document.createElement(tag);
-  if (part) node.setAttribute("part", part);
+  set(node, attributes);
   node.append(...children.filter((child): child is Node | string => !!child));
   return node;
 }
 
-export function drawBundle(items: Item[], words: Words, actions: Actions): View {
-  const { strings, language } = words;
-  const together = words.claim === TOGETHER;
-  const spoken = <E extends HTMLElement>(node: E): E => {
-    if (language) node.lang = language;
-    return node;
-  };
+export function drawBundle(
+  items: Item[],
+  { strings, claim, heading, language: lang }: Words,
+  actions: Actions,
+): View {
+  const together = claim === TOGETHER;
 
-  const heading = element("h2", "heading", words.heading ?? headingOf(strings, words.claim));
-  heading.id = "heading";
-  if (words.heading === null) spoken(heading);
+  const sum = element("strong", { part: "sum" });
+  const total = element(
+    "p",
+    { part: "total", id: "total", "aria-live": "polite", "aria-atomic": "true", lang },
+    strings.total,
+    " ",
+    sum,
+  );
+  const button = element("button", { part: "button", type: "button", lang });
+  button.onclick = actions.add;
+  const status = element("p", { part: "status", role: "status", lang });
 
-  const list = element("ul", "items", ...items.map((item, index) => drawItem(item, index, words, actions)));
-  list.setAttribute("role", "list"); // Safari drops the role of a list without bullets.
+  const section = element(
+    "section",
+    { part: "bundle", "aria-labelledby": "heading" },
+    element(
+      "div",
+      { part: "box" },
+      element(
+        "h2",
+        { part: "heading", id: "heading", lang: heading === null ? lang : null },
+        heading ?? headingOf(strings, claim),
+      ),
+      // Safari drops the role of a list without bullets.
+      element("ul", { part: "items", role: "list" }, ...items.map(drawItem)),
+      together &&
+        items.some((item) => item.itemId) &&
+        element("div", { part: "footer" }, total, button, status),
+    ),
+  );
 
-  const sum = element("strong", "sum");
-  const total = spoken(element("p", "total", strings.total, " ", sum));
-  total.setAttribute("aria-live", "polite");
-  total.setAttribute("aria-atomic", "true");
-  total.id = "total";
-  const button = spoken(element("button", "button"));
-  button.type = "button";
-  button.addEventListener("click", actions.add);
-  const status = spoken(element("p", "status"));
-  status.setAttribute("role", "status");
-  const footer = element("div", "footer", total, button, status);
+  function drawItem(item: Item, index: number): HTMLElement {
+    const { url: href, current, itemId } = item;
+    const id = `title-${index}`;
+    const link = (attributes: Attributes, ...children: Child[]): HTMLElement => {
+      if (!href || current) return element("span", attributes, ...children);
+      const anchor = element("a", { ...attributes, href }, ...children);
+      anchor.onclick = () => actions.open(item);
+      return anchor;
+    };
+    const row = element(
+      "li",
+      { part: "item" },
+      // The title is the link that counts; the picture repeats it for the pointer only.
+      link({ part: "picture", "aria-hidden": "true", tabindex: "-1" }, drawPicture(item.image)),
+    );
 
-  const box = element("div", "box", heading, list, together && items.some((item) => item.itemId) && footer);
-  const section = element("section", "bundle", box);
-  section.setAttribute("aria-labelledby", heading.id);
+    if (together && itemId && !current) {
+      const box = element("input", { part: "checkbox", type: "checkbox", "aria-labelledby": id });
+      const mark = () => set(row, { "data-chosen": item.chosen });
+      box.checked = item.chosen;
+      box.onchange = () => {
+        item.chosen = box.checked;
+        mark();
+        actions.choose();
+      };
+      mark();
+      row.append(box);
+    }
+    row.append(
+      element(
+        "div",
+        { part: "text" },
+        current && element("span", { part: "badge", lang }, strings.thisItem),
+        link({ part: "title", id }, item.title),
+        item.cost && element("span", { part: "price" }, item.cost),
+        together &&
+          !itemId &&
+          link(
+            { part: "options", id: `options-${index}`, "aria-labelledby": `options-${index} ${id}`, lang },
+            strings.choose,
+          ),
+      ),
+    );
+    return row;
+  }
 
   return {
     section,
-    update(state) {
-      const { count, phase } = state;
-      sum.textContent = state.total;
-      total.hidden = state.total === null;
+    update({ count, everything, phase, message, cartPage: href, total: amount }) {
+      sum.textContent = amount;
+      total.hidden = amount === null;
       button.textContent =
-        phase === "adding"
-          ? strings.adding
-          : phase === "added"
-            ? strings.added
-            : count < 2
-              ? strings.addOne
-              : (state.everything ? strings.addAll : strings.addSome)(count);
-      // Not `disabled`: that would throw the keyboard's focus back to the start of the page.
-      button.setAttribute("aria-disabled", String(phase !== "ready" || count === 0));
-      button.setAttribute("aria-busy", String(phase === "adding"));
-      section.dataset.phase = phase;
-      if (state.total === null) button.removeAttribute("aria-describedby");
-      else button.setAttribute("aria-describedby", total.id);
+        phase === "ready"
+          ? count < 2
+            ? strings.addOne
+            : (everything ? strings.addAll : strings.addSome).replace("#", String(count))
+          : strings[phase];
+      set(button, {
+        // Not `disabled`: that would throw the keyboard's focus back to the start of the page.
+        "aria-disabled": phase !== "ready" || !count,
+        "aria-busy": phase === "adding",
+        "aria-describedby": amount && "total",
+      });
+      set(section, { "data-phase": phase });
       // Saying the same again would make a screen reader repeat it.
-      if (status.firstChild?.textContent === state.message) return;
-      status.replaceChildren(element("span", "message", state.message));
-      if (!state.cartPage) return;
-      const link = element("a", "cart-link", strings.viewCart);
-      link.href = state.cartPage;
-      status.append(" ", link);
+      if (status.firstChild?.textContent === message) return;
+      status.replaceChildren(element("span", { part: "message" }, message));
+      if (href) status.append(" ", element("a", { part: "cart-link", href }, strings.viewCart));
     },
   };
 }
 
-function drawItem(
-  item: Item,
-  index: number,
-  { strings, claim, language }: Words,
-  actions: Actions,
-): HTMLElement {
-  const link = (part: string, ...children: Child[]): HTMLElement => {
-    if (!item.url || item.current) return element("span", part, ...children);
-    const anchor = element("a", part, ...children);
-    anchor.href = item.url;
-    return anchor;
-  };
-  const small = (part: string, text: string): HTMLElement => {
-    const note = element("span", part, text);
-    if (language) note.lang = language;
-    return note;
-  };
-
-  // The title is the link that counts; the picture repeats it for the pointer only.
-  const picture = link("picture", drawPicture(item.image));
-  picture.setAttribute("aria-hidden", "true");
-  picture.tabIndex = -1;
-
-  const title = link("title", item.title);
-  title.id = `title-${index}`;
-  const text = element(
-    "div",
-    "text",
-    item.current && small("badge", strings.thisItem),
-    title,
-    item.cost && element("span", "price", item.cost),
-  );
-  const row = element("li", "item", picture, text);
-
-  if (claim !== TOGETHER) return row;
-  if (!item.itemId) {
-    const options = link("options", strings.choose);
-    options.id = `options-${index}`;
-    if (language) options.lang = language;
-    options.setAttribute("aria-labelledby", `${options.id} ${title.id}`);
-    text.append(options);
-  } else if (!item.current) {
-    const box = element("input", "checkbox");
-    box.type = "checkbox";
-    box.checked = item.chosen;
-    box.setAttribute("aria-labelledby", title.id);
-    row.dataset.chosen = String(item.chosen);
-    box.addEventListener("change", () => {
-      row.dataset.chosen = String(box.checked);
-      actions.choose(item.productId, box.checked);
-    });
-    picture.after(box);
-  }
-  return row;
-}
-
 /** A square picture; a drawn one where the shop has none or it does not load. */
-function drawPicture(address: string | null): Element {
-  if (!address) return drawPlaceholder();
-  const image = element("img", "image");
-  image.alt = "";
-  image.loading = "lazy";
-  image.decoding = "async";
-  image.addEventListener("error", () => image.replaceWith(drawPlaceholder()), { once: true });
-  image.src = address;
+function drawPicture(src: string | null): Element {
+  const placeholder = element("span", { part: "placeholder" });
+  if (!src) return placeholder;
+  const image = element("img", { part: "image", alt: "", loading: "lazy" });
+  image.onerror = () => image.replaceWith(placeholder);
+  image.src = src;
   return image;
-}
-
-function drawPlaceholder(): SVGElement {
-  const space = "http://www.w3.org/2000/svg";
-  const svg = document.createElementNS(space, "svg");
-  svg.setAttribute("viewBox", "0 0 24 24");
-  svg.setAttribute("part", "placeholder");
-  const basket = document.createElementNS(space, "path");
-  basket.setAttribute("d", "M4 10h16l-1.5 9h-13zM8.5 10 12 5l3.5 5M9.5 13v3m5-3v3");
-  svg.append(basket);
-  return svg;
 }

@@ -16,7 +16,7 @@ export async function addToWooCommerce(root: string, lines: Line[]): Promise<Out
   // Nonces in a cached page expire; the cart endpoint always hands out a fresh one.
   const cart = await fetch(`${root}wc/store/v1/cart`, { credentials: "same-origin", cache: "no-store" });
   const nonce = cart.headers.get("Nonce");
-  if (!cart.ok || !nonce) throw new Error(`status ${cart.status}, nonce ${nonce}`);
+  if (!cart.ok || !nonce) throw cart.status;
   const response = await post(`${root}wc/store/v1/batch`, {
     requests: lines.map(({ itemId }) => ({
       path: "/wc/store/v1/cart/add-item",
@@ -26,7 +26,7 @@ export async function addToWooCommerce(root: string, lines: Line[]): Promise<Out
     })),
   });
   const { responses } = (await response.json()) as { responses?: { status?: number }[] };
-  if (!response.ok || !Array.isArray(responses)) throw new Error(`status ${response.status}`);
+  if (!response.ok || !Array.isArray(responses)) throw response.status;
   const wentIn = (_: Line, index: number) => Math.trunc((responses[index]?.status ?? 0) / 100) === 2;
   const added = lines.filter(wentIn);
   if (added.length) announce();
