@@ -99,6 +99,7 @@ def test_the_commands_are_those_that_are_tested_here() -> None:
     assert set(COMMANDS) == {
         "backfill",
         "demo",
+        "import orders",
         "migrate",
         "new-secret-key",
         "recommendations evaluate",
