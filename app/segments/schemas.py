@@ -1,0 +1,201 @@
+"""What a definition of a segment may be. Every error names its path, such as ``definition.all.1.at_least``."""
+
+from collections.abc import Collection, Mapping
+from typing import Any, Final
+
+from marshmallow import RAISE, Schema, ValidationError, fields, validate, validates, validates_schema
+
+from app.core.api import Shape, WholeNumber
+from app.segments.conditions import CHANNELS, FACTS, MAX_CONDITIONS, MAX_DEPTH
+from app.segments.facts import CART_STATES
+from app.segments.named import NAMED
+
+# What a schema for machines cannot say.
+TOO_DEEP: Final = f"Conditions are nested more than {MAX_DEPTH} deep."
+TOO_MANY: Final = f"These are more than {MAX_CONDITIONS} conditions."
+ONE_KIND: Final = "Write exactly one of all, any, not and fact."
+NO_RANGE: Final = "Say at_least, at_most, or both."
+EMPTY_RANGE: Final = "This is less than at_least."
+NO_EVENT: Final = "Name the event to count."
+NOT_FOR_THIS_FACT: Final = "This fact does not take it."
+NOT_WITHOUT_A_FACT: Final = "This belongs to a fact."
+TAKEN: Final = "A segment that every store has, or an address, is called so."
+RULES: Final = frozenset(
+    {TOO_DEEP, TOO_MANY, ONE_KIND, NO_RANGE, EMPTY_RANGE, NO_EVENT, NOT_FOR_THIS_FACT, NOT_WITHOUT_A_FACT, TAKEN}
+)  # fmt: skip
+
+_LARGEST_NUMBER: Final = 10**15
+_MOST_NAMES: Final = 50
+_LONGEST_DAYS: Final = 3650
+_ADDRESSES: Final = frozenset({"overlap", "preview"})
+_KINDS: Final = ("all", "any", "not", "fact")
+_PRODUCT_ID: Final = Shape(r"^[A-Za-z0-9_:/.\-]{1,100}$", error="Not a product id.")
+TEXT: Final = Shape(r"^[^\x00-\x1f\x7f]{1,100}$", error="Not 1 to 100 characters of text.")
+KEY: Final = Shape(r"^[a-z][a-z0-9_]{0,49}$", error="Not the key of a segment.")
+
+
+class ProductId(fields.String):
+    """A platform's id as a string; numbers are taken, too."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            validate=_PRODUCT_ID,
+            metadata={"type": ["string", "integer"], "minimum": 0, "maximum": _LARGEST_NUMBER},
+        )
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
+        if type(value) is float and value.is_integer():
+            value = int(value)
+        if type(value) is int and 0 <= value <= _LARGEST_NUMBER:
+            value = str(value)
+        return super()._deserialize(value, attr, data, **kwargs)
+
+
+def _number(what: str) -> WholeNumber:
+    return WholeNumber(
+        validate=validate.Range(min=0, max=_LARGEST_NUMBER), metadata={"description": f"{what}, included."}
+    )
+
+
+def _condition() -> Schema:
+    """Return what stands within a condition: a condition."""
+    return Condition()
+
+
+class Condition(Schema):
+    """Facts within ranges, combined. Exactly one of all, any, not and fact."""
+
+    class Meta:
+        unknown = RAISE
+
+    all = fields.List(
+        fields.Nested(_condition),
+        validate=validate.Length(min=1, max=MAX_CONDITIONS),
+        metadata={"description": "All of these hold."},
+    )
+    any = fields.List(
+        fields.Nested(_condition),
+        validate=validate.Length(min=1, max=MAX_CONDITIONS),
+        metadata={"description": "At least one of these holds."},
+    )
+    not_ = fields.Nested(
+        _condition, data_key="not", attribute="not", metadata={"description": "This does not hold."}
+    )
+    fact = fields.String(
+        validate=validate.OneOf(list(FACTS)), metadata={"description": "What is measured of a customer."}
+    )
+    at_least = _number("The smallest number")
+    at_most = _number("The largest number")
+    within_days = WholeNumber(
+        validate=validate.Range(min=1, max=_LONGEST_DAYS),
+        metadata={"description": "Of the last so many days."},
+    )
+    channel = fields.String(
+        validate=validate.OneOf(CHANNELS), metadata={"description": "Orders of this channel."}
+    )
+    state = fields.String(
+        validate=validate.OneOf(CART_STATES), metadata={"description": "Carts in this state."}
+    )
+    event = fields.String(validate=TEXT, metadata={"description": "The event's name."})
+    products = fields.List(
+        ProductId(),
+        validate=validate.Length(min=1, max=_MOST_NAMES),
+        metadata={"description": "With one of these."},
+    )
+    categories = fields.List(
+        fields.String(validate=TEXT),
+        validate=validate.Length(min=1, max=_MOST_NAMES),
+        metadata={"description": "With a product of one of these, as the shop writes them."},
+    )
+
+    @validates_schema
+    def _makes_sense(self, data: Mapping[str, Any], **_: Any) -> None:
+        if sum(kind in data for kind in _KINDS) != 1:
+            raise ValidationError(ONE_KIND)
+        restrictions = set(data) - set(_KINDS)
+        if "fact" not in data:
+            raise_where(restrictions, NOT_WITHOUT_A_FACT)
+            return
+        raise_where(
+            restrictions - set(FACTS[data["fact"]].options) - {"at_least", "at_most"}, NOT_FOR_THIS_FACT
+        )
+        if not restrictions & {"at_least", "at_most"}:
+            raise ValidationError(NO_RANGE)
+        if "at_most" in data and data["at_most"] < data.get("at_least", 0):
+            raise ValidationError(EMPTY_RANGE, "at_most")
+        if data["fact"] == "events" and "event" not in data:
+            raise ValidationError(NO_EVENT, "event")
+
+
+def raise_where(names: Collection[str], reason: str) -> None:
+    """Raise ValidationError with ``reason`` for each field of ``names``, if there is any."""
+    if names:
+        raise ValidationError({name: [reason] for name in sorted(names)})
+
+
+class Definition(fields.Nested):
+    """A condition as a whole, refused before it is read where it is too large."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(Condition, **kwargs)
+
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Any, partial: Any = None, **kwargs: Any
+    ) -> Any:
+        _check_size(value)
+        return super()._deserialize(value, attr, data, partial, **kwargs)
+
+
+def _check_size(definition: Any) -> None:
+    """Refuse what is nested too deep or has too many conditions. Needs no stack."""
+    level, found = [definition], 0
+    for _ in range(MAX_DEPTH):
+        found += len(level)
+        if found > MAX_CONDITIONS:
+            raise ValidationError(TOO_MANY)
+        level = [inner for condition in level for inner in _inner(condition)]
+        if not level:
+            return
+    raise ValidationError(TOO_DEEP)
+
+
+def _inner(condition: Any) -> list[Any]:
+    if not isinstance(condition, Mapping):
+        return []
+    lists = [condition.get("all"), condition.get("any")]
+    inner = [each for found in lists if isinstance(found, list) for each in found]
+    return inner + ([condition["not"]] if "not" in condition else [])
+
+
+class SegmentFields(Schema):
+    """What the merchant says of a segment."""
+
+    class Meta:
+        unknown = RAISE
+
+    name = fields.String(required=True, validate=TEXT, metadata={"description": "What people call it."})
+    definition = Definition(required=True, metadata={"description": "Who is in it."})
+
+
+class SegmentCreation(SegmentFields):
+    """A segment of the merchant's own."""
+
+    key = fields.String(
+        required=True,
+        validate=KEY,
+        metadata={"description": "What programs call it: small letters, digits and _; it stays."},
+    )
+
+    @validates("key")
+    def _free(self, key: str, **_: Any) -> None:
+        if key in NAMED or key in _ADDRESSES:
+            raise ValidationError(TAKEN)
+
+
+class PreviewRequest(Schema):
+    """A definition to try."""
+
+    class Meta:
+        unknown = RAISE
+
+    definition = Definition(required=True, metadata={"description": "Who would be in it."})
