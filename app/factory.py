@@ -20,6 +20,9 @@ from app.core.limits import init_limits
 from app.core.logging import configure_logging
 from app.core.queues import DELIVERIES, HintSender
 from app.core.redis import init_redis
+from app.events import routes as events
+from app.events.intake import EventIntake
+from app.events.personal import EventsRoom
 from app.privacy import choices, suppression
 from app.recommendations import reports, widget
 from app.recommendations import routes as recommendations
@@ -31,10 +34,13 @@ from webhooks.intake import Intake
 from webhooks.jobs import DRAIN, measure
 
 _DRIVER: Final = "postgresql+psycopg"
+# analytics.js sends its write key as Authorization, and how often it has tried already.
+_ALLOWED_HEADERS: Final = "Authorization, Content-Type, X-Pannier-Key, X-Retry-Count, Idempotency-Key"
 _SECURITY_SCHEMES = {
     "publishableKey": {"type": "apiKey", "in": "header", "name": "X-Pannier-Key"},
     "publishableKeyInQuery": {"type": "apiKey", "in": "query", "name": "key"},
     "secretKey": {"type": "http", "scheme": "bearer"},
+    "writeKey": {"type": "http", "scheme": "basic"},
 }
 
 
@@ -77,9 +83,10 @@ def create_app(settings: Settings | None = None) -> Flask:
     engine: Engine = app.extensions["pannier_engine"]
     intake = Intake(engine, settings.shopify_secrets, HintSender(app, DELIVERIES, DRAIN))
     app.extensions["pannier_intake"] = intake
+    app.extensions["pannier_events"] = EventIntake(engine, settings.event_retention_days)
     app.extensions["pannier_measures"] = (measure,)
     # Whatever keeps personal data: asked for it, and told to remove it, by app.privacy.
-    app.extensions["pannier_rooms"] = ()
+    app.extensions["pannier_rooms"] = (EventsRoom(),)
     app.extensions["pannier_admission"] = suppression.without
     register_errors(app)
     app.after_request(security_headers)
@@ -91,10 +98,13 @@ def create_app(settings: Settings | None = None) -> Flask:
     api.register_blueprint(connection.blueprint)
     api.register_blueprint(reports.blueprint)
     api.register_blueprint(choices.blueprint)
+    api.register_blueprint(events.blueprint)
+    api.register_blueprint(events.reports)
     for blueprint in (health.blueprint, widget.blueprint, webhooks.blueprint, install.blueprint):
         app.register_blueprint(blueprint)
     init_documentation(app, api.spec)
-    app.wsgi_app = ExpressLane(app.wsgi_app, intake, settings.webhook_max_bytes)  # type: ignore[method-assign]
+    lane = ExpressLane(app.wsgi_app, intake, settings.webhook_max_bytes)
+    app.wsgi_app = events.ShortAddresses(lane)  # type: ignore[method-assign]
     return app
 
 
@@ -147,7 +157,7 @@ def _preflight() -> Response | None:
             {
                 "Access-Control-Allow-Origin": origin,
                 "Access-Control-Allow-Methods": "GET, POST, PUT",
-                "Access-Control-Allow-Headers": "Content-Type, X-Pannier-Key, Idempotency-Key",
+                "Access-Control-Allow-Headers": _ALLOWED_HEADERS,
                 "Access-Control-Max-Age": "86400",
             }
         )

@@ -139,8 +139,9 @@ def shared_app(settings: Settings) -> Iterator[Flask]:
 
 
 def _close_connections(app: Flask) -> None:
-    """Close what an application holds open, the inbox's own connection too."""
+    """Close what an application holds open, the connections of its writers too."""
     app.extensions["pannier_intake"].inbox.close()
+    app.extensions["pannier_events"].writer.close()
     with app.app_context():
         db.engine.dispose()
 
@@ -163,6 +164,7 @@ def app(shared_app: Flask) -> Iterator[Flask]:
     with shared_app.app_context():
         # What the test before has marked would arrive in this one's queue.
         shared_app.extensions["pannier_intake"].hints.idle.wait(10)
+        shared_app.extensions["pannier_events"].tallies.discard()
         with db.engine.begin() as connection:
             connection.exec_driver_sql(_emptying())
         shared_app.extensions["pannier_redis"].flushdb()

@@ -18,6 +18,7 @@ from app.commerce.store import Store, StoreKey
 from app.connections.models import Subscriptions
 from app.core.crypto import key_digest
 from app.core.db import db, now
+from app.events.models import EventTally
 from app.recommendations.models import PublishedList
 from tests.factories import incoming, keep, product_change, variant_state
 from webhooks.models import QUARANTINED, WebhookDelivery
@@ -56,6 +57,21 @@ CALLS: dict[Route, dict[str, Any]] = {
     },
     ("GET", "/v1/consent"): {"query_string": {"visitor_id": "somebody"}},
     ("PUT", "/v1/consent"): {"json": {"visitor_id": "somebody", "analytics": True}},
+    **{
+        ("POST", f"/v1/{kind}"): {
+            "json": {
+                "event": "Product Viewed",
+                "anonymousId": "somebody",
+                "previousId": "before",
+                "groupId": "group",
+                "messageId": kind,
+                "context": {"consent": {"analytics": True}},
+            }
+        }
+        for kind in ("track", "identify", "page", "screen", "group", "alias")
+    },
+    ("POST", "/v1/batch"): {"json": {"batch": [{"type": "teleport"}]}},
+    ("GET", "/v1/reports/events"): {},
     ("GET", "/v1/connection"): {},
     ("GET", "/v1/reports/readiness"): {"query_string": {"product_id": "111"}},
     ("GET", "/v1/webhooks/deliveries"): {},
@@ -76,6 +92,10 @@ STOREFRONT = set(CALLS) - SERVER
 TAKING: Route = ("POST", "/v1/carts")
 # Says only what the same caller told.
 ECHOING: set[Route] = {("GET", "/v1/consent"), ("PUT", "/v1/consent")}
+# Says of each event what became of it.
+EVENTS = {
+    ("POST", f"/v1/{kind}") for kind in ("track", "identify", "page", "screen", "group", "alias", "batch")
+}
 # Stands in everything that my store has.
 MINE = "only-of-mine"
 
@@ -108,6 +128,7 @@ def two(client: FlaskClient, keys: dict[str, Any]) -> dict[str, Any]:
             )
         )
     db.session.add(Subscriptions(store_id=store.id, active=[], mended=[], problems=[MINE], checked_at=now()))
+    db.session.add(EventTally(store_id=store.id, day=now().date(), outcome="rejected", reason=MINE, events=1))
     db.session.commit()
     keep(incoming(store.id, topic="orders/create", quarantine=MINE))
     return keys
@@ -176,7 +197,8 @@ def test_the_openapi_document_says_the_same(app: Flask, client: FlaskClient) -> 
     assert set(said) == set(CALLS)
     for route, schemes in said.items():
         if route in STOREFRONT:
-            assert schemes == ["publishableKey", "publishableKeyInQuery", "secretKey"]
+            basic = ["writeKey"] if route in EVENTS else []
+            assert schemes == ["publishableKey", "publishableKeyInQuery", "secretKey", *basic]
         else:
             assert schemes == ["secretKey"]
 
@@ -190,6 +212,8 @@ def test_my_key_opens_what_is_mine(client: FlaskClient, two: dict[str, Any], rou
         assert (response.get_json(), carts_of(two["mine"][0])) == ({}, 1)
     elif route in ECHOING:
         assert response.get_json()["analytics"] is (route[0] == "PUT")
+    elif route in EVENTS:
+        assert response.get_json()["accepted"] == (route[1] != "/v1/batch")
     elif route[0] == "GET" or route in STOREFRONT:
         assert MINE in response.text
     else:
@@ -202,7 +226,7 @@ def test_a_secret_key_opens_the_storefront_too(
 ) -> None:
     response = call(client, route, secret(two["mine"][1].secret))
 
-    if route in ECHOING:
+    if route in ECHOING | EVENTS:
         assert response.status_code == 200
     else:
         assert MINE in response.text or (route == TAKING and carts_of(two["mine"][0]) == 1)

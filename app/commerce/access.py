@@ -25,6 +25,12 @@ STOREFRONT_DOC: Final[dict[str, Any]] = {
 }
 
 
+# The same of the calls of the Segment spec, whose senders have a way of their own.
+SENDER_DOC: Final[dict[str, Any]] = {
+    "security": [*STOREFRONT_DOC["security"], {"writeKey": []}],
+    "responses": STOREFRONT_DOC["responses"],
+}
+
 SERVER_DOC: Final[dict[str, Any]] = {"security": [{"secretKey": []}]}
 
 
@@ -82,6 +88,38 @@ def storefront_access() -> StoreAccess:
                 headers=_CHALLENGE,
             )
         access = found
+    return _on_its_pages(access)
+
+
+def sender_access(in_body: Callable[[], Any]) -> StoreAccess:
+    """Return the store of a call of the Segment spec.
+
+    Takes a key as ``storefront_access`` does, and as the spec's senders give their write key: as user name of HTTP
+    Basic authentication, without a password, or as ``writeKey`` in the body, there the publishable one only.
+    ``in_body`` returns that and is not called where the headers hold a key.
+
+    Raises:
+        Unauthorized: without a valid key.
+        TooManyRequests: likewise, from an address that tries too often.
+        Forbidden: from a page of an origin that is not the store's.
+    """
+    if request.headers.get("X-Pannier-Key") or request.args.get("key"):
+        return storefront_access()
+    given = request.authorization
+    if given is not None and given.type != "basic":
+        return storefront_access()
+    key = given.username if given is not None else in_body()
+    found = _access(key) if isinstance(key, str) and key.isascii() else None
+    if found is None or (given is None and found.kind != "publishable"):
+        count_failure(KEYS)
+        raise Unauthorized(
+            "No valid key was given. Send the store's key as the write key.", headers=_CHALLENGE
+        )
+    return _on_its_pages(found)
+
+
+def _on_its_pages(access: StoreAccess) -> StoreAccess:
+    """Return ``access`` unless a page of another origin asks."""
     origin = request.headers.get("Origin")
     if origin is not None:
         if origin not in access.origins:

@@ -48,6 +48,7 @@ class Settings:
     request_max_bytes: int
     drain_batch: int
     delivery_retention_days: int
+    event_retention_days: int
     ready_bytes_ms: int
     failures_per_minute: int
     shopify_address: str
@@ -93,6 +94,7 @@ def load_settings() -> Settings:
             request_max_bytes=env.int("REQUEST_MAX_BYTES", 100_000, validate=at_least_one),
             drain_batch=env.int("DRAIN_BATCH", 200, validate=at_least_one),
             delivery_retention_days=env.int("DELIVERY_RETENTION_DAYS", 30, validate=at_least_one),
+            event_retention_days=env.int("EVENT_RETENTION_DAYS", 180, validate=at_least_one),
             ready_bytes_ms=env.int("READY_BYTES_MS", 250, validate=validate.Range(min=0, max=15_000)),
             failures_per_minute=env.int("FAILURES_PER_MINUTE", 600, validate=validate.Range(min=0)),
             shopify_address=env.str(

@@ -16,13 +16,13 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 LARGEST_GROUP: Final = 32
 
 Row = TypeVar("Row")
-Outcome = TypeVar("Outcome", covariant=True)
+Outcome_co = TypeVar("Outcome_co", covariant=True)
 
 
-class Writer(Protocol[Row, Outcome]):
+class Writer(Protocol[Row, Outcome_co]):
     """A connection of a group's own, apart from those of the requests: they must not wait for each other."""
 
-    def write(self, rows: list[Row]) -> Sequence[Outcome]:
+    def write(self, rows: list[Row]) -> Sequence[Outcome_co]:
         """Write and commit ``rows`` together; return what became of each.
 
         Raises:
@@ -35,7 +35,7 @@ class Writer(Protocol[Row, Outcome]):
         ...
 
 
-class Waiting(Generic[Row, Outcome]):
+class Waiting(Generic[Row, Outcome_co]):
     """A row on its way, and the request's thread that waits for it."""
 
     __slots__ = ("done", "error", "outcome", "row", "woken")
@@ -43,7 +43,7 @@ class Waiting(Generic[Row, Outcome]):
     def __init__(self, row: Row) -> None:
         self.row = row
         self.done = False
-        self.outcome: Outcome | None = None
+        self.outcome: Outcome_co | None = None
         # Not written until proven otherwise: whatever ends the writing thread, nobody is told that all is well.
         self.error: Exception | None = RuntimeError("It was not written.")
         # Released by the writing thread: the row is written, or it is this thread's turn to write.
@@ -51,7 +51,7 @@ class Waiting(Generic[Row, Outcome]):
         self.woken.acquire()
 
 
-class GroupCommit(Generic[Row, Outcome]):
+class GroupCommit(Generic[Row, Outcome_co]):
     """Writes rows of concurrent threads in shared statements, each group committed by itself.
 
     One thread at a time writes: for itself and for all who queued up before it began. Then it wakes those it
@@ -63,7 +63,7 @@ class GroupCommit(Generic[Row, Outcome]):
 
     def __init__(
         self,
-        connect: Callable[[], Writer[Row, Outcome]],
+        connect: Callable[[], Writer[Row, Outcome_co]],
         *,
         order: Callable[[Row], Any] | None = None,
     ) -> None:
@@ -75,19 +75,19 @@ class GroupCommit(Generic[Row, Outcome]):
         """
         self._connect = connect
         self._order = order
-        self._connection: Writer[Row, Outcome] | None = None
-        self._queue: list[Waiting[Row, Outcome]] = []
+        self._connection: Writer[Row, Outcome_co] | None = None
+        self._queue: list[Waiting[Row, Outcome_co]] = []
         self._writing = False
         self._lock = threading.Lock()  # of the queue and of whose turn it is
 
-    def write(self, row: Row) -> Outcome:
+    def write(self, row: Row) -> Outcome_co:
         """Return what became of ``row`` once it is committed.
 
         Raises:
             sqlalchemy.exc.OperationalError: if the database is away.
             psycopg.Error, sqlalchemy.exc.SQLAlchemyError: if it refuses the row.
         """
-        mine: Waiting[Row, Outcome] = Waiting(row)
+        mine: Waiting[Row, Outcome_co] = Waiting(row)
         with self._lock:
             self._queue.append(mine)
             my_turn = not self._writing
@@ -119,7 +119,7 @@ class GroupCommit(Generic[Row, Outcome]):
             self._connection.close()
             self._connection = None
 
-    def _commit(self, batch: list[Waiting[Row, Outcome]]) -> None:
+    def _commit(self, batch: list[Waiting[Row, Outcome_co]]) -> None:
         order = self._order
         ordered = sorted(batch, key=lambda waiting: order(waiting.row)) if order else batch
         try:
@@ -139,7 +139,7 @@ class GroupCommit(Generic[Row, Outcome]):
             for waiting in batch:
                 waiting.done = True
 
-    def _commit_alone(self, waiting: Waiting[Row, Outcome]) -> None:
+    def _commit_alone(self, waiting: Waiting[Row, Outcome_co]) -> None:
         """Write one row of a failed batch by itself: a neighbour's fault must not refuse it."""
         try:
             (waiting.outcome,) = self._execute([waiting.row])
@@ -148,7 +148,7 @@ class GroupCommit(Generic[Row, Outcome]):
         else:
             waiting.error = None
 
-    def _execute(self, rows: list[Row]) -> Sequence[Outcome]:
+    def _execute(self, rows: list[Row]) -> Sequence[Outcome_co]:
         reused = self._connection is not None
         try:
             return self._run(rows)
@@ -157,7 +157,7 @@ class GroupCommit(Generic[Row, Outcome]):
                 raise
             return self._run(rows)
 
-    def _run(self, rows: list[Row]) -> Sequence[Outcome]:
+    def _run(self, rows: list[Row]) -> Sequence[Outcome_co]:
         """Execute on the group's connection; a connection that saw an error is not used again."""
         connection, self._connection = self._connection, None
         try:

@@ -11,3 +11,4 @@ PENDING = Gauge("pannier_deliveries_pending", "Deliveries that wait to be proces
 OLDEST_PENDING = Gauge("pannier_oldest_pending_seconds", "How long the oldest of them has waited.")
 STALE = Gauge("pannier_lists_stale", "Products whose published list is older than their counts.")
 ANSWERS = Counter("pannier_answers_total", "Recommendation answers by source.", ["source"])
+EVENTS = Counter("pannier_events_total", "Events by what became of them.", ["outcome", "reason"])
