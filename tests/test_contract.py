@@ -96,6 +96,7 @@ BEYOND_SCHEMA = {
     "The slot product_related needs the product of the page.",
     "Name at least one condition, such as a status.",
     "Name either a visitor or a customer.",
+    "Name either a customer_id or a node.",
     "Not a cursor of this list.",
 }
 front = Front()
@@ -233,7 +234,10 @@ def test_the_answer_has_the_fields_of_the_contract_and_no_others(document: dict[
     schemas = document["components"]["schemas"]
 
     assert {name: set(schemas[name]["properties"]) for name in ("Answer", "Recommendation", "Price")} == {
-        "Answer": {"decision_id", "slot", "strategy", "model_version", "recommendations", "experiment"},
+        # ``intent`` is our addition: what the running session of a visitor who agreed to it shows.
+        "Answer": {
+            "decision_id", "slot", "strategy", "model_version", "recommendations", "experiment", "intent",
+        },
         "Recommendation": {
             "product_id", "variant_id", "title", "url", "image_url", "price", "available", "reason", "relation",
             "evidence", "offer",
@@ -260,4 +264,5 @@ def test_real_answers_are_what_it_says(selling: Flask, document: dict[str, Any])
         whole = {**document, "$ref": f"#/components/schemas/{name}"}
         jsonschema.Draft202012Validator(whole).validate(response.get_json())
     assert len(answers["Answer"].get_json()["recommendations"]) == 3
-    assert list(json.loads(answers["UpsellAnswer"].text)) == ["decision_id", "strategy", "recommendations"]
+    upsold = json.loads(answers["UpsellAnswer"].text)
+    assert list(upsold) == ["decision_id", "strategy", "recommendations", "intent"]

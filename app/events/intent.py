@@ -12,7 +12,7 @@ from app.events.session import Session
 # Nothing heard for so long: somebody who reads a page has usually scrolled on or opened the next one.
 IDLE: Final = timedelta(minutes=5)
 # How many looks back are compared, and how many products of one category make a comparison.
-_LOOKS: Final = 8
+LOOKS: Final = 8
 _OF_ONE_CATEGORY: Final = 3
 
 
@@ -52,7 +52,7 @@ def read(session: Session, now: datetime, categories: Mapping[str, str | None]) 
     leaving = _leaving(session, now - session.last)
     if leaving:
         return Intent(State.ABOUT_TO_LEAVE, leaving)
-    compared = _compared(session.looks[: min(session.looks_since_cart, _LOOKS)], categories)
+    compared = _compared(session.looks[: min(session.looks_since_cart, LOOKS)], categories)
     if compared:
         return Intent(State.COMPARING, compared)
     if session.cart:

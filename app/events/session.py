@@ -103,7 +103,7 @@ def load(
     rows = connection.exec_driver_sql(
         # An event cannot have happened after it was received, whatever the browser's clock says.
         """
-        SELECT LEAST(occurred_at, received_at), name, products, properties FROM event
+        SELECT LEAST(occurred_at, received_at), CASE type WHEN 'track' THEN name END, products, properties FROM event
         WHERE store_id = %(store)s AND subject = ANY(%(subjects)s) AND received_at > %(since)s
             AND received_at <= %(now)s
         ORDER BY received_at DESC, id DESC LIMIT %(most)s

@@ -64,6 +64,11 @@ class ReadyLists:
             self._read |= {(kind, s): orjson.dumps(items) for s, items in loaded.items()}
         return {s: orjson.loads(self._read[kind, s] or b"[]") for s in subjects}
 
+    def held(self, kind: str, subjects: Sequence[str]) -> dict[str, list[Candidate]]:
+        """Return those lists of ``subjects`` that Redis held when they were read together: asks nobody."""
+        bodies = {s: self._read.get((kind, s)) for s in subjects}
+        return {s: orjson.loads(body) for s, body in bodies.items() if body}
+
 
 def read_together(
     store_id: int, lists: Iterable[tuple[str, str]], product_ids: Sequence[str]
@@ -196,6 +201,12 @@ def put_personal(store_id: int, pseudonym: str, body: bytes, ttl_s: int) -> None
     """Keep what was worked out of a customer, by the keyed hash of who that is."""
     key = _personal_key(store_id, pseudonym)
     breaker().call(lambda: redis_client().set(key, body, ex=ttl_s), otherwise=None)
+
+
+def forget_personal(store_id: int, pseudonyms: Iterable[str]) -> None:
+    """Forget what was worked out of customers."""
+    keys = [_personal_key(store_id, pseudonym) for pseudonym in pseudonyms]
+    breaker().call(lambda: redis_client().delete(*keys), otherwise=None)
 
 
 class _Versions:

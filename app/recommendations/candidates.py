@@ -1,23 +1,27 @@
-"""Where candidates come from: ready lists, what the request names, and what a customer bought.
+"""Where candidates come from: ready lists, what the request names, what a customer bought, what a visitor does.
 
 Everything that the first strategies of a chain may need is read in one exchange; lists are decoded only when a chain
 gets as far as them.
 """
 
 import heapq
+import itertools
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
 
-from app.recommendations import cache, ready_lists, scoring, whole_carts
+from app.events.intent import LOOKS
+from app.events.session import NO_SESSION, Session
+from app.recommendations import cache, in_session, ready_lists, scoring, whole_carts
 from app.recommendations.blends import get_blend
 from app.recommendations.cache import Candidate, Card, ReadyLists
 from app.recommendations.personal import Shopper
 from app.recommendations.ready_lists import WHOLE_STORE, category_subject
 from app.recommendations.strategies import (
     CART_ROWS,
+    GOES_WITH_VIEWED,
     HISTORY,
     REPEATS,
     STORE_BEST_SELLERS,
@@ -29,6 +33,13 @@ from app.recommendations.strategies import (
 )
 from app.recommendations.whole_carts import Why
 
+# Lists of what goes with a product, by which a session's products speak for candidates.
+_GOING_WITH: Final = (
+    ready_lists.PAIRS,
+    ready_lists.SAME_SHOPPERS,
+    ready_lists.VIEWED_TOGETHER,
+    ready_lists.SIMILAR,
+)
 # How many candidates of a whole cart, or of a customer's purchases, are looked at, at most.
 MOST_COMBINED: Final = 200
 
@@ -42,17 +53,24 @@ class Asked:
         cart: the products of the cart.
         viewed: products that the shopper looked at, last one first.
         shopper: a customer who agreed to be recognised, with what they bought.
+        session: the running session of a visitor who agreed to it.
     """
 
     product_id: str | None
     cart: tuple[str, ...]
     viewed: tuple[str, ...] = ()
     shopper: Shopper | None = None
+    session: Session = NO_SESSION
 
     @property
     def anchors(self) -> tuple[str, ...]:
         """The product of the page, else the products of the cart."""
         return (self.product_id,) if self.product_id else tuple(dict.fromkeys(self.cart))
+
+    @property
+    def looked_up(self) -> tuple[str, ...]:
+        """The products whose cards are needed whatever is shown: also those whose categories tell an intent."""
+        return tuple(dict.fromkeys((*self.anchors, *self.session.looks[:LOOKS])))
 
 
 class Candidates:
@@ -62,14 +80,26 @@ class Candidates:
         """Read what the chain may need, and the cards of the page and the cart."""
         self._store_id = store_id
         self._asked = asked
-        wanted = [key for strategy in chain for source in strategy.sources for key in self._lists_of(source)]
+        self._interests = in_session.interests(asked.session, asked.product_id)
+        sources = [source for strategy in chain for source in strategy.sources]
+        wanted = [key for source in sources for key in self._lists_of(source)]
+        if any(source.follows_session for source in sources):
+            wanted += itertools.product(_GOING_WITH, self._interests)
         self._lists: ReadyLists
-        self._lists, self.cards = cache.read_together(store_id, wanted, asked.anchors)
+        self._lists, self.cards = cache.read_together(store_id, wanted, asked.looked_up)
 
     @property
     def anchors(self) -> list[Card]:
         """The cards of the page's product, or of those in the cart that the store knows."""
         return [self.cards[id_] for id_ in self._asked.anchors if id_ in self.cards]
+
+    @cached_property
+    def goes_with_session(self) -> dict[str, float]:
+        """How well products go with the running session: by the lists of its products that stand ready."""
+        lists = (self._lists.held(kind, list(self._interests)) for kind in _GOING_WITH)
+        return in_session.affinity(
+            (self._interests[subject], items) for held in lists for subject, items in held.items()
+        )
 
     def of(self, strategy: Strategy) -> Iterator[tuple[Source, str, Candidate]]:
         """Yield a strategy's candidates, best first, each with its source and its reason; none twice."""
@@ -84,12 +114,10 @@ class Candidates:
         if source.of is Of.VIEWED:
             return [{"id": id_} for id_ in self._asked.viewed]
         shopper = self._asked.shopper
-        if source.of in (Of.REPEATS, Of.HISTORY):
-            if shopper is None:
-                return []
-            if source.of is Of.REPEATS:
-                return list(shopper.due)
-            return [c for c in self._whole_cart([]) if c.get("why") != Why.OWN]
+        if source.of is Of.REPEATS:
+            return list(shopper.due) if shopper else []
+        if source.of is Of.HISTORY:
+            return self._for_you()
         if source in (CART_ROWS, UNPROVEN_ROWS):
             found = self._cart
             if source == CART_ROWS and get_blend(self._store_id) is scoring.DEFAULT:
@@ -97,6 +125,23 @@ class Candidates:
                 return [candidate for candidate in found if "llr" in candidate]
             return found
         return self._combined(source, self._subjects(source))
+
+    def _for_you(self) -> list[Candidate]:
+        """Return what goes with what the customer bought, and with what was looked at in the running session."""
+        bought = [c for c in self._whole_cart([]) if c.get("why") != Why.OWN] if self._asked.shopper else []
+        seen = self._going_with_session()
+        if not (bought and seen):
+            return bought or seen
+        return in_session.merged([(1.0, bought), (in_session.SESSION_SHARE, seen)], MOST_COMBINED)
+
+    def _going_with_session(self) -> list[Candidate]:
+        subjects = list(self._interests)
+        lists = self._lists.get(ready_lists.CART_ROWS, subjects) if subjects else {}
+        rows = {subject: items[0] for subject, items in lists.items() if items}
+        if rows or not subjects:
+            return whole_carts.going_with(rows, self._interests, MOST_COMBINED)
+        pairs = combine(self._lists.get(ready_lists.PAIRS, subjects), MOST_COMBINED)
+        return [{"id": c["id"], "why": Why.SEEN, "orders": c["orders"], "with": c["with"]} for c in pairs]
 
     @cached_property
     def _cart(self) -> list[Candidate]:
@@ -153,23 +198,28 @@ class Candidates:
         if source.kind is None or source.of in (Of.REPEATS, Of.CATEGORIES, Of.PAGE_CATEGORY):
             return []
         if source.kind == ready_lists.CART_ROWS:
-            cart = [] if source.of is Of.HISTORY else self._subjects(source)
-            subjects = [*cart, *(shopper.weights if shopper else ())]
+            own = list(self._interests) if source.of is Of.HISTORY else self._subjects(source)
+            subjects = [*own, *(shopper.weights if shopper else ())]
             popular = [(ready_lists.BEST_SELLERS, WHOLE_STORE)] if subjects else []
             return [*((source.kind, subject) for subject in subjects), *popular]
         return [(source.kind, subject) for subject in self._subjects(source)]
 
 
 # What is claimed of a candidate of rows that is shown for something else than its source's usual reason.
-_REASONS: Final = {Why.OWN: REPEATS.reason, Why.POPULAR: STORE_BEST_SELLERS.reason, Why.PAST: HISTORY.reason}
+_REASONS: Final = {
+    Why.OWN: REPEATS.reason,
+    Why.POPULAR: STORE_BEST_SELLERS.reason,
+    Why.PAST: HISTORY.reason,
+    Why.SEEN: GOES_WITH_VIEWED,
+}
 
 
 def _reason(source: Source, candidate: Candidate) -> str:
     """Return what may be claimed: of a row's candidates only what their evidence says."""
     if source in (CART_ROWS, UNPROVEN_ROWS) and "llr" not in candidate:
         return _REASONS.get(candidate.get("why", Why.PAIR), UNPROVEN)
-    if source == HISTORY and candidate.get("why") == Why.POPULAR:
-        return STORE_BEST_SELLERS.reason
+    if source == HISTORY:
+        return _REASONS.get(candidate.get("why", Why.PAST), source.reason)
     return source.reason
 
 

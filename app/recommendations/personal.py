@@ -1,21 +1,23 @@
-"""What is known of a customer whom the shop allows to be recognised.
+"""What is known of a person who may be recognised.
 
-Nothing here decides whether that is allowed: see ``routes``. What was worked out is kept for a minute under a keyed
+Nothing here decides whether that is allowed: see ``visitors``. What was worked out is kept for a minute under a keyed
 hash of the customer, never under their id.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Final
+from typing import Any, Final
 
 import orjson
+from sqlalchemy import Connection
 
 from app.core.crypto import vault
 from app.core.db import db, now
+from app.privacy.rooms import Person
 from app.recommendations import cache
 from app.recommendations.cache import Candidate
-from app.recommendations.purchases import Purchase, of_customer, orders_of_customer
+from app.recommendations.purchases import Purchase, of_customers, orders_of_customers
 from app.recommendations.ready_lists import REPEATS
 from app.recommendations.repeats import Repeat, due, rests
 from app.recommendations.strategies import PERSONAL_TTL_S
@@ -49,26 +51,54 @@ class Shopper:
     orders: int = 0
 
 
-def shopper(store_id: int, customer_id: str) -> Shopper:
-    """Return what is known of a customer, by the platform's id; nothing of one who is not known."""
-    pseudonym = vault().pseudonym(store_id, f"customer:{customer_id}")
-    kept = cache.get_personal(store_id, pseudonym)
+def shopper(store_id: int, customers: Collection[str]) -> Shopper:
+    """Return what is known of a person, by the platform's customer ids; nothing of one who is not known."""
+    who = _pseudonyms(store_id, customers)
+    kept = cache.get_personal(store_id, who[0])
     if kept is not None:
-        weights, due_now, resting, purchases, orders = orjson.loads(kept)
-        return Shopper(
-            weights, tuple(due_now), frozenset(resting), tuple(Bought(*b) for b in purchases), orders
-        )
+        of, weights, due_now, resting, purchases, orders = orjson.loads(kept)
+        if of == who:
+            return Shopper(
+                weights, tuple(due_now), frozenset(resting), tuple(Bought(*b) for b in purchases), orders
+            )
     connection = db.session.connection()
-    bought = of_customer(connection, store_id, customer_id)[:MOST_REMEMBERED]
-    orders = orders_of_customer(connection, store_id, customer_id) if bought else 0
+    bought = of_customers(connection, store_id, customers)[:MOST_REMEMBERED]
+    orders = orders_of_customers(connection, store_id, customers) if bought else 0
     lists = cache.get_lists(store_id, REPEATS, [p.product for p in bought]) if bought else {}
     repeats = {product: Repeat.of(items[0]) for product, items in lists.items() if items}
     found = summarize(bought, repeats, now().date(), orders)
     body = orjson.dumps(
-        [found.weights, found.due, sorted(found.resting), list(map(list, found.bought)), found.orders]
+        [who, found.weights, found.due, sorted(found.resting), list(map(list, found.bought)), found.orders]
     )
-    cache.put_personal(store_id, pseudonym, body, PERSONAL_TTL_S)
+    cache.put_personal(store_id, who[0], body, PERSONAL_TTL_S)
     return found
+
+
+def _pseudonyms(store_id: int, customers: Collection[str]) -> list[str]:
+    """Return the keyed hashes of a person's customer ids; the first is the one that answers are kept under."""
+    return sorted(vault().pseudonym(store_id, f"customer:{customer}") for customer in customers)
+
+
+class PersonalRoom:
+    """What answers keep of a person: the copy of a minute, which an erasure or a withdrawal does not wait for.
+
+    Ready lists and counts are sums over many people; the orders behind them are the commerce room's.
+    """
+
+    name = "recommendations"
+
+    def export(self, connection: Connection, person: Person) -> Mapping[str, Any]:  # noqa: ARG002
+        """Return nothing: what is kept here is worked out of orders, which are exported where they are kept."""
+        return {}
+
+    def erase(self, connection: Connection, person: Person) -> Mapping[str, int]:  # noqa: ARG002
+        """Remove nothing: there is no row of a person here."""
+        return {}
+
+    def forget(self, person: Person) -> None:
+        """Remove the copy of a minute."""
+        if person.platform_ids:
+            cache.forget_personal(person.store_id, _pseudonyms(person.store_id, person.platform_ids))
 
 
 def summarize(

@@ -1,9 +1,10 @@
-"""What was bought when, and by whom: of one customer for an answer, of everybody for learning.
+"""What was bought when, and by whom: of one person for an answer, of everybody for learning.
 
 Everything is read from the orders' baskets, which are net: cancelled and refunded orders have an empty one, and a
 product whose pieces were all given back is no longer in it. A customer is an internal id and nothing else.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any, Final
@@ -36,40 +37,43 @@ class Purchase:
     first_day: date
 
 
-def of_customer(connection: Connection, store_id: int, customer_platform_id: str) -> list[Purchase]:
-    """Return what a customer bought, the newest purchase first; nothing of a customer who is not known."""
+# The orders of a person: of all the customers that the platform has them as.
+_OF_CUSTOMERS: Final = """
+    o.store_id = %(store)s AND o.customer_id = ANY(ARRAY(
+        SELECT c.id FROM customer c
+        WHERE c.store_id = %(store)s AND c.platform_id = ANY(%(customers)s::text[]) AND c.deleted_at IS NULL))
+"""
+
+
+def of_customers(connection: Connection, store_id: int, customers: Collection[str]) -> list[Purchase]:
+    """Return what a person bought, the newest purchase first; nothing of customers who are not known.
+
+    ``customers`` are the platform's ids of one person.
+    """
     rows = connection.exec_driver_sql(
-        """
+        f"""
         SELECT p.platform_id, b.times, b.last_day, b.first_day
         FROM (
             SELECT u.product_id, count(*) AS times, max(u.day) AS last_day, min(u.day) AS first_day
             FROM (
                 SELECT unnest(o.basket) AS product_id, (o.placed_at AT TIME ZONE 'UTC')::date AS day
-                FROM orders o
-                WHERE o.store_id = %(store)s AND o.customer_id = (
-                    SELECT c.id FROM customer c
-                    WHERE c.store_id = %(store)s AND c.platform_id = %(customer)s AND c.deleted_at IS NULL)
+                FROM orders o WHERE {_OF_CUSTOMERS}
             ) u
             GROUP BY u.product_id
         ) b
         JOIN product p ON p.id = b.product_id
         ORDER BY b.last_day DESC, b.times DESC, p.id
         """,
-        {"store": store_id, "customer": customer_platform_id},
+        {"store": store_id, "customers": list(customers)},
     )
     return [Purchase(*row) for row in rows]
 
 
-def orders_of_customer(connection: Connection, store_id: int, customer_platform_id: str) -> int:
-    """Return in how many sales a customer bought anything."""
+def orders_of_customers(connection: Connection, store_id: int, customers: Collection[str]) -> int:
+    """Return in how many sales a person bought anything."""
     found: int = connection.exec_driver_sql(
-        """
-        SELECT count(*) FROM orders o
-        WHERE o.store_id = %(store)s AND cardinality(o.basket) > 0 AND o.customer_id = (
-            SELECT c.id FROM customer c
-            WHERE c.store_id = %(store)s AND c.platform_id = %(customer)s AND c.deleted_at IS NULL)
-        """,
-        {"store": store_id, "customer": customer_platform_id},
+        f"SELECT count(*) FROM orders o WHERE {_OF_CUSTOMERS} AND cardinality(o.basket) > 0",
+        {"store": store_id, "customers": list(customers)},
     ).scalar_one()
     return found
 

@@ -11,6 +11,7 @@ CART_ROWS: Final = "cart_rows"
 BEST_SELLERS: Final = "best_sellers"
 TRENDING: Final = "trending"
 SAME_SHOPPERS: Final = "same_shoppers"
+VIEWED_TOGETHER: Final = "viewed_together"
 REPEATS: Final = "repeats"
 SIMILAR: Final = "similar"
 CATEGORY_PAIRS: Final = "category_pairs"
@@ -28,6 +29,7 @@ TTL_S: Final = {
     BEST_SELLERS: _DAY_S,
     TRENDING: _HOUR_S,
     SAME_SHOPPERS: _DAY_S,
+    VIEWED_TOGETHER: _DAY_S,
     REPEATS: _DAY_S,
     SIMILAR: _DAY_S,
     CATEGORY_PAIRS: _DAY_S,

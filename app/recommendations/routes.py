@@ -14,9 +14,8 @@ from app.commerce.access import STOREFRONT_DOC, allow_origin, for_storefront
 from app.commerce.store import StoreAccess
 from app.core import metrics
 from app.core.api import ApiBlueprint, json_response
-from app.recommendations import schemas, serving
-from app.recommendations.personal import Shopper
-from app.recommendations.personal import shopper as personal_shopper
+from app.recommendations import schemas, serving, visitors
+from app.recommendations.visitors import Asking, Known
 
 blueprint: Any = ApiBlueprint(
     "recommendations", __name__, url_prefix="/v1", description="What goes into the basket together."
@@ -29,7 +28,8 @@ _STALE_S = 5
 _READY_SIZE = 5_000
 _LONGEST_ID = 100
 # What the answer depends on beside its address, for caches of others.
-_VARY = "Origin, X-Pannier-Key, Authorization"
+_VARY = "Origin, X-Pannier-Key, Authorization, X-Pannier-Visitor, X-Pannier-Customer"
+_PERSONS = ("HTTP_X_PANNIER_VISITOR", "HTTP_X_PANNIER_CUSTOMER")
 _MADE = metrics.ANSWERS.labels("made")
 _READY = metrics.ANSWERS.labels("ready")
 _SLOT = {**STOREFRONT_DOC, "responses": {**STOREFRONT_DOC["responses"], 404: "NOT_FOUND"}}
@@ -103,6 +103,8 @@ def held_ready(view: Callable[[], Response]) -> Callable[[], Response]:
 
     @functools.wraps(view)
     def answer() -> Response:
+        if any(request.environ.get(name) for name in _PERSONS):
+            return view()
         held: ReadyBytes = current_app.extensions["pannier_ready_bytes"]
         key = held.key()
         ready = held.get(key)
@@ -124,34 +126,45 @@ def held_ready(view: Callable[[], Response]) -> Callable[[], Response]:
 @for_storefront
 @blueprint.doc(**{**_SLOT, "responses": {**_SLOT["responses"], **_NOT_MODIFIED}})
 @blueprint.arguments(schemas.RecommendationsQuery, location="query")
+@blueprint.arguments(schemas.PersonHeaders, location="headers")
 @blueprint.response(200, schemas.Answer)
-def get_recommendations(query: dict[str, Any]) -> Response:
+def get_recommendations(query: dict[str, Any], person: dict[str, Any]) -> Response:
     """Return the recommendations of one slot.
 
     Without anything about a shopper the answer is the same for everybody and may be cached: it carries an ETag and
-    Cache-Control. An empty list is a good answer.
+    Cache-Control. With a visitor who agreed to analytics, the running session counts. An empty list is a good answer.
     """
     access: StoreAccess = g.access
+    person = {"visitor_id": query.get("visitor_id"), **person}
+    known = _known(access, person)
     question = serving.question_for_slot(
         query["slot"],
         query.get("product_id"),
-        schemas.product_ids(query["cart"]),
+        schemas.product_ids(query["cart"]) if "cart" in query else None,
         query.get("limit"),
         viewed=schemas.product_ids(query["viewed"]),
+        shopper=known.shopper,
+        session=known.session,
     )
     response = json_response(serving.answer(access, question))
-    return _private(response) if query.get("visitor_id") or query["viewed"] else response
+    return _private(response) if any(person.values()) or query["viewed"] else response
 
 
 @blueprint.route("/recommendations", methods=["POST"])
 @for_storefront
 @blueprint.doc(**_SLOT)
 @blueprint.arguments(schemas.BatchRequest)
+@blueprint.arguments(schemas.PersonHeaders, location="headers")
 @blueprint.response(200, schemas.BatchAnswer)
-def post_recommendations(batch: dict[str, Any]) -> Response:
+def post_recommendations(batch: dict[str, Any], person: dict[str, Any]) -> Response:
     """Return the recommendations of several slots of one page, no product twice."""
     access: StoreAccess = g.access
-    shopper = _shopper(access, batch["customer_id"], personal=batch["personal"])
+    known = _known(
+        access,
+        {"visitor_id": batch["visitor_id"], **person},
+        batch["customer_id"],
+        personal=batch["personal"],
+    )
     results: list[dict[str, Any]] = []
     shown: set[str] = set()
     for asked in batch["requests"]:
@@ -162,7 +175,8 @@ def post_recommendations(batch: dict[str, Any]) -> Response:
             asked["limit"],
             exclude=frozenset(shown),
             viewed=asked["viewed"],
-            shopper=shopper,
+            shopper=known.shopper,
+            session=known.session,
         )
         results.append(serving.answer(access, question))
         shown |= {r["product_id"] for r in results[-1]["recommendations"]}
@@ -173,32 +187,47 @@ def post_recommendations(batch: dict[str, Any]) -> Response:
 @for_storefront
 @blueprint.doc(**STOREFRONT_DOC)
 @blueprint.arguments(schemas.UpsellRequest)
+@blueprint.arguments(schemas.PersonHeaders, location="headers")
 @blueprint.response(200, schemas.UpsellAnswer)
-def upsell(asked: dict[str, Any]) -> Response:
+def upsell(asked: dict[str, Any], person: dict[str, Any]) -> Response:
     """Return what to offer with a cart. Where the strategy has nothing, those that it falls back on answer.
 
     An empty cart goes with nothing: for the strategies that need one its list is empty.
     """
     access: StoreAccess = g.access
+    known = _known(
+        access, {"visitor_id": asked["visitor_id"], **person}, asked["user_id"], personal=asked["personal"]
+    )
     question = serving.question_for_cart(
         asked["strategy"],
         asked["current_cart"],
         asked["limit"],
-        shopper=_shopper(access, asked["user_id"], personal=asked["personal"]),
+        shopper=known.shopper,
+        session=known.session,
     )
     made = serving.answer(access, question)
-    kept = ("decision_id", "strategy", "recommendations")
+    kept = ("decision_id", "strategy", "recommendations", "intent")
     return _private(json_response({name: made[name] for name in kept}))
 
 
-def _shopper(access: StoreAccess, customer_id: Any, *, personal: bool) -> Shopper | None:
-    """Return the customer of a request, or None: unless everything speaks for it, nobody is recognised.
+def _known(
+    access: StoreAccess, person: dict[str, Any], customer_id: Any = None, *, personal: bool = False
+) -> Known:
+    """Return what the answer may depend on.
 
-    The shop's server must ask, with the secret key, and state that this customer agreed; a page cannot.
+    A customer is recognised by a token that the platform had signed, or because the shop's server asks, with the
+    secret key, and states that this customer agreed. A page that merely names one is not believed.
     """
-    if access.kind != "secret" or personal is not True or type(customer_id) not in (str, int):
-        return None
-    return personal_shopper(access.store_id, str(customer_id)[:_LONGEST_ID]) if customer_id else None
+    customer = None
+    if access.kind == "secret" and personal and type(customer_id) in (str, int) and customer_id:
+        customer = str(customer_id)[:_LONGEST_ID]
+    asking = Asking(
+        visitor=person.get("visitor_id"),
+        customer=customer,
+        token=person.get("customer_token"),
+        refused=request.headers.get("Sec-GPC") == "1",
+    )
+    return visitors.known(access.store_id, asking)
 
 
 def _private(response: Response) -> Response:

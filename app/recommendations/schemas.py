@@ -2,14 +2,16 @@
 
 from typing import Any
 
-from marshmallow import EXCLUDE, RAISE, Schema, ValidationError, fields, validate
+from marshmallow import EXCLUDE, RAISE, Schema, ValidationError, fields, post_load, validate
 
 from app.core.api import Shape, WholeNumber
+from app.events.intent import State
 from app.recommendations.selection import CROSS_SELL, UPSELL
 from app.recommendations.strategies import MAX_CART, MAX_LIMIT, MAX_VIEWED, SLOTS, STRATEGIES
 
 _ID = Shape(r"^[A-Za-z0-9_:/.\-]{1,100}$", error="Not a product id.")
 _LARGEST = 2**63 - 1
+_VISITOR = validate.Length(max=200)
 _LIMIT = validate.Range(min=1, max=MAX_LIMIT)
 
 
@@ -74,7 +76,10 @@ class RecommendationsQuery(Schema):
     )
     product_id = ProductId(metadata={"description": "The product of the page."})
     cart = ProductIds(
-        MAX_CART, load_default="", metadata={"description": "Product ids in the cart, separated by commas."}
+        MAX_CART,
+        metadata={
+            "description": "Product ids in the cart, separated by commas. Left out: what the session tells."
+        },
     )
     viewed = ProductIds(
         MAX_VIEWED,
@@ -86,8 +91,34 @@ class RecommendationsQuery(Schema):
     )
     limit = fields.Integer(validate=_LIMIT, metadata={"description": "How many products at most."})
     visitor_id = fields.String(
-        validate=validate.Length(max=100),
-        metadata={"description": "A pseudonymous visitor; such answers are private."},
+        validate=_VISITOR,
+        metadata={
+            "description": "An anonymous id; such answers are private. Better sent as X-Pannier-Visitor."
+        },
+    )
+
+
+class PersonHeaders(Schema):
+    """Who asks. Headers rather than addresses, which stand in logs."""
+
+    class Meta:
+        unknown = EXCLUDE
+
+    @post_load
+    def _named(self, data: dict[str, Any], **_: Any) -> dict[str, Any]:
+        return {name: value for name, value in data.items() if value}
+
+    visitor_id = fields.String(
+        data_key="X-Pannier-Visitor",
+        validate=_VISITOR,
+        metadata={"description": "An anonymous id. Counts only where that visitor allowed it."},
+    )
+    customer_token = fields.String(
+        data_key="X-Pannier-Customer",
+        validate=validate.Length(max=1000),
+        metadata={
+            "description": "The token of who is logged in, from the shop. One that is not valid names nobody."
+        },
     )
 
 
@@ -104,10 +135,21 @@ class SlotRequest(Schema):
 
     slot = fields.String(required=True, validate=validate.OneOf(list(SLOTS)))
     product_id = ProductIdOrNumber(load_default=None, allow_none=True)
-    cart = fields.List(ProductIdOrNumber(), load_default=[], validate=validate.Length(max=MAX_CART))
+    cart = fields.List(
+        ProductIdOrNumber(),
+        load_default=None,
+        allow_none=True,
+        validate=validate.Length(max=MAX_CART),
+        metadata={"description": "Null or left out: what the session tells."},
+    )
     viewed = fields.List(ProductIdOrNumber(), load_default=[], validate=validate.Length(max=MAX_VIEWED))
     limit = WholeNumber(load_default=None, allow_none=True, validate=_LIMIT)
-    visitor_id = fields.String(load_default=None, allow_none=True, validate=validate.Length(max=100))
+    visitor_id = fields.String(
+        load_default=None,
+        allow_none=True,
+        validate=_VISITOR,
+        metadata={"description": "No effect: a page has one visitor, who stands beside the requests."},
+    )
 
 
 class BatchRequest(Schema):
@@ -117,6 +159,7 @@ class BatchRequest(Schema):
         unknown = RAISE
 
     requests = fields.List(fields.Nested(SlotRequest), required=True, validate=validate.Length(min=1, max=10))
+    visitor_id = fields.String(load_default=None, allow_none=True, validate=_VISITOR)
     customer_id = ProductIdOrNumber(load_default=None, allow_none=True)
     personal = Truth(load_default=False, metadata=_PERSONAL)
 
@@ -128,6 +171,7 @@ class UpsellRequest(Schema):
         unknown = EXCLUDE
 
     user_id = fields.Raw(load_default=None, allow_none=True)
+    visitor_id = fields.String(load_default=None, allow_none=True, validate=_VISITOR)
     personal = Truth(load_default=False, metadata=_PERSONAL)
     current_cart = fields.List(ProductIdOrNumber(), required=True, validate=validate.Length(max=MAX_CART))
     strategy = fields.String(
@@ -152,6 +196,7 @@ class Evidence(Schema):
     llr = fields.Float(metadata={"description": "Log-likelihood ratio; above 10.83 is p < 0.001."})
     with_ = fields.String(data_key="with", metadata={"description": "The product that it goes with."})
     customers = fields.Integer(metadata={"description": "Customers who bought both, in whichever orders."})
+    people = fields.Integer(metadata={"description": "People who looked at both in one visit."})
     similarity = fields.Float(metadata={"description": "How alike, 0 to 1."})
     category = fields.String(metadata={"description": "The category that goes with the product's own."})
     before = fields.Float(metadata={"description": "Orders that earlier weeks let expect."})
@@ -182,6 +227,16 @@ class Recommendation(Schema):
     offer = fields.Raw(required=True, allow_none=True)
 
 
+_INTENT = {"description": "Null where the answer comes from no session."}
+
+
+class Intent(Schema):
+    """What the running session shows the visitor to be about."""
+
+    state = fields.String(required=True, validate=validate.OneOf(list(State)))
+    reason = fields.String(required=True, metadata={"description": "What it was read from, in a sentence."})
+
+
 class Answer(Schema):
     """The recommendations of one slot."""
 
@@ -191,6 +246,7 @@ class Answer(Schema):
     model_version = fields.String(required=True)
     recommendations = fields.List(fields.Nested(Recommendation), required=True)
     experiment = fields.Raw(required=True, allow_none=True)
+    intent = fields.Nested(Intent, required=True, allow_none=True, metadata=_INTENT)
 
 
 class BatchAnswer(Schema):
@@ -205,3 +261,4 @@ class UpsellAnswer(Schema):
     decision_id = fields.String(required=True)
     strategy = fields.String(required=True)
     recommendations = fields.List(fields.Nested(Recommendation), required=True)
+    intent = fields.Nested(Intent, required=True, allow_none=True, metadata=_INTENT)

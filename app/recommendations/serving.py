@@ -9,20 +9,24 @@ import hashlib
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import orjson
 
 from app.commerce.store import StoreAccess
-from app.core.db import db
+from app.core.db import db, now
 from app.core.errors import InvalidParameters, NotFound
-from app.recommendations import cache, selection
+from app.events import intent
+from app.events.session import NO_SESSION, Session
+from app.recommendations import cache, in_session, selection
 from app.recommendations.cache import Card
 from app.recommendations.candidates import Asked, Candidates
 from app.recommendations.personal import Shopper
 from app.recommendations.selection import Entry
-from app.recommendations.strategies import MAX_VIEWED, SLOTS, STRATEGIES, Strategy, chain_of
+from app.recommendations.strategies import MAX_CART, MAX_VIEWED, SLOTS, STRATEGIES, Strategy, chain_of
 
+# How much of the candidates a session may bring forward: as long as most ready lists are.
+LIST_LENGTH: Final = 50
 # What of a candidate is told as evidence; the rest is ours.
 _EVIDENCE = (
     "orders",
@@ -31,6 +35,7 @@ _EVIDENCE = (
     "llr",
     "with",
     "customers",
+    "people",
     "similarity",
     "category",
     "before",
@@ -44,8 +49,8 @@ _EVIDENCE = (
 class Question:
     """What is asked: a chain of strategies for a product page, a cart or a shopper. Ids are the platform's.
 
-    ``viewed`` are products that the shopper looked at, last one first. ``shopper`` is a customer whom the shop allows
-    to be recognised, with what they bought.
+    ``viewed`` are products that the shopper looked at, last one first. ``shopper`` is a customer who may be recognised,
+    with what they bought; ``session`` is what a visitor who agreed to it does just now.
     """
 
     slot: str | None
@@ -56,19 +61,23 @@ class Question:
     exclude: frozenset[str] = frozenset()
     viewed: tuple[str, ...] = ()
     shopper: Shopper | None = None
+    session: Session = NO_SESSION
 
 
 def question_for_slot(
     slot: str,
     product_id: str | None,
-    cart: Sequence[str],
+    cart: Sequence[str] | None,
     limit: int | None,
     *,
     exclude: frozenset[str] = frozenset(),
     viewed: Sequence[str] = (),
     shopper: Shopper | None = None,
+    session: Session = NO_SESSION,
 ) -> Question:
     """Return the question that a slot asks.
+
+    Where the request names no cart (None) or no viewed products, those of the session stand in.
 
     Raises:
         InvalidParameters: where the slot needs a product and got none.
@@ -81,20 +90,27 @@ def question_for_slot(
         slot,
         chain,
         product_id,
-        tuple(cart),
+        tuple(session.cart if cart is None else cart)[:MAX_CART],
         limit or place.limit,
         exclude,
-        tuple(viewed)[:MAX_VIEWED],
+        tuple(viewed or session.viewed)[:MAX_VIEWED],
         shopper,
+        session,
     )
 
 
 def question_for_cart(
-    strategy: str, cart: Sequence[str], limit: int, *, shopper: Shopper | None = None
+    strategy: str,
+    cart: Sequence[str],
+    limit: int,
+    *,
+    shopper: Shopper | None = None,
+    session: Session = NO_SESSION,
 ) -> Question:
     """Return the question what a strategy, and those that it falls back on, offer with a cart."""
     chain = tuple(STRATEGIES[name] for name in chain_of(strategy))
-    return Question(None, chain, None, tuple(cart), limit, shopper=shopper)
+    viewed = session.viewed[:MAX_VIEWED]
+    return Question(None, chain, None, tuple(cart), limit, viewed=viewed, shopper=shopper, session=session)
 
 
 def answer(access: StoreAccess, question: Question) -> dict[str, Any]:
@@ -106,7 +122,7 @@ def answer(access: StoreAccess, question: Question) -> dict[str, Any]:
     Raises:
         NotFound: if the product of the page is not this store's.
     """
-    asked = Asked(question.product_id, question.cart, question.viewed, question.shopper)
+    asked = Asked(question.product_id, question.cart, question.viewed, question.shopper, question.session)
     candidates = Candidates(access.store_id, asked, question.chain)
     page = candidates.cards.get(question.product_id) if question.product_id else None
     if question.product_id and page is None:
@@ -118,8 +134,16 @@ def answer(access: StoreAccess, question: Question) -> dict[str, Any]:
         "model_version": _model_version(access.store_id),
         "recommendations": [_recommendation(entry, page) for entry in entries],
         "experiment": None,
+        "intent": _intent(question.session, candidates),
     }
     return {"decision_id": _decision_id(access.store_id, question, body), **body}
+
+
+def _intent(session: Session, candidates: Candidates) -> dict[str, str] | None:
+    """Return what the session shows the visitor to be about; None where the answer comes from no session."""
+    categories = {product: card.category for product, card in candidates.cards.items()}
+    found = intent.read(session, now(), categories)
+    return None if found is None else {"state": found.state.value, "reason": found.reason}
 
 
 def _first_to_answer(
@@ -145,13 +169,17 @@ def _shown(
 ) -> list[Entry]:
     """Return what one strategy shows behind what stands there already."""
     hidden = {question.product_id, *question.cart, *question.exclude}
+    hidden |= {*question.session.removed, *question.session.bought}
     if question.shopper and strategy.rests_goods:
         hidden |= question.shopper.resting
     wanted = question.limit - len(before)
-    # Most candidates can be shown: look at twice as many as wanted, and further only where that was not enough.
-    step = 2 * wanted + 8
+    follows = bool(question.session) and any(source.follows_session for source in strategy.sources)
+    # Most candidates can be shown: look at twice as many as wanted, and further only where that was not enough. A
+    # session may prefer any of a whole list.
+    step = max(2 * wanted + 8, LIST_LENGTH if follows else 0)
     found = (c for c in candidates.of(strategy) if c[2]["id"] not in hidden)
     entries: list[Entry] = []
+    shown: list[Entry] = []
     while some := list(itertools.islice(found, step)):
         cards = cache.get_cards(store_id, [candidate["id"] for _, _, candidate in some])
         entries += [
@@ -159,10 +187,17 @@ def _shown(
             for source, reason, candidate in some
             if candidate["id"] in cards
         ]
-        shown = selection.select(entries, wanted, anchors=candidates.anchors, before=before)
+        ordered = _in_session(entries, question.session, candidates) if follows else entries
+        shown = selection.select(ordered, wanted, anchors=candidates.anchors, before=before)
         if len(shown) == wanted or len(some) < step:
-            return shown
-    return selection.select(entries, wanted, anchors=candidates.anchors, before=before)
+            break
+    return shown
+
+
+def _in_session(entries: list[Entry], session: Session, candidates: Candidates) -> list[Entry]:
+    """Return entries in the order that the running session prefers."""
+    goes_with, searched = candidates.goes_with_session, in_session.queries(session)
+    return in_session.preferred(entries, goes_with, searched) if goes_with or searched else entries
 
 
 def _recommendation(entry: Entry, page: Card | None) -> dict[str, Any]:

@@ -34,7 +34,7 @@ class Of(StrEnum):
     STORE = "store"
     VIEWED = "viewed"
     REPEATS = "repeats"  # what the customer bought and usually buys again
-    HISTORY = "history"  # what goes with what the customer bought
+    HISTORY = "history"  # what goes with what the customer bought, or looks at in the running session
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,8 @@ class Source:
 
     ``kind`` is the ready list that holds them, None for what the request itself brings. ``reason`` is the code that
     each of its products carries: what may be claimed of it. ``spread``: categories are mixed, see ``selection``.
-    ``given``: shown as they are, twins included, because the shopper knows them.
+    ``given``: shown as they are, twins included, because the shopper knows them. ``follows_session``: what goes with
+    the running session comes first, see ``in_session``.
     """
 
     kind: str | None
@@ -51,6 +52,7 @@ class Source:
     reason: str
     spread: bool = False
     given: bool = False
+    follows_session: bool = False
 
 
 PAIRS: Final = Source(ready_lists.PAIRS, Of.ANCHORS, "bought_together", spread=True)
@@ -61,15 +63,24 @@ UNPROVEN: Final = "goes_with"
 UNPROVEN_ROWS: Final = Source(ready_lists.CART_ROWS, Of.CART, UNPROVEN, spread=True)
 MERCHANT_CROSS_SELLS: Final = Source(ready_lists.MERCHANT_CROSS_SELLS, Of.ANCHORS, "merchant_choice")
 MERCHANT_UPSELLS: Final = Source(ready_lists.MERCHANT_UPSELLS, Of.ANCHORS, "merchant_choice")
-SAME_SHOPPERS: Final = Source(ready_lists.SAME_SHOPPERS, Of.ANCHORS, "same_shoppers", spread=True)
-SIMILAR: Final = Source(ready_lists.SIMILAR, Of.ANCHORS, "similar")
-CATEGORY_PAIRS: Final = Source(ready_lists.CATEGORY_PAIRS, Of.CATEGORIES, "goes_with_category", spread=True)
+SAME_SHOPPERS: Final = Source(
+    ready_lists.SAME_SHOPPERS, Of.ANCHORS, "same_shoppers", spread=True, follows_session=True
+)
+VIEWED_TOGETHER: Final = Source(
+    ready_lists.VIEWED_TOGETHER, Of.ANCHORS, "viewed_together", spread=True, follows_session=True
+)
+SIMILAR: Final = Source(ready_lists.SIMILAR, Of.ANCHORS, "similar", follows_session=True)
+CATEGORY_PAIRS: Final = Source(
+    ready_lists.CATEGORY_PAIRS, Of.CATEGORIES, "goes_with_category", spread=True, follows_session=True
+)
 CATEGORY_BEST_SELLERS: Final = Source(ready_lists.BEST_SELLERS, Of.PAGE_CATEGORY, "best_seller")
 STORE_BEST_SELLERS: Final = Source(ready_lists.BEST_SELLERS, Of.STORE, "best_seller", spread=True)
 STORE_TRENDING: Final = Source(ready_lists.TRENDING, Of.STORE, "trending", spread=True)
 VIEWED: Final = Source(None, Of.VIEWED, "recently_viewed", given=True)
 REPEATS: Final = Source(ready_lists.REPEATS, Of.REPEATS, "buy_again", given=True)
 HISTORY: Final = Source(ready_lists.CART_ROWS, Of.HISTORY, "goes_with_purchases", spread=True)
+# What the same source says of products that were only looked at.
+GOES_WITH_VIEWED: Final = "goes_with_viewed"
 
 # Of these a dearer product of the same kind is offered in place of the page's, not beside it.
 SUBSTITUTES: Final = (SIMILAR, MERCHANT_UPSELLS)
@@ -83,7 +94,7 @@ class Strategy:
 
     Attributes:
         name: as in the contract.
-        needs: what it answers for: ``product``, ``cart``, ``customer``, ``viewed`` or nothing.
+        needs: what it answers for: ``product``, ``cart``, ``customer`` (or a visitor), ``viewed`` or nothing.
         sources: where its products come from, in order.
         fallback: the strategies that follow it in a chain.
         tops_up: whether a list that is not full goes on with the strategies that follow; each product keeps its
@@ -114,7 +125,7 @@ class Strategy:
         if CART_ROWS in self.sources:
             reasons[1:1] = [UNPROVEN, REPEATS.reason, HISTORY.reason, STORE_BEST_SELLERS.reason]
         if HISTORY in self.sources:
-            reasons.append(STORE_BEST_SELLERS.reason)
+            reasons += [GOES_WITH_VIEWED, STORE_BEST_SELLERS.reason]
         return tuple(dict.fromkeys(reasons))
 
 
@@ -145,12 +156,13 @@ STRATEGIES: Final = {
         Strategy(
             RELATED_PRODUCTS,
             "product",
-            (MERCHANT_CROSS_SELLS, SAME_SHOPPERS, MERCHANT_UPSELLS, SIMILAR, CATEGORY_PAIRS),
+            (MERCHANT_CROSS_SELLS, SAME_SHOPPERS, VIEWED_TOGETHER, MERCHANT_UPSELLS, SIMILAR, CATEGORY_PAIRS),
             (BEST_SELLERS,),
             tops_up=True,
             ttl_s=TTL_S[ready_lists.SIMILAR],
             minimum="a catalogue",
-            description="What the merchant chose, what the same customers bought, and what is alike.",
+            description="What the merchant chose, what the same customers bought, what the same people looked at, "
+            "and what is alike. What goes with the running session comes first.",
         ),
         Strategy(
             BEST_SELLERS,
@@ -179,8 +191,8 @@ STRATEGIES: Final = {
             (),
             tops_up=False,
             ttl_s=0,
-            minimum="one viewed product, named by the request",
-            description="The products that the request names as viewed, in its order. Nothing of it is stored.",
+            minimum="one viewed product, of the request or of the running session",
+            description="The products that were looked at: those that the request names, or else the session's.",
         ),
         Strategy(
             BUY_AGAIN,
@@ -199,8 +211,9 @@ STRATEGIES: Final = {
             (TRENDING, BEST_SELLERS),
             tops_up=True,
             ttl_s=PERSONAL_TTL_S,
-            minimum="a purchase",
-            description="What goes with what the customer bought, recent purchases counting more.",
+            minimum="a purchase, or a look in the running session",
+            description="What goes with what the customer bought, recent purchases counting more, and with what was "
+            "looked at in the running session.",
         ),
     )
 }

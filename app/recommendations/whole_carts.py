@@ -1,5 +1,6 @@
 """What goes with a whole cart, scored in the request from ready rows. Reads nothing."""
 
+import heapq
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Any, NamedTuple
@@ -19,6 +20,7 @@ class Why(StrEnum):
     OWN = "own"  # the customer has bought it
     PAST = "past"  # bought with what the customer has bought
     POPULAR = "popular"
+    SEEN = "seen"  # bought with what was looked at in the running session
 
 
 class Bought(NamedTuple):
@@ -78,6 +80,25 @@ def candidates(
     ids = numbers.ids()
     ranked = [ids[number] for number in chosen[order][:most].tolist()]
     return _with_evidence(ranked, rows, cart, {i["id"]: i for i in popular}, {b.product: b for b in bought})
+
+
+def going_with(rows: Mapping[str, Row], weights: Mapping[str, float], most: int) -> list[Candidate]:
+    """Return what was bought with products that were looked at, best first, ``most`` at most; none of these themselves.
+
+    The rows' co-purchase scores, weighed, are squared and summed. The evidence is ``orders`` and ``with`` of the pair
+    that was bought together most often.
+    """
+    scores: dict[str, float] = {}
+    for subject, row in rows.items():
+        for id_, score in zip(row["ids"], row["w"], strict=True):
+            if score and id_ not in weights:
+                scores[id_] = scores.get(id_, 0.0) + (weights[subject] * score) ** 2
+    ranked = heapq.nsmallest(most, scores, key=lambda id_: (-scores[id_], id_))
+    pairs = _strongest_pairs(set(ranked), rows)
+    return [
+        {"id": id_, "why": Why.SEEN, "orders": pairs[id_]["orders"], "with": pairs[id_]["with"]}
+        for id_ in ranked
+    ]
 
 
 def _past(rows: Mapping[str, Row], bought: Sequence[Bought], orders: int, numbers: Numbers) -> Past:

@@ -7,15 +7,12 @@ import pytest
 from flask import Flask
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import insert
 
 from app.core.db import db
 from app.core.db import now as clock
 from app.events import session as sessions
-from app.events.models import Event
 from app.events.session import NO_SESSION, Happening, Session, load
-from app.privacy.purposes import Purposes
-from tests.events.happenings import ADD, NOW, REMOVE, event, happenings, histories, told
+from tests.events.happenings import ADD, NOW, REMOVE, event, happenings, histories, keep, told
 
 VISITOR, OTHER = b"v" * 16, b"o" * 16
 
@@ -172,27 +169,6 @@ def test_what_stands_before_a_gap_changes_nothing(events: list[Happening]) -> No
 
 
 # --- reading --------------------------------------------------------------------------------------------
-
-
-def keep(
-    store_id: int, subject: bytes, *events: tuple[float, str, list[str]], received_later_s: float = 0
-) -> None:
-    """Store events that happened so many seconds ago."""
-    at = clock()
-    db.session.execute(
-        insert(Event),
-        [
-            {
-                "store_id": store_id, "subject": subject, "type": "track", "name": name, "products": products,
-                "properties": {}, "purposes": int(Purposes.ANALYTICS), "source": "browser",
-                "message": f"{subject!r}{seconds}{name}".encode(),
-                "occurred_at": at - timedelta(seconds=seconds),
-                "received_at": at - timedelta(seconds=seconds - received_later_s),
-            }
-            for seconds, name, products in events
-        ],
-    )  # fmt: skip
-    db.session.commit()
 
 
 def session_of(store_id: int, subject: bytes, **also: Any) -> Session:

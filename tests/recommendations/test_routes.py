@@ -33,6 +33,7 @@ SLOT_NAMES = (
     "Must be one of: product, product_related, cart, thank_you, home, home_trending, home_for_you, buy_again,"
     " recently_viewed."
 )
+VARY = "Origin, X-Pannier-Key, Authorization, X-Pannier-Visitor, X-Pannier-Customer"
 STRATEGY_NAMES = (
     "Must be one of: frequently_bought_together, complete_the_cart, related_products, best_sellers, trending,"
     " recently_viewed, buy_again, recommended_for_you."
@@ -77,6 +78,7 @@ def test_the_answer_of_the_contract(shop: Shop) -> None:
             }
         ],
         "experiment": None,
+        "intent": None,
     }
     assert response.content_type == "application/json"
 
@@ -208,7 +210,7 @@ def test_an_answer_without_a_visitor_may_be_cached_by_everybody(shop: Shop) -> N
     headers = shop.get(slot="home").headers
 
     assert headers["Cache-Control"] == "public, max-age=10, stale-while-revalidate=5"
-    assert headers["Vary"] == "Origin, X-Pannier-Key, Authorization"
+    assert headers["Vary"] == VARY
     assert re.fullmatch(r'"[0-9a-f]{24}"', headers["ETag"])
     assert "Access-Control-Allow-Origin" not in headers
 
@@ -249,7 +251,7 @@ def test_who_has_the_answer_gets_304(shop: Shop, sent: str) -> None:
     assert (response.status_code, response.data) == (304, b"")
     assert response.headers["ETag"] == etag
     assert response.headers["Cache-Control"].startswith("public")
-    assert response.headers["Vary"] == "Origin, X-Pannier-Key, Authorization"
+    assert response.headers["Vary"] == VARY
     assert "Content-Type" not in response.headers
 
 
@@ -609,7 +611,7 @@ def test_upsell_as_in_the_sample(shop: Shop, cart: list[Any]) -> None:
     )
 
     body = response.get_json()
-    assert list(body) == ["decision_id", "strategy", "recommendations"]
+    assert list(body) == ["decision_id", "strategy", "recommendations", "intent"]
     assert body["strategy"] == "frequently_bought_together"
     assert ids(response) == ["3", "4"]
     assert body["recommendations"][0]["evidence"]["with"] == "1"
@@ -694,7 +696,7 @@ def test_wrong_upsells_are_named(shop: Shop, body: Any, invalid: dict[str, str])
         ({"cart": "1,2\n"}, {"cart": "Not product ids separated by commas, 100 at most."}),
         ({"cart": "1," + "2" * 101}, {"cart": "Not product ids separated by commas, 100 at most."}),
         ({"cart": ",".join(["1"] * 101)}, {"cart": "Not product ids separated by commas, 100 at most."}),
-        ({"visitor_id": "v" * 101}, {"visitor_id": "Longer than maximum length 100."}),
+        ({"visitor_id": "v" * 201}, {"visitor_id": "Longer than maximum length 200."}),
         ({}, {"product_id": "The slot product needs the product of the page."}),
     ],
     ids=["slot", "-1", "25", "abc", "1.5", "huge", "space", "NUL", "umlaut", "long id", "empty id", "cart", "line feed",
