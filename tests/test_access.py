@@ -73,6 +73,7 @@ CALLS: dict[Route, dict[str, Any]] = {
     ("POST", "/v1/batch"): {"json": {"batch": [{"type": "teleport"}]}},
     ("GET", "/v1/reports/events"): {},
     ("GET", "/v1/connection"): {},
+    ("GET", "/v1/reports/channels"): {"query_string": {"product_id": "111"}},
     ("GET", "/v1/reports/readiness"): {"query_string": {"product_id": "111"}},
     ("GET", "/v1/webhooks/deliveries"): {},
     ("POST", "/v1/webhooks/deliveries/replay"): {"json": {"status": "quarantined"}},

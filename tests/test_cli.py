@@ -109,6 +109,7 @@ def test_the_commands_are_those_that_are_tested_here() -> None:
         "recommendations show",
         "recommendations tune",
         "reconcile",
+        "reports channels",
         "services",
         "store add",
         "store connect",

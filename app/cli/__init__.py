@@ -13,6 +13,7 @@ from app.cli.imports import import_group
 from app.cli.installation import demo_command, migrate_command, new_secret_key, services
 from app.cli.platforms import backfill_command, reconcile_command
 from app.cli.recommendations import recommendations_group
+from app.cli.reports import reports_group
 from app.cli.stores import store_group
 from app.cli.webhooks import webhooks_group
 
@@ -47,6 +48,7 @@ for _command in (
     import_group,
     webhooks_group,
     recommendations_group,
+    reports_group,
 ):
     cli.add_command(_command)
 

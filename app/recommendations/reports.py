@@ -1,4 +1,4 @@
-"""Reports for the merchant's own programs: what can be recommended today, and what it takes."""
+"""Reports for the merchant's own programs: what can be recommended and what it takes, and how channels differ."""
 
 # mypy: disallow-untyped-decorators=False, disallow-untyped-calls=False
 # flask-smorest's decorators are not annotated.
@@ -12,11 +12,14 @@ from app.commerce.access import SERVER_DOC, server_blueprint
 from app.commerce.store import Store, StoreAccess
 from app.core.db import db
 from app.core.errors import NotFound
-from app.recommendations import readiness
+from app.recommendations import channels, readiness
 from app.recommendations.schemas import ProductId
 
 blueprint = server_blueprint(
-    "reports", __name__, url_prefix="/v1/reports", description="What can be recommended, and what it takes."
+    "reports",
+    __name__,
+    url_prefix="/v1/reports",
+    description="What can be recommended, and how channels differ.",
 )
 
 
@@ -92,3 +95,81 @@ def read_readiness(query: dict[str, Any]) -> dict[str, Any]:
     if product_id and product is None:
         raise NotFound(f"This store has no product {product_id[:50]!r}.")
     return {"store": readiness.of_store(store), "product": product}
+
+
+class ChannelsQuery(Schema):
+    """Which pairs, and since when."""
+
+    product_id = ProductId(metadata={"description": "Pairs of this product; else the store's strongest."})
+    limit = fields.Integer(load_default=10, validate=validate.Range(1, channels.MOST_PAIRS))
+    days = fields.Integer(
+        load_default=channels.DAYS,
+        validate=validate.Range(1, 3650),
+        metadata={"description": "How far back orders are counted."},
+    )
+
+
+class ChannelOrders(Schema):
+    """A channel and its orders."""
+
+    channel = fields.String(required=True)
+    orders = fields.Integer(required=True)
+
+
+class ChannelPair(Schema):
+    """How a pair stands in a channel."""
+
+    channel = fields.String(required=True)
+    orders = fields.Integer(required=True, metadata={"description": "Orders with both."})
+    product_orders = fields.Integer(required=True)
+    other_orders = fields.Integer(required=True)
+    support = fields.Float(required=True)
+    confidence = fields.Float(required=True)
+    lift = fields.Float(required=True)
+
+
+class ChannelDifference(Schema):
+    """Whether the confidence of a pair differs between till and online."""
+
+    p_value = fields.Float(required=True)
+    adjusted_p_value = fields.Float(
+        required=True, metadata={"description": "By Benjamini and Hochberg, for all pairs of the report."}
+    )
+    significant = fields.Boolean(required=True)
+    more_in = fields.String(required=True, allow_none=True, metadata={"description": "pos or online."})
+
+
+class ComparedPair(Schema):
+    """A pair in all channels."""
+
+    product_id = fields.String(required=True)
+    title = fields.String(required=True)
+    other_id = fields.String(required=True)
+    other_title = fields.String(required=True)
+    channels = fields.List(fields.Nested(ChannelPair), required=True)
+    difference = fields.Nested(ChannelDifference, required=True, allow_none=True)
+
+
+class ChannelsReport(Schema):
+    """Pairs by channel."""
+
+    since = fields.AwareDateTime(required=True)
+    test = fields.String(required=True, validate=validate.OneOf([channels.TEST]))
+    false_discovery_rate = fields.Float(required=True)
+    channels = fields.List(fields.Nested(ChannelOrders), required=True)
+    pairs = fields.List(fields.Nested(ComparedPair), required=True)
+
+
+@blueprint.route("/channels", methods=["GET"])
+@blueprint.doc(**SERVER_DOC, responses={404: "NOT_FOUND"})
+@blueprint.arguments(ChannelsQuery, location="query")
+@blueprint.response(200, ChannelsReport)
+def read_channels(query: dict[str, Any]) -> dict[str, Any]:
+    """Report what is bought together in each channel, and where till and online differ."""
+    access: StoreAccess = g.access
+    store = db.session.get_one(Store, access.store_id)
+    product_id = query.get("product_id")
+    found = channels.report(store, product_id, query["limit"], query["days"])
+    if found is None:
+        raise NotFound(f"This store has no product {(product_id or '')[:50]!r}.")
+    return found
