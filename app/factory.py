@@ -26,6 +26,7 @@ from app.events.personal import EventsRoom
 from app.privacy import choices, suppression
 from app.recommendations import reports, widget
 from app.recommendations import routes as recommendations
+from app.recommendations.personal import PersonalRoom
 from app.recommendations.routes import ReadyBytes
 from webhooks import deliveries
 from webhooks import routes as webhooks
@@ -35,7 +36,10 @@ from webhooks.jobs import DRAIN, measure
 
 _DRIVER: Final = "postgresql+psycopg"
 # analytics.js sends its write key as Authorization, and how often it has tried already.
-_ALLOWED_HEADERS: Final = "Authorization, Content-Type, X-Pannier-Key, X-Retry-Count, Idempotency-Key"
+_ALLOWED_HEADERS: Final = (
+    "Authorization, Content-Type, X-Pannier-Key, X-Pannier-Visitor, X-Pannier-Customer, X-Retry-Count,"
+    " Idempotency-Key"
+)
 _SECURITY_SCHEMES = {
     "publishableKey": {"type": "apiKey", "in": "header", "name": "X-Pannier-Key"},
     "publishableKeyInQuery": {"type": "apiKey", "in": "query", "name": "key"},
@@ -86,7 +90,10 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.extensions["pannier_events"] = EventIntake(engine, settings.event_retention_days)
     app.extensions["pannier_measures"] = (measure,)
     # Whatever keeps personal data: asked for it, and told to remove it, by app.privacy.
-    app.extensions["pannier_rooms"] = (EventsRoom(),)
+    app.extensions["pannier_rooms"] = (
+        EventsRoom(),
+        PersonalRoom(),
+    )
     app.extensions["pannier_admission"] = suppression.without
     register_errors(app)
     app.after_request(security_headers)
