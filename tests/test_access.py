@@ -20,7 +20,7 @@ from app.core.crypto import key_digest
 from app.core.db import db, now
 from app.events.models import EventTally
 from app.recommendations.models import PublishedList
-from tests.factories import incoming, keep, product_change, variant_state
+from tests.factories import incoming, keep, order_change, product_change, variant_state
 from webhooks.models import QUARANTINED, WebhookDelivery
 
 Route = tuple[str, str]
@@ -73,7 +73,7 @@ CALLS: dict[Route, dict[str, Any]] = {
     ("POST", "/v1/batch"): {"json": {"batch": [{"type": "teleport"}]}},
     ("GET", "/v1/reports/events"): {},
     ("GET", "/v1/connection"): {},
-    ("GET", "/v1/reports/channels"): {"query_string": {"product_id": "111"}},
+    ("GET", "/v1/reports/channels"): {"query_string": {"product_id": "111", "days": 3650}},
     ("GET", "/v1/reports/readiness"): {"query_string": {"product_id": "111"}},
     ("GET", "/v1/webhooks/deliveries"): {},
     ("POST", "/v1/webhooks/deliveries/replay"): {"json": {"status": "quarantined"}},
@@ -117,7 +117,7 @@ def two(client: FlaskClient, keys: dict[str, Any]) -> dict[str, Any]:
     changes = [
         product_change(p, variant_state(f"{MINE}-{p}"), title=f"{MINE} {p}") for p in ("111", "112", "113")
     ]
-    ingest.apply(db.session.connection(), store.id, changes)
+    ingest.apply(db.session.connection(), store.id, [*changes, order_change("o1", "111", "112")])
     for strategy, subject in (("frequently_bought_together", "111"), ("best_sellers", "")):
         items = [
             {"id": p, "orders": 5, "confidence": 0.5, "lift": 2.0, "llr": 20.0, "score": 1.0}
