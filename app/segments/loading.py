@@ -128,7 +128,8 @@ def groups(connect: Callable[[], Connection], store_id: int, *, one_in: int = 1)
             return
         after = rows[-1][0]
         ids = [id_ for (id_,) in rows if owners.get(id_, id_) == id_]
-        yield Group.of({customer: id_ for id_ in ids for customer in others.get(id_, [id_])})
+        if ids:
+            yield Group.of({customer: id_ for id_ in ids for customer in others.get(id_, [id_])})
 
 
 def group_of(connection: Connection, store_id: int, customers: Iterable[int]) -> Group:

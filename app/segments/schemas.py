@@ -1,5 +1,7 @@
 """What a definition of a segment may be. Every error names its path, such as ``definition.all.1.at_least``."""
 
+import base64
+import re
 from collections.abc import Collection, Mapping
 from typing import Any, Final
 
@@ -9,6 +11,8 @@ from app.core.api import Shape, WholeNumber
 from app.segments.conditions import CHANNELS, FACTS, MAX_CONDITIONS, MAX_DEPTH
 from app.segments.facts import CART_STATES
 from app.segments.named import NAMED
+from app.segments.overlap import RELATIONS
+from app.segments.showing import ACROSS, EXCLUSIVE, OWN
 
 # What a schema for machines cannot say.
 TOO_DEEP: Final = f"Conditions are nested more than {MAX_DEPTH} deep."
@@ -31,7 +35,13 @@ _ADDRESSES: Final = frozenset({"overlap", "preview"})
 _KINDS: Final = ("all", "any", "not", "fact")
 _PRODUCT_ID: Final = Shape(r"^[A-Za-z0-9_:/.\-]{1,100}$", error="Not a product id.")
 TEXT: Final = Shape(r"^[^\x00-\x1f\x7f]{1,100}$", error="Not 1 to 100 characters of text.")
-KEY: Final = Shape(r"^[a-z][a-z0-9_]{0,49}$", error="Not the key of a segment.")
+_KEY: Final = r"^[a-z][a-z0-9_]{0,49}$"
+KEY: Final = Shape(_KEY, error="Not the key of a segment.")
+
+
+def is_key(text: str) -> bool:
+    """Return whether ``text`` could be the key of a segment."""
+    return re.fullmatch(_KEY, text) is not None and not text.endswith("\n")
 
 
 class ProductId(fields.String):
@@ -199,3 +209,130 @@ class PreviewRequest(Schema):
         unknown = RAISE
 
     definition = Definition(required=True, metadata={"description": "Who would be in it."})
+
+
+class Cursor(fields.String):
+    """An opaque place in a list."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+        text = super()._deserialize(value, attr, data, **kwargs)
+        try:
+            id_ = int(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
+        except ValueError:
+            id_ = 0
+        if not 0 < id_ < 2**63:
+            raise ValidationError("Not a cursor of this list.")
+        return id_
+
+    @staticmethod
+    def of(id_: int) -> str:
+        """Return the cursor after the row ``id_``."""
+        return base64.urlsafe_b64encode(str(id_).encode()).decode().rstrip("=")
+
+
+class MembersQuery(Schema):
+    """Which members."""
+
+    limit = fields.Integer(load_default=50, validate=validate.Range(min=1, max=200))
+    cursor = Cursor(metadata={"description": "``next_cursor`` of the page before."})
+
+
+_SIZE: Final = {"description": "Customers; null until it was computed for the first time."}
+_AS_OF: Final = {"description": "When all segments were computed last; null before the first time."}
+
+
+class SegmentState(Schema):
+    """A segment and its size now."""
+
+    key = fields.String(required=True)
+    name = fields.String(required=True)
+    kind = fields.String(
+        required=True,
+        validate=validate.OneOf([EXCLUSIVE, ACROSS, OWN]),
+        metadata={"description": "Split all buyers, cut across them, or defined by the merchant."},
+    )
+    sentence = fields.String(required=True, metadata={"description": "Who is in it."})
+    definition = fields.Raw(
+        required=True, allow_none=True, metadata={"description": "The merchant's conditions; null of others."}
+    )
+    size = fields.Integer(required=True, allow_none=True, metadata=_SIZE)
+    updated_at = fields.AwareDateTime(required=True, allow_none=True)
+
+
+class SegmentsState(Schema):
+    """All segments of a store."""
+
+    as_of = fields.AwareDateTime(required=True, allow_none=True, metadata=_AS_OF)
+    window_days = fields.Integer(
+        required=True, metadata={"description": "Orders of so many days are scored."}
+    )
+    customers = fields.Integer(required=True, metadata={"description": "Customers when that was."})
+    scored = fields.Integer(
+        required=True, metadata={"description": "Those of them who bought in the window."}
+    )
+    segments = fields.List(fields.Nested(SegmentState), required=True)
+
+
+class PreviewState(Schema):
+    """What a definition would give."""
+
+    sentence = fields.String(required=True)
+    customers = fields.Integer(required=True)
+    size = fields.Integer(required=True)
+    looked_at = fields.Integer(
+        required=True, metadata={"description": "Where less than customers, the size is estimated."}
+    )
+    reasons = fields.List(
+        fields.Raw(), required=True, metadata={"description": "Of a few who would be in it."}
+    )
+
+
+class MemberState(Schema):
+    """A member of a segment."""
+
+    customer_id = fields.String(
+        required=True, allow_none=True, metadata={"description": "The platform's; null of a guest."}
+    )
+    since = fields.AwareDateTime(required=True)
+    as_of = fields.AwareDateTime(required=True)
+    reason = fields.Raw(required=True, metadata={"description": "The rule, and what was measured."})
+
+
+class MembersPage(Schema):
+    """A page of members; ``next_cursor`` is null on the last."""
+
+    members = fields.List(fields.Nested(MemberState), required=True)
+    next_cursor = fields.String(required=True, allow_none=True)
+
+
+class PairState(Schema):
+    """How two segments stand to each other."""
+
+    first = fields.String(required=True)
+    second = fields.String(required=True)
+    both = fields.Integer(required=True)
+    jaccard = fields.Float(required=True)
+    relation = fields.String(required=True, validate=validate.OneOf(RELATIONS))
+    proved = fields.Boolean(required=True, metadata={"description": "It follows from the rules."})
+    sentence = fields.String(required=True)
+
+
+class SizeState(Schema):
+    """A segment's size."""
+
+    key = fields.String(required=True)
+    size = fields.Integer(required=True)
+
+
+class OverlapState(Schema):
+    """All pairs of a store's segments."""
+
+    as_of = fields.AwareDateTime(required=True, allow_none=True, metadata=_AS_OF)
+    segments = fields.List(fields.Nested(SizeState), required=True)
+    pairs = fields.List(fields.Nested(PairState), required=True)
+
+
+class Deleted(Schema):
+    """A segment that is no more."""
+
+    deleted = fields.String(required=True)

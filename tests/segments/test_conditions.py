@@ -29,7 +29,7 @@ def errors(definition: Any) -> dict[str, str]:
     return {each["name"]: each["reason"] for each in told.value.invalid_params}
 
 
-@settings(max_examples=150)
+@settings(max_examples=60)
 @given(definitions, worlds)
 def test_a_condition_holds_of_whom_a_naive_reader_says(
     definition: dict[str, Any], people: list[Someone]
