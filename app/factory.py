@@ -20,8 +20,10 @@ from app.core.limits import init_limits
 from app.core.logging import configure_logging
 from app.core.queues import DELIVERIES, HintSender
 from app.core.redis import init_redis
+from app.events import identity_routes as identity
 from app.events import routes as events
 from app.events.intake import EventIntake
+from app.events.links import LinksRoom
 from app.events.personal import EventsRoom
 from app.privacy import choices, suppression
 from app.recommendations import reports, widget
@@ -93,6 +95,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.extensions["pannier_rooms"] = (
         EventsRoom(),
         PersonalRoom(),
+        LinksRoom(),
     )
     app.extensions["pannier_admission"] = suppression.without
     register_errors(app)
@@ -106,6 +109,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     api.register_blueprint(reports.blueprint)
     api.register_blueprint(choices.blueprint)
     api.register_blueprint(events.blueprint)
+    api.register_blueprint(identity.blueprint)
     api.register_blueprint(events.reports)
     for blueprint in (health.blueprint, widget.blueprint, webhooks.blueprint, install.blueprint):
         app.register_blueprint(blueprint)

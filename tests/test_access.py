@@ -18,12 +18,14 @@ from app.commerce.store import Store, StoreKey
 from app.connections.models import Subscriptions
 from app.core.crypto import key_digest
 from app.core.db import db, now
-from app.events.models import EventTally
+from app.events.links import link, unlink
+from app.events.models import EventTally, IdentityLink
 from app.recommendations.models import PublishedList
 from tests.factories import incoming, keep, order_change, product_change, variant_state
 from webhooks.models import QUARANTINED, WebhookDelivery
 
 Route = tuple[str, str]
+ANNE = "customer:only-of-mine"
 
 # Routes that need no key, and why.
 OPEN: dict[Route, str] = {
@@ -72,6 +74,9 @@ CALLS: dict[Route, dict[str, Any]] = {
     },
     ("POST", "/v1/batch"): {"json": {"batch": [{"type": "teleport"}]}},
     ("GET", "/v1/reports/events"): {},
+    ("GET", "/v1/identity"): {"query_string": {"customer_id": "only-of-mine"}},
+    ("DELETE", "/v1/identity/links"): {"query_string": {"node": ANNE, "other": "customer:2"}},
+    ("PUT", "/v1/identity/links"): {"query_string": {"node": ANNE, "other": "customer:3"}},
     ("GET", "/v1/connection"): {},
     ("GET", "/v1/reports/channels"): {"query_string": {"product_id": "111", "days": 3650}},
     ("GET", "/v1/reports/readiness"): {"query_string": {"product_id": "111"}},
@@ -129,6 +134,10 @@ def two(client: FlaskClient, keys: dict[str, Any]) -> dict[str, Any]:
             )
         )
     db.session.add(Subscriptions(store_id=store.id, active=[], mended=[], problems=[MINE], checked_at=now()))
+    link(
+        db.session.connection(), store.id, [(ANNE, f"customer:{n}", "platform_merge") for n in (2, 3)], now()
+    )
+    unlink(db.session.connection(), store.id, ANNE, "customer:3", now())
     db.session.add(EventTally(store_id=store.id, day=now().date(), outcome="rejected", reason=MINE, events=1))
     db.session.commit()
     keep(incoming(store.id, topic="orders/create", quarantine=MINE))
@@ -175,6 +184,9 @@ def carts_of(store: Store) -> int:
 
 def untouched() -> bool:
     db.session.rollback()
+    links = db.session.scalars(select(IdentityLink).order_by(IdentityLink.left_node))
+    if [each.revoked_at is None for each in links] not in ([], [True, False]):
+        return False
     return not db.session.scalars(select(Cart)).all() and [
         d.status for d in db.session.scalars(select(WebhookDelivery))
     ] == [QUARANTINED]

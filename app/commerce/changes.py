@@ -164,6 +164,19 @@ class CustomerDeletion:
 
 
 @dataclass(frozen=True, slots=True)
+class CustomerMerge:
+    """The platform made one customer of two; ``kept_platform_id`` lives on, ``merged_platform_id`` is gone.
+
+    Customers and orders stay as the platform named them, so that orders which arrive late count whichever of the two
+    they name, and a merge can be taken back: who is who is worked out elsewhere (``Applied.merges``).
+    """
+
+    kept_platform_id: str
+    merged_platform_id: str
+    merged_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class OrderLineState:
     """One line of an order. ``product_platform_id`` is None for tips, fees and deleted products.
 
@@ -293,6 +306,7 @@ CommerceChange = (
     | InventoryChange
     | CustomerChange
     | CustomerDeletion
+    | CustomerMerge
     | OrderChange
     | OrderAdjustment
     | OrderDeletion

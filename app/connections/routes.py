@@ -34,6 +34,7 @@ from app.core.config import Settings
 from app.core.db import db, now
 from app.core.errors import BadRequest, Unauthorized, Unavailable
 from app.core.limits import INSTALLS, SIGNATURES, count_failure
+from app.events import tokens
 from connectors.base import PayloadError
 from connectors.errors import PlatformError, Throttled, Unreachable
 from connectors.shopify import oauth, scopes
@@ -303,14 +304,20 @@ def shopify_callback() -> Any:
 
 @blueprint.get("/shopify/proxy")
 def shopify_proxy() -> Response:
-    """Tell a shop's own page, by way of Shopify's app proxy, which key and address its widget uses."""
+    """Tell a shop's own page, by way of Shopify's app proxy, which key and address its widget uses.
+
+    Shopify signs who is logged in, so this is also where a browser gets a token that says so.
+    """
     settings = _settings()
     call = proxied(request.query_string, settings.shopify_secrets, now())
     store = installs.known_store(SHOPIFY, call.shop) if call else None
-    if store is None or store.uninstalled_at is not None:
+    if call is None or store is None or store.uninstalled_at is not None:
         count_failure(SIGNATURES)
         raise Unauthorized("This call does not come from the shop.")
-    return json_response({"key": installs.key_for_pages(store), "address": settings.public_url})
+    answer = {"key": installs.key_for_pages(store), "address": settings.public_url}
+    if call.logged_in_customer_id is not None:
+        answer["customer_token"] = tokens.make(store.id, call.logged_in_customer_id, now())
+    return json_response(answer)
 
 
 @blueprint.get("/home.js")

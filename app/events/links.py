@@ -11,14 +11,14 @@ from typing import Any, Final
 
 from sqlalchemy import Connection
 
+from app.commerce.changes import CustomerMerge
 from app.core.db import execute_rows
 from app.privacy.rooms import Person
-from app.privacy.subjects import CART, CONTACT, CUSTOMER, VISITOR
+from app.privacy.subjects import CART, CONTACT, CUSTOMER, VISITOR, customer_node
 
 # Why two nodes belong together.
 ALIAS: Final = "alias"  # a browser says that it was called otherwise before
 CART_SEEN: Final = "cart"  # a visitor used this cart
-CHECKOUT: Final = "checkout"  # a cart was ordered by this customer or contact
 CONTACT_GIVEN: Final = "contact"  # an account, or a shop's till, names this e-mail address
 LOGGED_IN: Final = "logged_in"  # the platform signed who is logged in at this browser
 PLATFORM_MERGE: Final = "platform_merge"  # the platform made one customer of two
@@ -80,6 +80,19 @@ def link(connection: Connection, store_id: int, pairs: Iterable[tuple[str, str, 
     return sum(new for (new,) in written)
 
 
+def link_merged(connection: Connection, store_id: int, merges: Iterable[CustomerMerge]) -> int:
+    """Write that the platform made one customer of two; return how many of it was not known before."""
+    return sum(
+        link(
+            connection,
+            store_id,
+            [(customer_node(m.kept_platform_id), customer_node(m.merged_platform_id), PLATFORM_MERGE)],
+            m.merged_at,
+        )
+        for m in merges
+    )
+
+
 def unlink(connection: Connection, store_id: int, one: str, other: str, at: datetime) -> bool:
     """Revoke the link between two nodes; return whether there was one that stood."""
     return _mark(connection, store_id, one, other, "revoked_at = %(at)s", "revoked_at IS NULL", at)
@@ -88,6 +101,17 @@ def unlink(connection: Connection, store_id: int, one: str, other: str, at: date
 def restore(connection: Connection, store_id: int, one: str, other: str) -> bool:
     """Take a revocation back; return whether there was one."""
     return _mark(connection, store_id, one, other, "revoked_at = NULL", "revoked_at IS NOT NULL", None)
+
+
+def is_known(connection: Connection, store_id: int, one: str, other: str) -> bool:
+    """Return whether there is a link between two nodes, revoked or not."""
+    found = connection.exec_driver_sql(
+        "SELECT EXISTS (SELECT FROM identity_link WHERE store_id = %(store)s"
+        " AND left_node = LEAST(%(one)s::text, %(other)s::text)"
+        " AND right_node = GREATEST(%(one)s::text, %(other)s::text))",
+        {"store": store_id, "one": one, "other": other},
+    )
+    return bool(found.scalar_one())
 
 
 def _mark(

@@ -15,6 +15,7 @@ from app.commerce.changes import (
     CommerceChange,
     CustomerChange,
     CustomerDeletion,
+    CustomerMerge,
     CustomerRef,
     OrderAdjustment,
     OrderChange,
@@ -24,7 +25,15 @@ from app.privacy.subjects import CART, CONTACT, CUSTOMER, ORDER, digest
 
 # Kind of what a digest stands for, and the identifier as in ``app.privacy.subjects.digest``.
 Name = tuple[str, str]
-_NAMING: Final = (CartChange, CustomerChange, CustomerDeletion, OrderAdjustment, OrderChange, OrderDeletion)
+_NAMING: Final = (
+    CartChange,
+    CustomerChange,
+    CustomerDeletion,
+    CustomerMerge,
+    OrderAdjustment,
+    OrderChange,
+    OrderDeletion,
+)
 
 
 def suppressed(connection: Connection, store_id: int, digests: Collection[bytes]) -> set[bytes]:
@@ -78,6 +87,9 @@ def names(change: CommerceChange) -> Iterator[Name]:
         yield ORDER, change.order_platform_id
     if isinstance(change, CustomerDeletion):
         yield CUSTOMER, change.platform_id
+    if isinstance(change, CustomerMerge):
+        yield CUSTOMER, change.kept_platform_id
+        yield CUSTOMER, change.merged_platform_id
     if isinstance(change, CustomerChange):
         yield from _of_customer(change.customer)
     if isinstance(change, OrderChange):

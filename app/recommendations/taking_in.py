@@ -8,6 +8,7 @@ from app.commerce import ingest
 from app.commerce.changes import CommerceChange
 from app.commerce.ingest.applied import Applied
 from app.core.db import db
+from app.events import links
 from app.privacy import suppression
 from app.recommendations import cache, described, learning
 
@@ -23,6 +24,7 @@ def take_in(connection: Connection, store_id: int, changes: Iterable[CommerceCha
         ingest.lock_commerce(connection, store_id)
     applied = ingest.apply(connection, store_id, suppression.without(connection, store_id, found))
     learning.learn(connection, store_id, applied.baskets)
+    links.link_merged(connection, store_id, applied.merges)
     return applied
 
 

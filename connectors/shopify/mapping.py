@@ -20,6 +20,7 @@ from app.commerce.changes import (
     Channel,
     CustomerChange,
     CustomerDeletion,
+    CustomerMerge,
     CustomerRef,
     InventoryChange,
     OrderAdjustment,
@@ -57,6 +58,7 @@ _CHANNELS: Final = {
     "pos": Channel.POS,
     "shopify_draft_order": Channel.STAFF,
 }
+_MERGED: Final = "completed"
 _TAGS_LIMIT: Final = 250
 # A product message has at most this many variants in full; a full list may be cut off.
 _VARIANTS_LISTED: Final = 100
@@ -224,6 +226,20 @@ def customer(body: Any, context: DeliveryContext) -> Translation:
 def customer_deletion(body: Any, context: DeliveryContext) -> Translation:
     """Return that a customer is gone."""
     return _meaning(CustomerDeletion(_deleted_id(body), context.happened_at))
+
+
+def customer_merge(body: Any, context: DeliveryContext) -> Translation:
+    """Return that two customers are one; nothing where Shopify is still at it, or failed.
+
+    Shopify says how it went in ``status``, with the words of ``CustomerMergeRequestStatus``.
+    """
+    data = read(schemas.CUSTOMER_MERGE, body)
+    kept, merged = (data[f"admin_graphql_api_customer_{which}_id"] for which in ("kept", "deleted"))
+    if not kept or not merged or kept == merged:
+        raise PayloadError("admin_graphql_api_customer_kept_id: Not two customers.")
+    if data["status"].lower() != _MERGED:
+        return Translation(set_aside="merge_not_completed")
+    return _meaning(CustomerMerge(kept, merged, context.happened_at))
 
 
 def uninstalled(body: Any, context: DeliveryContext) -> Translation:

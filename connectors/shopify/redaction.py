@@ -21,6 +21,7 @@ _PERSONAL_FIELDS: Final = frozenset({
     "order_status_url", "abandoned_checkout_url", "payment_details", "payment_terms", "transactions",
     "fulfillments", "returns", "multipass_identifier", "po_number", "reference", "confirmation_number",
     "date_of_birth", "identity_hash", "cart_token_hash",
+    "errors",  # "John Doe is currently being merged."
 })  # fmt: skip
 # Only an object about a person or a place of business has these.
 _SIGNS_OF_A_PERSON: Final = frozenset({

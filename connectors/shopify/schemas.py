@@ -255,6 +255,12 @@ class _Customer(_OwnId):
     identity_hash = Digest(allow_none=True)
 
 
+class _CustomerMerge(Body):
+    admin_graphql_api_customer_kept_id = GlobalId(required=True)
+    admin_graphql_api_customer_deleted_id = GlobalId(required=True)
+    status = Text(required=True)
+
+
 class _Shop(Body):
     id = Identifier(required=True)
     myshopify_domain = fields.Raw(required=True, allow_none=True)
@@ -292,6 +298,7 @@ PRODUCT: Final = _Product()
 INVENTORY_LEVEL: Final = _InventoryLevel()
 CART: Final = _Cart()
 CUSTOMER: Final = _Customer()
+CUSTOMER_MERGE: Final = _CustomerMerge()
 DELETED: Final = _OwnId()
 SHOP: Final = _Shop()
 DATA_REQUEST: Final = _DataRequest()

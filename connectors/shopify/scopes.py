@@ -13,6 +13,7 @@ REQUIRED: Final[dict[str, str]] = {
     "read_inventory": "to recommend nothing that is sold out",
     "read_orders": "to learn from orders, refunds and carts what is bought together",
     "read_customers": "to forget a customer who is deleted, and to know one again who comes back",
+    "read_customer_merge": "to know a customer again whom the shop merged with another",
     "write_app_proxy": "to answer under the shop's own address",
 }
 

@@ -25,6 +25,7 @@ READ: Final[dict[str, Callable[[Any, DeliveryContext], Translation]]] = {
     "customers/create": mapping.customer,
     "customers/update": mapping.customer,
     "customers/delete": mapping.customer_deletion,
+    "customers/merge": mapping.customer_merge,
     "app/uninstalled": mapping.uninstalled,
     "customers/data_request": mapping.data_request,
     "customers/redact": mapping.customer_redaction,

@@ -26,6 +26,7 @@ from app.connections.models import InstallState
 from app.core.config import Settings
 from app.core.db import db, now
 from app.core.limits import FailureLimiter
+from app.events import tokens
 from app.factory import create_app
 from connectors.errors import Rejected, Throttled, Unreachable
 from connectors.shopify import oauth, scopes
@@ -1026,7 +1027,7 @@ def test_code_grant_that_lacks_scopes_connects_nothing(client, shopify_grants):
     state = go_to_shopify(client)
 
     assert refusal(come_from_shopify(client, state), 400).startswith(
-        "The shop did not grant read_customers, "
+        "The shop did not grant read_customer_merge, read_customers, "
     )
     assert stores() == []
 
@@ -1058,6 +1059,15 @@ def test_page_of_the_shop_learns_its_key(client, proxied_store):
     assert answer.headers["Cache-Control"] == "no-store"
 
 
+def test_customer_who_is_logged_in_gets_a_token(client, proxied_store):
+    answer = client.get(f"/install/shopify/proxy?{proxy_query(logged_in_customer_id='7012345678901')}")
+
+    assert answer.status_code == 200
+    assert set(answer.json) == {"key", "address", "customer_token"}
+    assert tokens.read(proxied_store.id, answer.json["customer_token"], now()) == "7012345678901"
+    assert answer.headers["Cache-Control"] == "no-store"
+
+
 @pytest.mark.parametrize(
     "query",
     [
@@ -1069,8 +1079,9 @@ def test_page_of_the_shop_learns_its_key(client, proxied_store):
         lambda: proxy_query() + "&more=1",
         lambda: proxy_query(shop="other.myshopify.com"),
         lambda: proxy_query(shop="evil.example"),
+        lambda: proxy_query().replace("logged_in_customer_id=", "logged_in_customer_id=7"),
     ],
-    ids=["nothing", "another key", "empty", "old", "twice", "more", "unknown shop", "no shop"],
+    ids=["nothing", "another key", "empty", "old", "twice", "more", "unknown shop", "no shop", "who"],
 )
 def test_forged_proxy_call_learns_nothing(client, proxied_store, query):
     answer = client.get(f"/install/shopify/proxy?{query()}")

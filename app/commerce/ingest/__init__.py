@@ -17,6 +17,7 @@ from sqlalchemy import Connection
 from app.commerce.changes import (
     CartChange,
     CommerceChange,
+    CustomerMerge,
     OrderChange,
     OrderDeletion,
     ProductChange,
@@ -48,6 +49,7 @@ def apply(connection: Connection, store_id: int, changes: Iterable[CommerceChang
     lock_commerce(connection, store_id)
     apply_products(connection, store_id, kinds, applied)
     apply_customers(connection, store_id, kinds)
+    applied.merges.extend(kinds.get(CustomerMerge, []))
     apply_orders(connection, store_id, kinds, applied)
     apply_carts(connection, store_id, kinds.get(CartChange, []))
     apply_installation(connection, store_id, kinds)

@@ -1,8 +1,10 @@
-"""What became of changes: for the counts, which take baskets, and for the lists, which show products."""
+"""What became of changes: for the counts, which take baskets, for lists, which show products, and for who is who."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+
+from app.commerce.changes import CustomerMerge
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,3 +26,5 @@ class Applied:
     products: set[str] = field(default_factory=set)
     # Those of them that the shop now describes or places otherwise: title, labels, status, the merchant's choice.
     described: set[str] = field(default_factory=set)
+    # Customers of whom the platform made one, for the room that knows who is who.
+    merges: list[CustomerMerge] = field(default_factory=list)

@@ -36,6 +36,7 @@ from demo.peers.shopify.state import Shop, ShopifyState
 DEFAULT_SCOPES: Final = (
     "read_all_orders",
     "read_customers",
+    "read_customer_merge",
     "read_inventory",
     "read_orders",
     "read_products",

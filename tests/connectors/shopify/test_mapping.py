@@ -11,6 +11,7 @@ from app.commerce.changes import (
     Channel,
     CustomerChange,
     CustomerDeletion,
+    CustomerMerge,
     CustomerRef,
     InventoryChange,
     OrderAdjustment,
@@ -606,6 +607,43 @@ def test_deleted_customer(meaning, sample):
     assert meaning("customers/delete", sample("customers/delete"), triggered_at=TRIGGERED) == Translation(
         (CustomerDeletion("706405506930370084", TRIGGERED),)
     )
+
+
+@pytest.mark.parametrize("status", ["completed", "COMPLETED"])
+def test_merged_customers(meaning, sample, status):
+    body = sample("customers/merge") | {"status": status, "errors": []}
+
+    assert meaning("customers/merge", body, triggered_at=TRIGGERED) == Translation(
+        (CustomerMerge("1", "2", TRIGGERED),)
+    )
+
+
+@pytest.mark.parametrize("status", ["failed", "in_progress", "requested", ""])
+def test_merge_that_did_not_happen_joins_nobody(meaning, sample, status):
+    body = sample("customers/merge") | {"status": status}
+
+    assert meaning("customers/merge", body) == Translation(set_aside="merge_not_completed")
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"admin_graphql_api_customer_deleted_id": "gid://shopify/Customer/1"},
+        {"admin_graphql_api_customer_deleted_id": "gid://shopify/Customer/"},
+        {"admin_graphql_api_customer_kept_id": ""},
+    ],
+    ids=["one and the same", "nobody merged", "nobody kept"],
+)
+def test_merge_of_less_than_two_customers_is_refused(meaning, sample, changed):
+    with pytest.raises(PayloadError, match="Not two customers"):
+        meaning("customers/merge", sample("customers/merge") | {"status": "completed"} | changed)
+
+
+def test_names_in_the_errors_of_a_merge_are_dropped(sample, pseudonym):
+    redacted = SHOPIFY.redact(sample("customers/merge"), pseudonym)
+
+    assert "John Doe" not in str(redacted)
+    assert redacted["status"] == "failed"
 
 
 def test_uninstalled(meaning, sample):

@@ -35,6 +35,7 @@ READERS = [
     ("inventory_levels/update", schemas.INVENTORY_LEVEL),
     ("carts/update", schemas.CART),
     ("customers/update", schemas.CUSTOMER),
+    ("customers/merge", schemas.CUSTOMER_MERGE),
     ("app/uninstalled", schemas.SHOP),
 ]
 # What only bodies have that we asked for ourselves.

@@ -18,6 +18,7 @@ SAMPLES = ROOT / "tests" / "payloads" / "shopify" / "samples"
         ("checkouts/create", "checkout_not_used"),
         ("checkouts/update", "checkout_not_used"),
         ("bulk_operations/finish", "bulk_operation_not_used"),
+        ("customers/merge", "merge_not_completed"),
     ],
 )
 def test_samples_that_are_set_aside(sample, pseudonym, delivered, topic, reason):
@@ -46,7 +47,8 @@ def test_every_sample_has_a_known_topic():
 
 
 @pytest.mark.parametrize(
-    "word", [*topics.READ, *topics.SET_ASIDE, *topics.SET_ASIDE.values(), "stock_not_counted"]
+    "word",
+    [*topics.READ, *topics.SET_ASIDE, *topics.SET_ASIDE.values(), "stock_not_counted", "merge_not_completed"],
 )
 def test_every_topic_and_reason_is_documented(word):
     assert f"`{word}`" in (ROOT / "docs" / "platforms.md").read_text()
