@@ -11,6 +11,7 @@ from app.core.db import db
 from app.events import links
 from app.privacy import suppression
 from app.recommendations import cache, described, learning
+from app.segments import refreshing as segments
 
 
 def take_in(connection: Connection, store_id: int, changes: Iterable[CommerceChange]) -> Applied:
@@ -29,7 +30,8 @@ def take_in(connection: Connection, store_id: int, changes: Iterable[CommerceCha
 
 
 def announce(store_id: int, applied: Applied) -> None:
-    """Let the storefront know, once the changes are committed. Ends the session's transaction."""
+    """Let the storefront and the segments know, once the changes are committed. Ends the session's transaction."""
     cache.replace_cards(db.session.connection(), store_id, applied.products)
     db.session.rollback()
     described.mark(store_id, applied.described)
+    segments.follow(store_id, applied.customers)

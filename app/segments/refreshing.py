@@ -10,6 +10,7 @@ from datetime import datetime
 from itertools import islice
 from typing import Any, Final
 
+import structlog
 from sqlalchemy import Connection, func, select
 from sqlalchemy.dialects.postgresql import insert
 
@@ -23,6 +24,8 @@ from app.segments.models import Segment, SegmentRun
 from app.segments.named import NAMED
 from app.segments.placing import Reason, members, place
 from app.segments.rfm import Cuts, cut, joined, measure
+
+log = structlog.get_logger()
 
 REFRESH_LOCK: Final = 42
 # Up to so many customers a preview is exact; beyond, every second, third, … one is looked at.
@@ -170,6 +173,19 @@ def update(connection: Connection, store_id: int, customers: Iterable[int]) -> i
     known = _known(connection, source, group, cuts, as_of)
     found = place(known, own, currency)
     return memberships.write(connection, store_id, group, found, as_of, {*NAMED, *own})
+
+
+def follow(store_id: int, customers: Iterable[int]) -> None:
+    """Update the segments of customers whose orders were committed, in a transaction of its own.
+
+    What goes wrong is logged and left to the next refresh: taking orders in does not depend on segments.
+    """
+    try:
+        update(db.session.connection(), store_id, customers)
+        db.session.commit()
+    except Exception:
+        db.session.rollback()
+        log.exception("segment_update_failed", store_id=store_id)
 
 
 @dataclass(frozen=True, slots=True)

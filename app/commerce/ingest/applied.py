@@ -22,6 +22,8 @@ class Applied:
     """What became of a batch of changes."""
 
     baskets: list[BasketChange] = field(default_factory=list)
+    # Internal ids of customers who have, or had, one of the orders that were named.
+    customers: set[int] = field(default_factory=set)
     # Platform ids of products whose card (price, stock, title, eligibility) may have changed.
     products: set[str] = field(default_factory=set)
     # Those of them that the shop now describes or places otherwise: title, labels, status, the merchant's choice.

@@ -59,17 +59,21 @@ class _StoredOrder:
     version: tuple[datetime, int, bytes]
     placed_at: datetime
     basket: list[int]
+    customer_id: int | None
 
 
 def _load_orders(connection: Connection, store_id: int, platform_ids: list[str]) -> dict[str, _StoredOrder]:
     rows = connection.exec_driver_sql(
-        "SELECT platform_id, source_updated_at, status, state_digest, placed_at, basket FROM orders"
+        "SELECT platform_id, source_updated_at, status, state_digest, placed_at, basket, customer_id FROM orders"
         " WHERE store_id = %(store)s AND platform_id = ANY(%(ids)s::text[])",
         {"store": store_id, "ids": platform_ids},
     )
     return {
         row.platform_id: _StoredOrder(
-            (row.source_updated_at, row.status, bytes(row.state_digest)), row.placed_at, row.basket
+            (row.source_updated_at, row.status, bytes(row.state_digest)),
+            row.placed_at,
+            row.basket,
+            row.customer_id,
         )
         for row in rows
     }
@@ -290,19 +294,21 @@ def _refresh_baskets(
     before: dict[str, _StoredOrder],
     applied: Applied,
 ) -> None:
-    """Recompute what the orders contribute to the counts, and report each difference."""
+    """Recompute what the orders contribute to the counts, and report each difference and whose the orders are."""
     rows = connection.exec_driver_sql(
         f"""
         WITH fresh AS (
             SELECT o.id, {BASKET_SQL} AS basket FROM orders o
             WHERE o.store_id = %(store)s AND o.platform_id = ANY(%(ids)s::text[]))
         UPDATE orders o SET basket = fresh.basket FROM fresh WHERE o.id = fresh.id
-        RETURNING o.platform_id, o.placed_at, o.basket
+        RETURNING o.platform_id, o.placed_at, o.basket, o.customer_id
         """,
         {"store": store_id, "ids": platform_ids, "sales": [int(s) for s in SALES]},
     )
-    for platform_id, placed_at, basket in rows:
+    for platform_id, placed_at, basket, customer_id in rows:
         old = before.get(platform_id)
+        whose = {customer_id, old.customer_id if old else None}
+        applied.customers.update(customer for customer in whose if customer is not None)
         change = BasketChange(
             old.placed_at if old else placed_at, old.basket if old else (), placed_at, basket
         )
