@@ -264,14 +264,14 @@ def test_what_a_customer_bought_is_theirs_and_net(app: Flask) -> None:
         ],
     )
 
-    found = purchases.of_customer(db.session.connection(), store.id, "c1")
+    found = purchases.of_customers(db.session.connection(), store.id, ["c1"])
 
     then, before = (TODAY - timedelta(days=10)).date(), (TODAY - timedelta(days=20)).date()
     assert found == [
         purchases.Purchase("p1", 2, then, before),
         purchases.Purchase("p2", 1, before, before),
     ]
-    assert purchases.of_customer(db.session.connection(), store.id, "c9") == []
+    assert purchases.of_customers(db.session.connection(), store.id, ["c9"]) == []
 
 
 # --- when -----------------------------------------------------------------------------------------------
