@@ -10,6 +10,9 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
+from app.commerce.store import Store
+from app.core.db import now
+from app.events import tokens
 from tests.widgets.storefront import Reply, Storefront
 
 _ROOT = Path(__file__).parents[2]
@@ -127,8 +130,24 @@ def test_every_setting_on_the_tag_is_one_of_the_widget() -> None:
 
     written = set(re.findall(r"'data-([a-z-]+)' +=>", _text("includes/class-widget.php")))
 
-    assert written == {"key", "platform", "api", "wc-root", "cart-url"}
+    assert written == {"key", "platform", "api", "wc-root", "cart-url", "identity"}
     assert written <= known
+
+
+def test_service_reads_the_token_that_the_plugin_signs(woocommerce: Store) -> None:
+    service, [secret] = "https://pannier.example", woocommerce.webhook_secrets
+    delivery_url = f"{service}/webhooks/woocommerce/{woocommerce.webhook_token}"
+
+    done = subprocess.run(
+        [_command("php"), str(_WORDPRESS / "tests" / "token.php"), service, delivery_url, secret.decode()],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert tokens.read(woocommerce.id, done.stdout, now()) == "7"
 
 
 def _publish(storefront: Storefront, kind: str = "simple") -> str:

@@ -137,6 +137,7 @@ final class PersonalDataTest extends ShopTestCase {
 		do_action( 'admin_init' );
 
 		$this->assertCount( 1, World::$now->policies );
-		$this->assertStringContainsString( 'No cookie is set', World::$now->policies[0] );
+		$this->assertStringContainsString( 'Unless you agree to more, no cookie is set', World::$now->policies[0] );
+		$this->assertStringContainsString( 'for 15 minutes', World::$now->policies[0] );
 	}
 }

@@ -32,6 +32,12 @@ final class World {
 	);
 	/** @var int */
 	public $user = 1;
+	/** @var bool Whether the visitor is signed in, with the nonce that WordPress asks for. */
+	public $is_signed_in = false;
+	/** @var array<string, array<string, mixed>> REST routes. */
+	public $routes = array();
+	/** @var array<int, WC_Webhook> */
+	public $webhooks = array();
 	/** @var bool */
 	public $is_manager = true;
 	/** @var bool */

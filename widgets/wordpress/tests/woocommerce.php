@@ -96,6 +96,49 @@ namespace {
 		}
 	}
 
+	/** A webhook. */
+	class WC_Webhook {
+
+		/** @var string */
+		private $address;
+		/** @var string */
+		private $secret;
+		/** @var string */
+		public $status;
+
+		public function __construct( string $address, string $secret, string $status = 'active' ) {
+			$this->address = $address;
+			$this->secret  = $secret;
+			$this->status  = $status;
+		}
+
+		public function get_delivery_url() {
+			return $this->address;
+		}
+
+		public function get_secret() {
+			return $this->secret;
+		}
+	}
+
+	/** Where webhooks are kept. */
+	class WC_Data_Store {
+
+		public static function load( $kind ) {
+			return 'webhook' === $kind ? new self() : null;
+		}
+
+		public function get_webhooks_ids( $status ) {
+			$found = array();
+			foreach ( World::$now->webhooks as $id => $webhook ) {
+				if ( $status === $webhook->status ) {
+					$found[] = $id;
+				}
+			}
+			return $found;
+		}
+	}
+
 	/** A product. */
 	class WC_Product {
 
@@ -171,6 +214,10 @@ namespace {
 
 	function wc_get_product( $id ) {
 		return World::$now->products[ $id ] ?? false;
+	}
+
+	function wc_get_webhook( $id ) {
+		return World::$now->webhooks[ $id ] ?? null;
 	}
 
 	function wc_get_price_to_display( $product ) {

@@ -139,8 +139,24 @@ function admin_url( $path ) {
 	return 'https://shop.example/wp-admin/' . $path;
 }
 
-function rest_url() {
-	return 'https://shop.example/wp-json/';
+function rest_url( $path = '' ) {
+	return 'https://shop.example/wp-json/' . $path;
+}
+
+function register_rest_route( $space, $route, $options ) {
+	World::$now->routes[ $space . $route ] = $options;
+}
+
+function wp_create_nonce( $action ) {
+	return 'nonce:' . $action;
+}
+
+function is_user_logged_in() {
+	return World::$now->is_signed_in;
+}
+
+function wp_specialchars_decode( $text, $quotes ) {
+	return htmlspecialchars_decode( $text, $quotes );
 }
 
 function add_query_arg( $name, $value, $address = '' ) {
@@ -346,4 +362,21 @@ $GLOBALS['wpdb'] = new Database();
 
 function delete_post_meta_by_key( $key ) {
 	$GLOBALS['wpdb']->delete( 'wp_postmeta', array( 'meta_key' => $key ) );
+}
+
+/** An answer of the REST API. */
+class WP_REST_Response {
+
+	/** @var mixed */
+	public $data;
+	/** @var int */
+	public $status;
+	/** @var array<string, string> */
+	public $headers;
+
+	public function __construct( $data, $status, $headers ) {
+		$this->data    = $data;
+		$this->status  = $status;
+		$this->headers = $headers;
+	}
 }

@@ -43,7 +43,7 @@ final class Cart_Mark {
 	 * @param mixed $order The order.
 	 */
 	public function mark( $order ): bool {
-		if ( ! $order instanceof \WC_Order || ! $this->settings->is_connected() || ! self::agreed() ) {
+		if ( ! $order instanceof \WC_Order || ! $this->settings->is_connected() || ! Consent::to_statistics() ) {
 			return false;
 		}
 		$session = WC()->session;
@@ -82,12 +82,5 @@ final class Cart_Mark {
 			$wpdb->delete( $table, array( 'meta_key' => self::META ) ); // phpcs:ignore WordPress.DB.SlowDBQuery
 		}
 		// phpcs:enable
-	}
-
-	/** Whether the visitor agreed to statistics. Without the WP Consent API nobody has. */
-	private static function agreed(): bool {
-		// Global Privacy Control, https://www.w3.org/TR/gpc/: the browser says no to everything.
-		$refused = isset( $_SERVER['HTTP_SEC_GPC'] ) && '1' === $_SERVER['HTTP_SEC_GPC'];
-		return ! $refused && function_exists( 'wp_has_consent' ) && true === wp_has_consent( 'statistics' );
 	}
 }

@@ -43,6 +43,7 @@ final class Plugin {
 		( new Shortcode( $box ) )->hook();
 		( new Block( $box ) )->hook();
 		( new Cart_Mark( $settings ) )->hook();
+		( new Identity( $settings ) )->hook();
 		( new Personal_Data( $settings, $service ) )->hook();
 		if ( is_admin() ) {
 			$handshake = new Handshake( $settings );

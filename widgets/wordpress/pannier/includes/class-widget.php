@@ -69,13 +69,15 @@ final class Widget {
 		if ( ! is_array( $attributes ) || self::HANDLE . '-js' !== ( $attributes['id'] ?? '' ) ) {
 			return $attributes;
 		}
-		return $attributes + array(
+		$ours = array(
 			'data-key'      => $this->settings->key(),
 			'data-platform' => 'woocommerce',
 			// Said in words, so that an optimiser which serves a copy of the script does not lose it.
 			'data-api'      => $this->settings->address() . '/v1/',
 			'data-wc-root'  => rest_url(),
 			'data-cart-url' => wc_get_cart_url(),
+			'data-identity' => Identity::address(),
 		);
+		return $attributes + array_filter( $ours );
 	}
 }
