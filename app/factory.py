@@ -18,16 +18,22 @@ from app.core.db import db, init_db
 from app.core.documentation import init_documentation
 from app.core.limits import init_limits
 from app.core.logging import configure_logging
-from app.core.queues import DELIVERIES, HintSender
+from app.core.queues import DELIVERIES, LEARNING, HintSender, enqueue
 from app.core.redis import init_redis
 from app.events import identity_routes as identity
 from app.events import routes as events
+from app.events.identity import person_of
 from app.events.intake import EventIntake
 from app.events.links import LinksRoom
 from app.events.personal import EventsRoom
 from app.privacy import choices, suppression
-from app.recommendations import reports, widget
+from app.privacy import jobs as privacy_jobs
+from app.privacy import routes as privacy
+from app.privacy.commerce_room import CommerceRoom
+from app.privacy.consent_room import ConsentRoom, ExportsRoom
+from app.recommendations import learning, reports, widget
 from app.recommendations import routes as recommendations
+from app.recommendations.jobs import PUBLISH
 from app.recommendations.personal import PersonalRoom
 from app.recommendations.routes import ReadyBytes
 from webhooks import deliveries
@@ -35,6 +41,7 @@ from webhooks import routes as webhooks
 from webhooks.express import ExpressLane
 from webhooks.intake import Intake
 from webhooks.jobs import DRAIN, measure
+from webhooks.personal import DeliveriesRoom
 
 _DRIVER: Final = "postgresql+psycopg"
 # analytics.js sends its write key as Authorization, and how often it has tried already.
@@ -90,13 +97,18 @@ def create_app(settings: Settings | None = None) -> Flask:
     intake = Intake(engine, settings.shopify_secrets, HintSender(app, DELIVERIES, DRAIN))
     app.extensions["pannier_intake"] = intake
     app.extensions["pannier_events"] = EventIntake(engine, settings.event_retention_days)
-    app.extensions["pannier_measures"] = (measure,)
+    app.extensions["pannier_measures"] = (measure, privacy_jobs.measure)
     # Whatever keeps personal data: asked for it, and told to remove it, by app.privacy.
     app.extensions["pannier_rooms"] = (
         EventsRoom(),
         PersonalRoom(),
         LinksRoom(),
+        ConsentRoom(),
+        ExportsRoom(),
+        DeliveriesRoom(),
+        CommerceRoom(learning.learn, lambda store_id: enqueue(LEARNING, PUBLISH, store_id)),
     )
+    app.extensions["pannier_nodes_of"] = person_of
     app.extensions["pannier_admission"] = suppression.without
     register_errors(app)
     app.after_request(security_headers)
@@ -108,6 +120,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     api.register_blueprint(connection.blueprint)
     api.register_blueprint(reports.blueprint)
     api.register_blueprint(choices.blueprint)
+    api.register_blueprint(privacy.blueprint)
     api.register_blueprint(events.blueprint)
     api.register_blueprint(identity.blueprint)
     api.register_blueprint(events.reports)

@@ -96,6 +96,8 @@ BEYOND_SCHEMA = {
     "The slot product_related needs the product of the page.",
     "Name at least one condition, such as a status.",
     "Name either a visitor or a customer.",
+    "Name somebody.",
+    "Not an e-mail address.",
     "Name either a customer_id or a node.",
     "Not a cursor of this list.",
 }
@@ -147,7 +149,12 @@ def document(selling: Flask) -> dict[str, Any]:
 
 
 def operations(document: dict[str, Any]) -> list[dict[str, Any]]:
-    return [operation for item in document["paths"].values() for operation in item.values()]
+    return [
+        operation
+        for item in document["paths"].values()
+        for name, operation in item.items()
+        if name != "parameters"
+    ]
 
 
 def within(value: Any) -> Iterator[dict[str, Any]]:

@@ -15,13 +15,16 @@ from flask import current_app
 from sqlalchemy import Connection, delete, func, select, update
 from sqlalchemy.exc import DataError, IntegrityError
 
-from app.commerce.changes import CommerceChange, PrivacyRequest
+from app.commerce import ingest
+from app.commerce.changes import Change, CommerceChange, PrivacyRequest
 from app.commerce.store import Store
 from app.core import metrics
 from app.core.config import Settings
 from app.core.db import db, execute_rows, now, try_lock_store
-from app.core.queues import DELIVERIES, LEARNING, enqueue, take_hint
+from app.core.queues import DELIVERIES, LEARNING, UPKEEP, enqueue, take_hint
 from app.privacy import requests as privacy_requests
+from app.privacy import suppression
+from app.privacy.jobs import CARRY_OUT
 from app.recommendations import described, learning
 from app.recommendations.jobs import PUBLISH
 from app.recommendations.models import ProductCount
@@ -29,6 +32,7 @@ from app.recommendations.taking_in import announce, take_in
 from connectors.base import DeliveryContext, PayloadError, Translation
 from connectors.registry import connector_for
 from webhooks.models import FOREIGN_SOURCE, PENDING, PROCESSED, QUARANTINED, SET_ASIDE, WebhookDelivery
+from webhooks.personal import named_in
 
 log = structlog.get_logger()
 
@@ -155,16 +159,20 @@ def _apply(store: Store, deliveries: Sequence[WebhookDelivery]) -> None:
     outcomes: list[tuple[int, str, str | None]] = []
     changes: list[CommerceChange] = []
     requests: list[PrivacyRequest] = []
+    meanings: list[tuple[WebhookDelivery, Any, tuple[Change, ...]]] = []
     for delivery in deliveries:
+        body = orjson.loads(delivery.body)
         try:
             translation = connector.translate(
-                orjson.loads(delivery.body),
+                body,
                 DeliveryContext(delivery.topic, store.currency, delivery.triggered_at, delivery.received_at),
             )
         except PayloadError as error:
             outcomes.append((delivery.id, QUARANTINED, f"payload: {error}"[:500]))
+            meanings.append((delivery, body, ()))
             continue
         outcomes.append(_outcome(delivery.id, translation))
+        meanings.append((delivery, body, translation.changes))
         for change in translation.changes:
             if isinstance(change, PrivacyRequest):
                 requests.append(change)
@@ -173,12 +181,32 @@ def _apply(store: Store, deliveries: Sequence[WebhookDelivery]) -> None:
     connection = db.session.connection()
     applied = take_in(connection, store_id, changes)
     privacy_requests.record(store_id, requests)
+    erased = _of_the_erased(connection, store_id, meanings)
+    outcomes = [outcome for outcome in outcomes if outcome[0] not in erased]
     _close(connection, outcomes)
     db.session.commit()
     announce(store_id, applied)
+    if requests:
+        enqueue(UPKEEP, CARRY_OUT)
     for _, status, reason in outcomes:
         if status == QUARANTINED:
             log.warning("delivery_quarantined", store_id=store_id, reason=reason)
+
+
+def _of_the_erased(
+    connection: Connection, store_id: int, meanings: Sequence[tuple[WebhookDelivery, Any, tuple[Change, ...]]]
+) -> set[int]:
+    """Delete the deliveries that name somebody who was erased, and return their ids.
+
+    What arrives late, or is replayed, must not be kept for them either. An erasure that began meanwhile is waited for.
+    """
+    ingest.lock_commerce(connection, store_id)
+    if not suppression.has_list(connection, store_id):
+        return set()
+    named = [named_in(delivery.topic, body, changes) for delivery, body, changes in meanings]
+    ids = {meanings[place][0].id for place in suppression.naming(connection, store_id, named)}
+    connection.execute(delete(WebhookDelivery).where(WebhookDelivery.id.in_(ids)))
+    return ids
 
 
 def _outcome(delivery_id: int, translation: Translation) -> tuple[int, str, str | None]:

@@ -49,6 +49,10 @@ class Settings:
     drain_batch: int
     delivery_retention_days: int
     event_retention_days: int
+    cart_retention_days: int
+    consent_retention_days: int
+    receipt_retention_days: int
+    least_people: int
     ready_bytes_ms: int
     failures_per_minute: int
     shopify_address: str
@@ -95,6 +99,10 @@ def load_settings() -> Settings:
             drain_batch=env.int("DRAIN_BATCH", 200, validate=at_least_one),
             delivery_retention_days=env.int("DELIVERY_RETENTION_DAYS", 30, validate=at_least_one),
             event_retention_days=env.int("EVENT_RETENTION_DAYS", 180, validate=at_least_one),
+            cart_retention_days=env.int("CART_RETENTION_DAYS", 180, validate=at_least_one),
+            consent_retention_days=env.int("CONSENT_RETENTION_DAYS", 730, validate=at_least_one),
+            receipt_retention_days=env.int("RECEIPT_RETENTION_DAYS", 1095, validate=at_least_one),
+            least_people=env.int("LEAST_PEOPLE", 5, validate=at_least_one),
             ready_bytes_ms=env.int("READY_BYTES_MS", 250, validate=validate.Range(min=0, max=15_000)),
             failures_per_minute=env.int("FAILURES_PER_MINUTE", 600, validate=validate.Range(min=0)),
             shopify_address=env.str(

@@ -1,15 +1,20 @@
-"""Erasing a whole store."""
+"""Erasing a person, and erasing a whole store."""
 
 from typing import Final
 
 import structlog
-from sqlalchemy import MetaData, delete, select, update
+from sqlalchemy import Connection, MetaData, delete, select, update
 
+from app.commerce import ingest
 from app.commerce.changes import PrivacyRequestKind
 from app.commerce.store import Store
 from app.core.db import db, now
 from app.core.redis import breaker, redis_client
+from app.privacy import consent, suppression
 from app.privacy.models import PrivacyRequestRecord
+from app.privacy.persons import Named, find
+from app.privacy.rooms import Person, rooms
+from app.privacy.subjects import ORDER, digest, subject_of
 
 log = structlog.get_logger()
 
@@ -18,6 +23,29 @@ _OPEN: Final = (
     PrivacyRequestRecord.kind == PrivacyRequestKind.REDACT_STORE,
     PrivacyRequestRecord.completed_at.is_(None),
 )
+
+
+def erase_person(
+    connection: Connection, store_id: int, named: Named
+) -> tuple[Person, dict[str, dict[str, int]]]:
+    """Remove everything that any room keeps of a person, inside the caller's transaction, and keep it out for good.
+
+    Returns who it was, and what was removed: numbers by room and kind, without those that are zero. Let the rooms
+    ``forget`` when it is committed.
+    """
+    # Nobody applies changes, or stores events by leave of a consent, until this is committed.
+    ingest.lock_commerce(connection, store_id)
+    consent.hold_off(connection, store_id)
+    person = find(connection, store_id, named)
+    listed = [(node.partition(":")[0], subject_of(store_id, node)) for node in person.nodes]
+    listed += [(ORDER, digest(store_id, ORDER, order)) for order in person.order_ids]
+    suppression.suppress(connection, store_id, listed)
+    removed: dict[str, dict[str, int]] = {}
+    for room in rooms():
+        found = {what: number for what, number in room.erase(connection, person).items() if number}
+        if found:
+            removed[room.name] = found
+    return person, removed
 
 
 def erase_redacted_stores() -> int:

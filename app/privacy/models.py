@@ -70,7 +70,10 @@ class PrivacyExport(Model):
 
 
 class PrivacyRequestRecord(Model):
-    """One request, as the platform passed it on. Names the person by platform id and keyed hash only."""
+    """One request, as the platform passed it on or the shop made it.
+
+    Names the person by platform id, keyed hash and pseudonym only, and by nothing once it is completed.
+    """
 
     __tablename__ = "privacy_request"
     __table_args__ = (UniqueConstraint("store_id", "request_id"), Index(None, "store_id", "requested_at"))
@@ -81,11 +84,16 @@ class PrivacyRequestRecord(Model):
     kind: Mapped[str]
     customer_platform_id: Mapped[str | None]
     identity_hash: Mapped[bytes | None]
+    # Nodes of visitors, as in ``subjects``.
+    visitors: Mapped[list[str]] = mapped_column(server_default="{}")
     orders: Mapped[list[str]]
     requested_at: Mapped[datetime]
     # Shopify asks for completion within 30 days of the request.
     due_at: Mapped[datetime]
     completed_at: Mapped[datetime | None]
-    # What was removed, or where the export lies. No identifier of the person.
+    # How often it was tried, and what went wrong the last time: the name of the error.
+    attempts: Mapped[int] = mapped_column(server_default="0")
+    failure: Mapped[str | None]
+    # What was removed or given out, in numbers. No identifier of the person.
     receipt: Mapped[dict[str, Any] | None]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())

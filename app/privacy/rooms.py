@@ -22,7 +22,8 @@ class Person:
         subjects: the digests (16 bytes) under which events and choices are kept.
         customer_ids: ids of rows of ``customer``.
         identity_hashes: hashes of e-mail addresses (32 bytes).
-        order_ids: platform ids of orders that the platform named beside the customer's own.
+        order_ids: platform ids of orders: the customer's own, and those that the platform named beside them.
+        cart_hashes: SHA-256 of the tokens of their carts (32 bytes).
     """
 
     store_id: int
@@ -31,6 +32,7 @@ class Person:
     customer_ids: frozenset[int] = frozenset()
     identity_hashes: frozenset[bytes] = frozenset()
     order_ids: frozenset[str] = field(default=frozenset())
+    cart_hashes: frozenset[bytes] = frozenset()
 
     @property
     def platform_ids(self) -> frozenset[str]:

@@ -5,13 +5,13 @@ not. What names somebody on the list is dropped whole. An order is too, also a l
 would still carry the number under which the shop's own books name the person.
 """
 
-from collections.abc import Collection, Iterable, Iterator
-from typing import Final
+from collections.abc import Collection, Iterable, Iterator, Sequence, Set
 
 from sqlalchemy import Connection
 
 from app.commerce.changes import (
     CartChange,
+    Change,
     CommerceChange,
     CustomerChange,
     CustomerDeletion,
@@ -20,20 +20,12 @@ from app.commerce.changes import (
     OrderAdjustment,
     OrderChange,
     OrderDeletion,
+    PrivacyRequest,
 )
 from app.privacy.subjects import CART, CONTACT, CUSTOMER, ORDER, digest
 
 # Kind of what a digest stands for, and the identifier as in ``app.privacy.subjects.digest``.
 Name = tuple[str, str]
-_NAMING: Final = (
-    CartChange,
-    CustomerChange,
-    CustomerDeletion,
-    CustomerMerge,
-    OrderAdjustment,
-    OrderChange,
-    OrderDeletion,
-)
 
 
 def suppressed(connection: Connection, store_id: int, digests: Collection[bytes]) -> set[bytes]:
@@ -64,22 +56,29 @@ def suppress(connection: Connection, store_id: int, entries: Iterable[tuple[str,
 def without(connection: Connection, store_id: int, changes: Iterable[CommerceChange]) -> list[CommerceChange]:
     """Return ``changes`` without those that name somebody, a cart or an order on the store's list.
 
-    Asks the database once per batch, and once more where the store has a list: digests are computed only then. Take
-    the store's lock (``ingest.lock_commerce``) before, so that no erasure slips in between.
+    Take the store's lock (``ingest.lock_commerce``) before, so that no erasure slips in between.
     """
     found = list(changes)
-    if not any(isinstance(change, _NAMING) for change in found) or not _has_list(connection, store_id):
-        return found
-    digests: dict[Name, bytes] = {}
-    for change in found:
-        for name in names(change):
-            if name not in digests:
-                digests[name] = digest(store_id, *name)
-    barred = suppressed(connection, store_id, digests.values())
-    return [change for change in found if not any(digests[name] in barred for name in names(change))]
+    barred = naming(connection, store_id, [set(names(change)) for change in found])
+    return [change for place, change in enumerate(found) if place not in barred]
 
 
-def names(change: CommerceChange) -> Iterator[Name]:
+def naming(connection: Connection, store_id: int, named: Sequence[Set[Name]]) -> set[int]:
+    """Return the places of those sets of names in which somebody, or something, is on the store's list.
+
+    Asks the database once per batch, and once more where the store has a list: digests are computed only then. Not at
+    all where nobody is named.
+    """
+    every = set().union(*named)
+    if not every or not has_list(connection, store_id):
+        return set()
+    digests = {name: digest(store_id, *name) for name in every}
+    listed = suppressed(connection, store_id, digests.values())
+    barred = {name for name, value in digests.items() if value in listed}
+    return {place for place, found in enumerate(named) if not barred.isdisjoint(found)} if barred else set()
+
+
+def names(change: Change) -> Iterator[Name]:
     """Yield whom and what a change names, as kind and identifier. Pure."""
     if isinstance(change, OrderChange | OrderDeletion):
         yield ORDER, change.platform_id
@@ -92,6 +91,11 @@ def names(change: CommerceChange) -> Iterator[Name]:
         yield CUSTOMER, change.merged_platform_id
     if isinstance(change, CustomerChange):
         yield from _of_customer(change.customer)
+    if isinstance(change, PrivacyRequest):
+        if change.customer is not None:
+            yield from _of_customer(change.customer)
+        for order in change.orders:
+            yield ORDER, order
     if isinstance(change, OrderChange):
         if change.customer is not None:
             yield from _of_customer(change.customer)
@@ -108,7 +112,8 @@ def _of_customer(customer: CustomerRef) -> Iterator[Name]:
         yield CONTACT, customer.identity_hash.hex()
 
 
-def _has_list(connection: Connection, store_id: int) -> bool:
+def has_list(connection: Connection, store_id: int) -> bool:
+    """Return whether the store has erased anybody."""
     found = connection.exec_driver_sql(
         "SELECT EXISTS (SELECT FROM suppression WHERE store_id = %(store)s)", {"store": store_id}
     )

@@ -164,6 +164,9 @@ def _privacy() -> None:
         _of_store("privacy_export"),
         sa.UniqueConstraint("store_id", "request_id", name=op.f("uq_privacy_export_store_id_request_id")),
     )
+    op.add_column("privacy_request", sa.Column("visitors", _TEXTS, server_default="{}", nullable=False))
+    op.add_column("privacy_request", sa.Column("attempts", sa.BigInteger, server_default="0", nullable=False))
+    op.add_column("privacy_request", sa.Column("failure", sa.String))
     op.add_column("privacy_request", sa.Column("receipt", _JSON))
 
 
@@ -217,7 +220,8 @@ def downgrade() -> None:
     """Take back."""
     for table in ("segment_run", "segment_membership", "segment", "order_import"):
         op.drop_table(table)
-    op.drop_column("privacy_request", "receipt")
+    for column in ("receipt", "failure", "attempts", "visitors"):
+        op.drop_column("privacy_request", column)
     for table in ("privacy_export", "suppression", "consent_state", "consent_choice"):
         op.drop_table(table)
     for table in ("product_activity", "identity_link", "event_tally", "event_receipt", "event"):
