@@ -1060,7 +1060,9 @@ def test_page_of_the_shop_learns_its_key(client, proxied_store):
 
 
 def test_customer_who_is_logged_in_gets_a_token(client, proxied_store):
-    answer = client.get(f"/install/shopify/proxy?{proxy_query(logged_in_customer_id='7012345678901')}")
+    answer = client.get(
+        f"/install/shopify/proxy?{proxy_query(logged_in_customer_id='7012345678901', of='ab' * 32)}"
+    )
 
     assert answer.status_code == 200
     assert set(answer.json) == {"key", "address", "customer_token"}

@@ -231,6 +231,11 @@ def test_embed_loads_the_widget_without_holding_up_the_page():
 
     assert 'src="{{ address | escape }}/v1/widget.js"' in tag
     assert re.search(r"\bdefer\b", tag)
+    assert re.findall(r"{%- if customer %}(.*?){%- endif %}", tag, re.DOTALL) == [
+        '\n    data-identity="/apps/pannier?of={{ customer.id | sha256 }}"\n    '
+    ]
+    proxy = app()["app_proxy"]
+    assert f"/{proxy['prefix']}/{proxy['subpath']}?" in tag
     assert default == {"key": None, "address": PLACE}
 
 
