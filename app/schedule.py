@@ -21,6 +21,7 @@ from app.connections.jobs import (
 from app.core.config import ConfigurationError
 from app.core.queues import DELIVERIES, LEARNING, PLATFORMS, UPKEEP
 from app.core.redis import queue_redis
+from app.events.jobs import count_activity, forget_old_events, make_weeks
 from app.factory import create_app
 from app.recommendations.jobs import (
     publish_everywhere,
@@ -62,6 +63,11 @@ def register(clock: CronScheduler) -> None:
     # Tokens of shops that have left, and all data where the platform asks for it.
     clock.register(leave, UPKEEP, interval=600, result_ttl=0, failure_ttl=_DAY_S)
     clock.register(forget_install_states, UPKEEP, interval=3600, result_ttl=0, failure_ttl=_DAY_S)
+    # Tables of weeks to come, for events; those whose time is over go whole.
+    clock.register(make_weeks, UPKEEP, interval=7200, result_ttl=0, failure_ttl=_DAY_S)
+    clock.register(forget_old_events, UPKEEP, cron="53 1 * * *", result_ttl=0, failure_ttl=_DAY_S)
+    # What happened to products, by day.
+    clock.register(count_activity, UPKEEP, interval=1800, result_ttl=0, failure_ttl=_DAY_S)
     clock.register(forget_old_deliveries, UPKEEP, cron="41 2 * * *", result_ttl=0, failure_ttl=_DAY_S)
 
 

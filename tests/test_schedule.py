@@ -34,6 +34,7 @@ TUNE = "app.recommendations.jobs.tune_everywhere"
 GROWN = "app.recommendations.jobs.refresh_grown"
 DESCRIBED = "app.recommendations.jobs.refresh_described_everywhere"
 TRENDING = "app.recommendations.jobs.refresh_trending_everywhere"
+EVENTS = "app.events.jobs"
 
 
 @pytest.fixture
@@ -72,6 +73,9 @@ def test_every_periodic_job_has_its_queue_and_its_time(clock: CronScheduler) -> 
         GROWN: (LEARNING, 60),
         TRENDING: (LEARNING, 3600),
         FORGET: (UPKEEP, "41 2 * * *"),
+        f"{EVENTS}.make_weeks": (UPKEEP, 7200),
+        f"{EVENTS}.count_activity": (UPKEEP, 1800),
+        f"{EVENTS}.forget_old_events": (UPKEEP, "53 1 * * *"),
         f"{CONNECTIONS}.reconcile_everywhere": (PLATFORMS, 900),
         f"{CONNECTIONS}.compare_everywhere": (PLATFORMS, "11 1 * * *"),
         f"{CONNECTIONS}.settle_carts": (UPKEEP, 600),
@@ -105,7 +109,10 @@ def test_at_the_start_the_frequent_jobs_run_at_once(clock: CronScheduler) -> Non
         DELIVERIES: [SWEEP],
         LEARNING: [PUBLISH, DESCRIBED, GROWN, TRENDING],
         PLATFORMS: [f"{CONNECTIONS}.reconcile_everywhere"],
-        UPKEEP: [f"{CONNECTIONS}.{name}" for name in ("forget_install_states", "leave", "settle_carts")],
+        UPKEEP: [
+            *(f"{CONNECTIONS}.{name}" for name in ("forget_install_states", "leave", "settle_carts")),
+            *(f"{EVENTS}.{name}" for name in ("count_activity", "make_weeks")),
+        ],
     }
 
 

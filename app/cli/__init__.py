@@ -9,6 +9,7 @@ Each module holds the commands of one subject; what all of them share is in :mod
 
 import click
 
+from app.cli.events import events_group
 from app.cli.imports import import_group
 from app.cli.installation import demo_command, migrate_command, new_secret_key, services
 from app.cli.platforms import backfill_command, reconcile_command
@@ -47,6 +48,7 @@ for _command in (
     reconcile_command,
     import_group,
     webhooks_group,
+    events_group,
     recommendations_group,
     reports_group,
 ):

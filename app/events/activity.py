@@ -6,7 +6,7 @@ a count that nobody can be made out in it.
 
 from collections.abc import Collection, Sequence
 from datetime import date, datetime
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from sqlalchemy import Connection
 
@@ -127,14 +127,33 @@ def drop_small_cells(connection: Connection, before: date, least_people: int) ->
     return deleted.rowcount
 
 
+class Visits(NamedTuple):
+    """What was viewed together: visit ``i`` holds ``products[indptr[i]:indptr[i + 1]]`` and is of ``people[i]``.
+
+    Attributes:
+        indptr: int64[n + 1].
+        products: int64[m], ids of ``product``, each once a visit and ascending.
+        people: int64[n], a number for each person, of any number of devices.
+    """
+
+    indptr: "NDArray[np.int64]"
+    products: "NDArray[np.int64]"
+    people: "NDArray[np.int64]"
+
+
 def visits(
     connection: Connection, store_id: int, since: datetime
 ) -> "tuple[NDArray[np.int64], NDArray[np.int64]]":
-    """Return which products were viewed in one visit: ``(indptr, products)`` as the rows of a sparse matrix.
+    """Return which products were viewed in one visit: ``(indptr, products)`` as the rows of a sparse matrix."""
+    found = visits_of_people(connection, store_id, since)
+    return found.indptr, found.products
 
-    A visit is what one person (of any number of devices) looked at without a gap of 30 minutes. ``products`` are ids of
-    ``product``, each once a visit and ascending; visit ``i`` holds ``products[indptr[i]:indptr[i + 1]]``. Visits of one
-    product tell nothing of what goes together and are left out. For jobs: loads all views since ``since``.
+
+def visits_of_people(connection: Connection, store_id: int, since: datetime) -> Visits:
+    """Return which products were viewed in one visit, and by whom.
+
+    A visit is what one person (of any number of devices) looked at without a gap of 30 minutes. Visits of one product
+    tell nothing of what goes together and are left out. For jobs: loads all views since ``since``.
     """
     import numpy as np
 
@@ -148,7 +167,8 @@ def visits(
         {"store": store_id, "since": since, "viewed": PRODUCT_VIEWED},
     ).all()
     if not rows:
-        return np.zeros(1, np.int64), np.zeros(0, np.int64)
+        nothing = np.zeros(0, np.int64)
+        return Visits(np.zeros(1, np.int64), nothing, nothing)
     persons = _persons(connection, store_id, [row[0] for row in rows])
     times = np.array([row[1] for row in rows], np.float64)
     return _split(persons, times, np.array([row[2] for row in rows], np.int64))
@@ -171,8 +191,8 @@ def _persons(connection: Connection, store_id: int, subjects: Sequence[bytes]) -
 
 def _split(
     persons: "NDArray[np.int64]", times: "NDArray[np.float64]", products: "NDArray[np.int64]"
-) -> "tuple[NDArray[np.int64], NDArray[np.int64]]":
-    """Split views (person, seconds, product) into visits: see ``visits``. Pure."""
+) -> Visits:
+    """Split views (person, seconds, product) into visits. Pure."""
     import numpy as np
 
     order = np.lexsort((times, persons))
@@ -185,4 +205,4 @@ def _split(
     sizes = np.bincount(pairs[:, 0], minlength=int(visit[-1]) + 1)
     told = pairs[sizes[pairs[:, 0]] > 1]
     indptr = np.concatenate(([0], np.cumsum(sizes[sizes > 1]))).astype(np.int64)
-    return indptr, told[:, 1].astype(np.int64)
+    return Visits(indptr, told[:, 1].astype(np.int64), persons[begins][sizes > 1])

@@ -62,8 +62,7 @@ def _doc(body: dict[str, Any]) -> dict[str, Any]:
 def _add(kind: str) -> None:
     """Add the route of one type of message."""
 
-    def view() -> Response:
-        message = _body()
+    def view(message: Any) -> Response:
         if not isinstance(message, dict):
             raise InvalidParameters({"body": "Not a JSON object."})
         return _take([message], kind=kind)
@@ -73,23 +72,52 @@ def _add(kind: str) -> None:
     blueprint.route(f"/{kind}", methods=["POST"])(documented)
 
 
-def _for_senders(view: Callable[[], Response]) -> Callable[[], Response]:
-    """Refuse strangers before anything is said of their body; leave the store in ``g.access``."""
+def _for_senders(view: Callable[[Any], Response]) -> Callable[[], Response]:
+    """Refuse strangers before anything is said of their body; leave the store in ``g.access``, hand the body over."""
 
     def checked() -> Response:
-        g.access = sender_access(_write_key)
-        return view()
+        body = _Body()
+        g.access = sender_access(body.write_key)
+        return view(body.json())
 
     checked.__name__, checked.__doc__ = view.__name__, view.__doc__
     return checked
+
+
+class _Body:
+    """The JSON of one request, read when somebody asks for it."""
+
+    def __init__(self) -> None:
+        self._read: list[Any] = []
+
+    def json(self) -> Any:
+        """Return it.
+
+        Raises:
+            BadRequest: if it is none.
+            TooLarge: if it is larger than a batch may be.
+        """
+        if not self._read:
+            try:
+                self._read.append(orjson.loads(read_body(spec.BATCH_BYTES)))
+            except orjson.JSONDecodeError as error:
+                raise BadRequest("The body is not JSON.") from error
+        return self._read[0]
+
+    def write_key(self) -> Any:
+        """Return the key that it names, None where it names none or is no JSON."""
+        try:
+            body = self.json()
+        except BadRequest:
+            return None
+        return body.get("writeKey") if isinstance(body, dict) else None
 
 
 for _kind in spec.TYPES:
     _add(_kind)
 
 
-def _batch() -> Response:
-    body = _body()
+def _batch(body: Any) -> Response:
     if not isinstance(body, dict) or not isinstance(body.get("batch"), list):
         raise InvalidParameters({"batch": "Not a list."})
     messages: list[Any] = body["batch"]
@@ -117,30 +145,6 @@ def _with_context(message: Any, context: dict[str, Any]) -> Any:
     if own is None:
         return message | {"context": context}
     return message | {"context": context | own} if isinstance(own, dict) else message
-
-
-def _body() -> Any:
-    """Return the request's JSON.
-
-    Raises:
-        BadRequest: if it is none.
-        TooLarge: if it is larger than a batch may be.
-    """
-    if "event_body" not in g:
-        try:
-            g.event_body = orjson.loads(read_body(spec.BATCH_BYTES))
-        except orjson.JSONDecodeError as error:
-            raise BadRequest("The body is not JSON.") from error
-    return g.event_body
-
-
-def _write_key() -> Any:
-    """Return the key that the body names, None where it names none or is no JSON."""
-    try:
-        body = _body()
-    except BadRequest:
-        return None
-    return body.get("writeKey") if isinstance(body, dict) else None
 
 
 def _take(messages: Sequence[Any], *, kind: str | None = None, sent_at: Any = None) -> Response:

@@ -268,12 +268,12 @@ def _name(message: Mapping[str, Any], type_: str) -> str | None:
         return None
     if type(given) is not str or len(given) > LONGEST_NAME:
         raise _Refusal(BAD_NAME)
-    name = given.strip()
-    if not name and type_ != TRACK:
+    if not given.strip() and type_ != TRACK:
         return None
+    name = props.without_addresses(given).strip()
     if not name or not name.isprintable():
         raise _Refusal(BAD_NAME)
-    return canonical(props.without_addresses(name)) if type_ == TRACK else props.without_addresses(name)
+    return canonical(name) if type_ == TRACK else name
 
 
 def _identifier(value: Any) -> str | None:

@@ -1,0 +1,91 @@
+"""What the clock does for events: weeks, retention, activity."""
+
+from datetime import timedelta
+from typing import Final
+
+import structlog
+from flask import current_app
+from sqlalchemy import select
+from sqlalchemy.exc import OperationalError
+
+from app.commerce.store import Store
+from app.core.config import Settings
+from app.core.db import db, now
+from app.events import activity, partitions
+
+log = structlog.get_logger()
+
+# For how long a message that is sent again is known: a day more than is promised.
+_RECEIPTS: Final = timedelta(days=8)
+# Events of a clock that stood still for so long are still counted.
+_COUNTED_AGAIN: Final = timedelta(hours=26)
+_DELETED_AT_ONCE: Final = 20_000
+
+
+def make_weeks() -> int:
+    """Make the tables of this week and of those ahead; return how many were missing."""
+    missing = partitions.missing_weeks(db.session.connection(), now().date())
+    db.session.commit()
+    for monday in missing:
+        moved = partitions.make(db.session.connection(), monday)
+        db.session.commit()
+        log.info("event_week_made", week=monday.isoformat(), moved=moved)
+    return len(missing)
+
+
+def forget_old_events() -> int:
+    """Drop the weeks whose time is over, old receipts, and counts too small to outlive their events.
+
+    Returns how many weeks were dropped. A week that is in use just now is dropped the next time.
+    """
+    before = (now() - timedelta(days=settings().event_retention_days)).date()
+    dropped = 0
+    for monday in list(partitions.over(db.session.connection(), before)):
+        db.session.commit()
+        try:
+            partitions.drop(db.session.connection(), monday)
+            db.session.commit()
+        except OperationalError as error:
+            db.session.rollback()
+            log.warning("event_week_kept", week=monday.isoformat(), error=type(error.orig).__name__)
+            continue
+        dropped += 1
+        log.info("event_week_dropped", week=monday.isoformat())
+    _delete("event_default", "received_at", f"{before.isoformat()} 00:00:00+00")
+    _delete("event_receipt", "received_at", (now() - _RECEIPTS).isoformat())
+    activity.drop_small_cells(db.session.connection(), before, settings().least_people)
+    db.session.commit()
+    return dropped
+
+
+def _delete(table: str, column: str, before: str) -> None:
+    """Delete old rows of a table, some at once: nobody waits for a long transaction."""
+    while True:
+        deleted = db.session.connection().exec_driver_sql(
+            f"DELETE FROM {table} WHERE ctid = ANY(ARRAY("
+            f"SELECT ctid FROM {table} WHERE {column} < %(before)s LIMIT {_DELETED_AT_ONCE}))",
+            {"before": before},
+        )
+        db.session.commit()
+        if deleted.rowcount < _DELETED_AT_ONCE:
+            return
+
+
+def count_activity() -> int:
+    """Count the days of new events anew, of every store; return how many stores had some."""
+    kept_from = (now() - timedelta(days=settings().event_retention_days - 1)).date()
+    stores = db.session.scalars(select(Store.id).order_by(Store.id)).all()
+    counted = 0
+    for store_id in stores:
+        connection = db.session.connection()
+        days = activity.touched_days(connection, store_id, now() - _COUNTED_AGAIN, kept_from)
+        activity.recompute(connection, store_id, days)
+        db.session.commit()
+        counted += bool(days)
+    return counted
+
+
+def settings() -> Settings:
+    """Return the application's settings."""
+    found: Settings = current_app.extensions["pannier_settings"]
+    return found
