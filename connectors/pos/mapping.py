@@ -196,11 +196,11 @@ class _Reading:
         layout = self._layout
         listed = row.values.get(next(iter(layout.columns["lines"]), ""))
         if listed is not None and layout.rows == ORDERS and type(listed) is not str:
-            if not isinstance(listed, list):
-                self._wrong(row, "lines: not a list")
+            if not isinstance(listed, list) or not all(isinstance(each, dict) for each in listed):
+                self._wrong(row, "lines: not a list of objects")
                 return
             for each in listed:
-                yield from self._line(row, each if isinstance(each, dict) else {}, "lines")
+                yield from self._line(row, each, "lines")
         elif layout.columns["products"] and (text := self._text(row, "products")):
             yield from self._listed(row, text)
         elif any(self._text(row, name) for name in CODES):

@@ -5,6 +5,7 @@ A row that cannot be read is passed on as such: the next one is read all the sam
 
 import csv
 import io
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, BinaryIO, Final
@@ -18,6 +19,7 @@ JSONL: Final = "jsonl"
 FORMATS: Final = (CSV, JSONL)
 ENCODINGS: Final = ("utf-8", "cp1252")
 DELIMITERS: Final = (",", ";", "\t", "|")
+_QUOTED: Final = re.compile(r'"[^"]*"')
 # A line longer than this is none of a till.
 _LINE_LIMIT: Final = 1_000_000
 _COLUMNS_LIMIT: Final = 1_000
@@ -93,8 +95,9 @@ def header(file: BinaryIO, form: Form) -> tuple[str, ...] | None:
 
 
 def delimiter(first: str, form: Form) -> str:
-    """Return what separates cells: what is stated, else what makes most of the first line."""
-    return form.delimiter or max(DELIMITERS, key=lambda sign: len(_cells(first, sign)))
+    """Return what separates cells: what is stated, else what the first line has most of outside quotation marks."""
+    plain = _QUOTED.sub("", first)
+    return form.delimiter or max(DELIMITERS, key=plain.count)
 
 
 def _cells(line: str, sign: str) -> list[str]:
