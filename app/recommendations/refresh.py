@@ -1,25 +1,30 @@
 """Working out, now and then, every ready list that is not kept up order by order.
 
-Orders are read once. Each kind is published in a transaction of its own: one that fails leaves its old lists in
-service and the others alone. No name and no identity is read: a customer is a number here.
+Orders and visits are read once. Each kind is published in a transaction of its own: one that fails leaves its old lists
+in service and the others alone. No name and no identity is read: a customer is a number here, and so is a visitor.
 """
 
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import structlog
+from flask import current_app
 from rq.timeouts import BaseTimeoutException
 from sqlalchemy import Connection
 
+from app.core.config import Settings
 from app.core.db import db, now, try_lock_store
+from app.events.activity import Visits, visits_of_people
 from app.recommendations import cache, purchases, repeats, trending
 from app.recommendations.best_sellers import publish_category_best_sellers
 from app.recommendations.cache import Candidate
 from app.recommendations.counts import day_number, gates_of
 from app.recommendations.publishing import forget_lists, replace_lists, store_lists
 from app.recommendations.purchases import History
-from app.recommendations.ready_lists import REPEATS, SAME_SHOPPERS, TRENDING, WHOLE_STORE
+from app.recommendations.ready_lists import REPEATS, SAME_SHOPPERS, TRENDING, VIEWED_TOGETHER, WHOLE_STORE
 
 if TYPE_CHECKING:  # Numba is imported in jobs only
     from app.recommendations.ranking import Gates, Ranked
@@ -29,6 +34,10 @@ log = structlog.get_logger()
 # The room of the lock that keeps a store's refreshes apart.
 REFRESH_LOCK: Final = 7
 LIST_LENGTH: Final = 50
+# How far back visits are read: what people look for changes faster than what they buy.
+_VISITS_REACH: Final = timedelta(days=90)
+# Ten visits say as much as one customer who bought both.
+_VISIT_WEIGHT: Final = 0.1
 # Lists that go to PostgreSQL and Redis at a time.
 _BATCH: Final = 2_000
 
@@ -83,8 +92,10 @@ def _kinds(store_id: int) -> Iterator[tuple[str, Publish]]:
 
 def _kinds_of_customers(store_id: int) -> Iterator[tuple[str, Publish]]:
     history = purchases.of_store(db.session.connection(), store_id)
+    visited = _visits(db.session.connection(), store_id)
     db.session.rollback()
-    yield SAME_SHOPPERS, lambda connection, store: publish_same_shoppers(connection, store, history)
+    yield SAME_SHOPPERS, lambda connection, store: publish_same_shoppers(connection, store, history, visited)
+    yield VIEWED_TOGETHER, lambda connection, store: publish_viewed_together(connection, store, visited)
     yield REPEATS, lambda connection, store: publish_repeats(connection, store, history)
 
 
@@ -150,32 +161,69 @@ def _bought_before(connection: Connection, store_id: int, products: list[int], d
 # --- same shoppers --------------------------------------------------------------------------------------
 
 
-def publish_same_shoppers(connection: Connection, store_id: int, history: History) -> None:
-    """Publish what is bought by the same customers in different orders. The caller commits."""
+def publish_same_shoppers(connection: Connection, store_id: int, history: History, visited: Visits) -> None:
+    """Publish what is bought by the same customers in different orders. The caller commits.
+
+    What was looked at together moves the scores, and decides neither what is shown nor what is said of it.
+    """
     gates = gates_of(store_id)
     names = _platform_ids(connection, store_id)
-    _replace(connection, store_id, SAME_SHOPPERS, _same_shopper_lists(history, gates, names))
+    _replace(connection, store_id, SAME_SHOPPERS, _same_shopper_lists(history, visited, gates, names))
 
 
-def _same_shopper_lists(history: History, gates: "Gates", names: dict[int, str]) -> Iterator[Lists]:
-    from app.recommendations.same_shoppers import returning_customers, same_shoppers
+def _same_shopper_lists(
+    history: History, visited: Visits, gates: "Gates", names: dict[int, str]
+) -> Iterator[Lists]:
+    from app.recommendations.same_shoppers import returning_customers, same_shoppers, sessions
 
-    for ranked in same_shoppers(returning_customers(history), gates, LIST_LENGTH):
-        yield from _batches(_lists_of(ranked, names))
+    also = [(sessions(visited.indptr, visited.products), _VISIT_WEIGHT)]
+    for ranked in same_shoppers(returning_customers(history), gates, LIST_LENGTH, also):
+        yield from _batches(_lists_of(ranked, names, "customers"))
 
 
-def _lists_of(ranked: "Ranked", names: dict[int, str]) -> Iterator[tuple[str, list[Candidate]]]:
+# --- viewed together ------------------------------------------------------------------------------------
+
+
+def publish_viewed_together(connection: Connection, store_id: int, visited: Visits) -> None:
+    """Publish what the same people look at. The caller commits."""
+    gates = gates_of(store_id)
+    gates = replace(gates, min_orders=max(gates.min_orders, _settings().least_people))
+    names = _platform_ids(connection, store_id)
+    _replace(connection, store_id, VIEWED_TOGETHER, _viewed_lists(visited, gates, names))
+
+
+def _viewed_lists(visited: Visits, gates: "Gates", names: dict[int, str]) -> Iterator[Lists]:
+    from app.recommendations.same_shoppers import same_shoppers, sessions, viewers
+
+    people = viewers(*visited)
+    also = [(sessions(visited.indptr, visited.products), 1.0)]
+    for ranked in same_shoppers(people, gates, LIST_LENGTH, also):
+        yield from _batches(_lists_of(ranked, names, "people"))
+
+
+def _visits(connection: Connection, store_id: int) -> Visits:
+    """Return the visits of the last months, as far as events are kept."""
+    return visits_of_people(connection, store_id, now() - _VISITS_REACH)
+
+
+def _settings() -> Settings:
+    found: Settings = current_app.extensions["pannier_settings"]
+    return found
+
+
+def _lists_of(ranked: "Ranked", names: dict[int, str], counted: str) -> Iterator[tuple[str, list[Candidate]]]:
+    """Yield lists; ``counted`` is the name under which the evidence tells how many people there are."""
     for row, product in enumerate(ranked.products.tolist()):
         span = slice(ranked.indptr[row], ranked.indptr[row + 1])
         items = [
             {
                 "id": names[other],
-                "customers": customers,
+                counted: people,
                 "lift": round(lift, 2),
                 "llr": round(llr, 1),
                 "score": float(f"{score:.6g}"),
             }
-            for other, customers, lift, llr, score in zip(
+            for other, people, lift, llr, score in zip(
                 ranked.others[span].tolist(),
                 ranked.orders[span].tolist(),
                 ranked.lift[span].tolist(),

@@ -75,6 +75,20 @@ def sessions(indptr: Integers, products: Integers) -> Shoppers:
     return Shoppers(indptr, products, np.full(len(products), _NO_ORDER, np.int64))
 
 
+def viewers(indptr: Integers, products: Integers, people: Integers, cap: int = CUSTOMER_CAP) -> Shoppers:
+    """Return people with everything that they looked at in any of their visits: ``people`` is int64, one a visit.
+
+    Who looked at more than ``cap`` products is left out: a program, or somebody who looks at everything.
+    """
+    each = np.stack((np.repeat(people, np.diff(indptr)), products), axis=1)
+    told = np.unique(each, axis=0)
+    _, number, sizes = np.unique(told[:, 0], return_inverse=True, return_counts=True)
+    kept = told[sizes[number] <= cap, 1]
+    sizes = sizes[sizes <= cap]
+    indptr = np.concatenate(([0], np.cumsum(sizes))).astype(np.int64)
+    return sessions(indptr, kept.astype(np.int64))
+
+
 def same_shoppers(
     customers: Shoppers, gates: Gates, limit: int, also: Sequence[tuple[Shoppers, float]] = ()
 ) -> Iterator[Ranked]:

@@ -196,7 +196,7 @@ class Evidence(Schema):
     llr = fields.Float(metadata={"description": "Log-likelihood ratio; above 10.83 is p < 0.001."})
     with_ = fields.String(data_key="with", metadata={"description": "The product that it goes with."})
     customers = fields.Integer(metadata={"description": "Customers who bought both, in whichever orders."})
-    people = fields.Integer(metadata={"description": "People who looked at both in one visit."})
+    people = fields.Integer(metadata={"description": "People who looked at both."})
     similarity = fields.Float(metadata={"description": "How alike, 0 to 1."})
     category = fields.String(metadata={"description": "The category that goes with the product's own."})
     before = fields.Float(metadata={"description": "Orders that earlier weeks let expect."})

@@ -18,8 +18,9 @@ from app.core.db import db, try_lock_store
 from app.core.queues import LEARNING, queue_redis
 from app.recommendations import cache, jobs, learning, purchases, refresh
 from app.recommendations.counts import day_number
-from app.recommendations.ready_lists import BEST_SELLERS, REPEATS, SAME_SHOPPERS, TRENDING
+from app.recommendations.ready_lists import BEST_SELLERS, REPEATS, SAME_SHOPPERS, TRENDING, VIEWED_TOGETHER
 from app.recommendations.refresh import RefreshFailed
+from tests.events.happenings import keep
 from tests.factories import BEGIN, DAY, new_store, order_change, product_change, refund
 from tests.recommendations.histories import learn
 
@@ -96,6 +97,76 @@ def test_each_kind_is_published_with_its_evidence(app: Flask) -> None:
     assert repeats.keys() == {"coffee", "filter", "cup", ""}
     assert repeats["coffee"][0]["customers"] == 12
     assert repeats["coffee"][0]["share"] > repeats["filter"][0]["share"]
+
+
+def looks(store: Store, person: int, *products: str, days_ago: float = 1) -> None:
+    """Store a visit: one look a minute."""
+    steps = [
+        (days_ago * DAY + 60 * place, "Product Viewed", [product]) for place, product in enumerate(products)
+    ]
+    keep(store.id, f"visitor {person:08}".encode(), *steps)
+
+
+def test_what_people_look_at_is_published_from_five_people_on(app: Flask) -> None:
+    store = new_store()
+    learn(store.id, [[product_change(p) for p in ("lamp", "shade", "rug", "vase")]])
+    for person in range(5):
+        looks(store, person, "lamp", "shade")
+        looks(store, 10 + person, "rug", "gone")
+    for person in range(4):
+        looks(store, 20 + person, "rug", "vase")
+        looks(store, 20 + person, "rug", "vase", days_ago=3)
+    looks(store, 30, "rug", "vase", days_ago=100)
+
+    jobs.refresh(store.id)
+
+    found = lists(store, VIEWED_TOGETHER)
+    assert {subject: [(i["id"], i["people"]) for i in items] for subject, items in found.items()} == {
+        "lamp": [("shade", 5)],
+        "shade": [("lamp", 5)],
+    }
+    assert set(found["lamp"][0]) == {"id", "people", "lift", "llr", "score"}
+    assert lists(store, SAME_SHOPPERS) == {}, "nobody bought them"
+
+
+def test_the_fewest_people_are_a_setting(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = new_store()
+    learn(store.id, [[product_change(p) for p in ("lamp", "shade", "rug", "vase")]])
+    for person in range(6):
+        looks(store, person, "lamp", "shade")
+        looks(store, 10 + person, "rug", "vase")
+    looks(store, 20, "rug", "vase")
+    few = replace(app.extensions["pannier_settings"], least_people=7)
+    monkeypatch.setitem(app.extensions, "pannier_settings", few)
+
+    jobs.refresh(store.id)
+
+    assert set(lists(store, VIEWED_TOGETHER)) == {"rug", "vase"}
+
+
+def test_what_was_looked_at_moves_what_the_same_customers_bought(app: Flask) -> None:
+    store = new_store()
+    orders = [
+        sold(f"{product}-{at}-{n}", 20 if product == "tent" else 10, product, customer=n + at * 100)
+        for at, other in enumerate(("mat", "lamp"))
+        for n in range(6)
+        for product in ("tent", other)
+    ]
+    refreshed(
+        store,
+        *orders,
+        *(sold(f"x{n}-{at}", 9 - at, "sock", customer=900 + n) for n in range(40) for at in (0, 1)),
+    )
+    before = {item["id"]: item["score"] for item in lists(store, SAME_SHOPPERS)["tent"]}
+    for person in range(5):
+        looks(store, person, "tent", "lamp")
+
+    jobs.refresh(store.id)
+
+    after = {item["id"]: item["score"] for item in lists(store, SAME_SHOPPERS)["tent"]}
+    assert before["lamp"] == before["mat"]
+    assert after["lamp"] > after["mat"]
+    assert {i["id"]: i["customers"] for i in lists(store, SAME_SHOPPERS)["tent"]} == {"mat": 6, "lamp": 6}
 
 
 def test_another_stores_orders_never_count(app: Flask) -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from app.recommendations.association import lift, log_likelihood_ratio
 from app.recommendations.purchases import NOBODY
 from app.recommendations.ranking import Gates
-from app.recommendations.same_shoppers import Shoppers, returning_customers, same_shoppers, sessions
+from app.recommendations.same_shoppers import Shoppers, returning_customers, same_shoppers, sessions, viewers
 from tests.recommendations.sales import Sale, history
 
 OPEN = Gates(min_orders=1, min_lift=0, min_llr=0)
@@ -135,6 +135,44 @@ def test_visits_move_scores_and_neither_what_is_shown_nor_what_is_said() -> None
     }
     assert without[A, B][1] == without[A, C][1]
     assert with_visits[A, B][1] < with_visits[A, C][1]
+
+
+def looked_at(*visits: tuple[int, Sequence[int]], cap: int = 300) -> Shoppers:
+    """Return who looked at what, from visits of a person."""
+    indptr = np.cumsum([0, *(len(products) for _, products in visits)])
+    products = np.array([product for _, products in visits for product in products], np.int64)
+    return viewers(indptr, products, np.array([person for person, _ in visits], np.int64), cap)
+
+
+def test_a_person_looks_at_a_product_once_however_often_they_come() -> None:
+    found = looked_at((7, [A, B]), (9, [A, C]), (7, [B, C]), (7, [A, B]))
+
+    assert found.indptr.tolist() == [0, 3, 5]
+    assert found.products.tolist() == [A, B, C, A, C]
+
+
+def test_who_looks_at_everything_is_left_out() -> None:
+    found = looked_at((1, [A, B]), (1, [C, D]), (2, [A, B]), cap=3)
+
+    assert (found.indptr.tolist(), found.products.tolist()) == ([0, 2], [A, B])
+    assert looked_at().indptr.tolist() == [0]
+
+
+@pytest.mark.parametrize(("people", "pairs"), [(4, set()), (5, {(A, B), (B, A)})], ids=["four", "five"])
+def test_what_fewer_than_five_people_looked_at_together_is_never_shown(
+    people: int, pairs: set[tuple[int, int]]
+) -> None:
+    # given that each of them came three times
+    told = looked_at(*((person, [A, B]) for person in range(people) for _ in range(3)))
+
+    shown = {
+        (int(product), int(other))
+        for ranked in same_shoppers(told, OPEN, 50)
+        for row, product in enumerate(ranked.products)
+        for other in ranked.others[ranked.indptr[row] : ranked.indptr[row + 1]]
+    }
+
+    assert shown == pairs
 
 
 def test_without_orders_there_is_nothing() -> None:
