@@ -87,7 +87,7 @@ def serve() -> Iterator[Site]:
                     pass
             self._send(reply)
 
-        do_GET = do_POST = do_OPTIONS = _respond  # noqa: N815 - http.server's names
+        do_GET = do_POST = do_PUT = do_OPTIONS = _respond  # noqa: N815 - http.server's names
 
         def _send(self, reply: Reply) -> None:
             body = reply.body if isinstance(reply.body, str | bytes) else json.dumps(reply.body)
@@ -243,6 +243,18 @@ class Storefront:
         reply.headers = {"Access-Control-Allow-Origin": "*", **reply.headers}
         self.api.routes["GET /v1/recommendations"] = reply
 
+    def take_events(self) -> None:
+        """Let the service take choices and events as ours does, and named visitors ask for recommendations."""
+        origin = {"Access-Control-Allow-Origin": self.shop.origin}
+        leave = origin | {
+            "Access-Control-Allow-Methods": "GET, POST, PUT",
+            "Access-Control-Allow-Headers": "Content-Type, X-Pannier-Visitor",
+        }
+        for path in ("consent", "recommendations"):
+            self.api.routes[f"OPTIONS /v1/{path}"] = Reply(status=204, headers=leave)
+        self.api.routes["PUT /v1/consent"] = Reply({}, headers=origin)
+        self.api.routes["POST /v1/batch"] = Reply({"success": True}, headers=origin)
+
     def page(
         self,
         *,
@@ -253,8 +265,9 @@ class Storefront:
         html_attributes: Mapping[str, str | None] | None = None,
         spacer: int = 0,
         headers: Mapping[str, str] | None = None,
+        path: str = "/products/201",
     ) -> str:
-        """Publish a product page and return its address.
+        """Publish a product page at ``path`` and return its address.
 
         ``tag`` and ``element`` add to (None: take from) the attributes of the script tag and of the
         element; ``body`` replaces the element; ``spacer`` is a height in pixels above the product. The page
@@ -270,7 +283,7 @@ class Storefront:
             "currency": "GBP",
         } | dict(element or {})
         settings = {"data-key": KEY, "data-platform": "shopify", "data-timeout": "60000"} | dict(tag or {})
-        self.shop.routes["GET /products/201"] = Reply(
+        self.shop.routes[f"GET {path}"] = Reply(
             _PAGE.format(
                 script=script,
                 tag=attributes(settings),
@@ -284,7 +297,7 @@ class Storefront:
             content_type="text/html; charset=utf-8",
             headers=headers or {},
         )
-        return f"{self.shop.origin}/products/201"
+        return f"{self.shop.origin}{path}"
 
 
 def _woocommerce_batch(call: Call) -> Reply:

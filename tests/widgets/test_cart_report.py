@@ -3,6 +3,8 @@
 import base64
 import hashlib
 import json
+import threading
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,8 +15,8 @@ from tests.widgets.storefront import KEY, NONCE, Reply, Storefront
 _TAG = {"data-platform": "woocommerce"}
 _CART = "GET /wp-json/wc/store/v1/cart"
 _REPORT = "POST /v1/carts"
-# Characters that base64 for addresses writes differently; a session's key of a guest begins with t_.
-_SESSION = "t_77b1ÿþ~?>"
+# A guest's session is called t_ and 30 hexadecimal digits.
+_SESSION = "t_77b1d0f2c95e41a8836b0d4ce1f9a2"
 _HASH = hashlib.sha256(f"pannier:{_SESSION}".encode()).hexdigest()
 _AGREED = "window.wp_has_consent = (category) => category === 'statistics';"
 _REFUSED = "window.wp_has_consent = () => false;"
@@ -24,8 +26,8 @@ _ITEMS = [
     {"key": "c51c", "id": 9202, "quantity": 0.5, "name": "Cord", "variation": [{"attribute": "Size"}]},
 ]
 _LINES = [
-    {"product_id": "12", "variant_id": None, "quantity": 2},
-    {"product_id": "9202", "variant_id": None, "quantity": 1},
+    {"product_id": "12", "quantity": 2},
+    {"product_id": "9202", "quantity": 1},
 ]
 
 
@@ -52,6 +54,7 @@ def woocommerce(storefront: Storefront) -> Storefront:
         status=204, headers={**origin, "Access-Control-Allow-Headers": "Content-Type"}
     )
     storefront.api.routes[_REPORT] = Reply({}, status=202, headers=origin)
+    storefront.take_events()
     return storefront
 
 
@@ -110,6 +113,7 @@ def test_other_platforms_report_nothing(page: Page, woocommerce: Storefront) -> 
         pytest.param(_cart(*_ITEMS, session="7"), id="signed in"),
         pytest.param(_cart(*_ITEMS, session=7), id="signed in, as number"),
         pytest.param(Reply({"items": _ITEMS}), id="no token"),
+        pytest.param(_cart(*_ITEMS, session=None), id="a token of nobody"),
         pytest.param(Reply({"items": _ITEMS}, headers={"Cart-Token": "a.b.c"}), id="no JWT"),
         pytest.param(Reply("<html>", status=403), id="firewall"),
     ],
@@ -169,8 +173,18 @@ def test_consent_that_comes_later_counts_from_then_on(page: Page, woocommerce: S
 
 
 def test_consent_that_is_withdrawn_while_the_shop_answers_counts(page: Page, woocommerce: Storefront) -> None:
-    # given a visitor who says yes to the first question, and no ever after
-    _open(page, woocommerce, "let asked = 0; window.wp_has_consent = () => asked++ === 0;")
+    # given a shop that takes its time to say what is in the cart
+    gate = threading.Event()
+    woocommerce.shop.routes[_CART] = replace(_cart(*_ITEMS), gate=gate)
+    page.add_init_script(_AGREED)
+    with page.expect_request("**/wc/store/v1/cart"):
+        page.goto(woocommerce.page(tag=_TAG), wait_until="commit")
 
-    assert len(woocommerce.shop.calls_to(_CART)) == 1
+    # when the visitor says no meanwhile
+    page.evaluate(_REFUSED)
+    with page.expect_response("**/wc/store/v1/cart"):
+        gate.set()
+    page.wait_for_load_state("networkidle")
+
+    # then it is not told to anybody
     assert woocommerce.api.calls_to(_REPORT) == []

@@ -81,22 +81,7 @@ def test_strict_content_security_policy_has_nothing_to_refuse(
     assert complaints == []
 
 
-def test_browser_without_constructed_sheets_gets_a_style_element_with_the_nonce(
-    page: Page, storefront: Storefront, complaints: list[str]
-) -> None:
-    service = storefront.api.origin
-    policy = f"script-src 'nonce-n0nce'; style-src 'self' 'nonce-n0nce'; connect-src {service}"
-    page.add_init_script(
-        "window.CSSStyleSheet = class { constructor() { throw new TypeError('Illegal'); } };"
-    )
-
-    page.goto(storefront.page(tag={"nonce": "n0nce"}, headers={"Content-Security-Policy": policy}))
-
-    expect(page.get_by_role("region").get_by_role("list")).to_have_css("display", "grid")
-    assert complaints == []
-
-
-def test_nothing_is_stored_in_the_browser(page: Page, storefront: Storefront) -> None:
+def test_nothing_is_stored_in_the_browser_without_leave(page: Page, storefront: Storefront) -> None:
     page.goto(storefront.page())
     page.get_by_role("region").get_by_role("button").click()
     expect(page.get_by_role("region").get_by_role("button")).to_have_text("Added to cart")

@@ -2,16 +2,20 @@
 import { pictureAddress, webAddress } from "./address";
 import type { Outcome } from "./cart";
 import { formatMoney, type Money, parseMoney, total } from "./money";
-import { nearViewport, quietMoment } from "./placement";
+import { onScreen, quietMoment } from "./placement";
 import { cartOf } from "./platform";
 import { type Answer, fetchRecommendations } from "./recommendations";
-import { endpoint, explain, settingsOf, styleNonce, wholeNumber } from "./settings";
-import { languageOf, stringsFor, TOGETHER } from "./strings";
+import { endpoint, explain, quietly, settingsOf, wholeNumber } from "./settings";
+import { languageOf, Say, stringsFor, TOGETHER } from "./strings";
 import css from "./style.css";
+import { track, visitor } from "./tracker";
 import { drawBundle, type Item, type State, type View } from "./view";
 
-const ANOTHER_ANSWER = ["product-id", "cart", "limit"];
-const ANOTHER_LOOK = [
+/** What makes another answer, and after `limit` what only makes another look. */
+const OBSERVED = [
+  "product-id",
+  "cart",
+  "limit",
   "variant-id",
   "product-title",
   "product-image",
@@ -34,6 +38,10 @@ interface Box {
 
 function boxOf(host: HTMLElement): Box {
   const root = host.attachShadow({ mode: "open" });
+  // A constructed sheet: a strict Content-Security-Policy has nothing to refuse.
+  const sheet = new CSSStyleSheet();
+  sheet.replaceSync(css);
+  root.adoptedStyleSheets = [sheet];
   const read = settingsOf(host);
   let run: AbortController | null = null;
   let answer: Answer | null = null;
@@ -50,13 +58,18 @@ function boxOf(host: HTMLElement): Box {
     run = new AbortController();
     const { signal } = run;
     try {
-      await nearViewport(host, signal);
+      await onScreen(host, signal, "400px");
       const found = await ask(signal);
-      if (!found.products.length) throw "nothing to show";
+      if (!found.products.length) throw "no products";
       await quietMoment(host, signal);
       answer = found;
       unticked = read("ticked") === "none" ? found.products.map(({ productId }) => productId) : [];
       draw();
+      await onScreen(host, signal);
+      track("Product List Viewed", {
+        ...list(),
+        products: items.map(({ productId }, position) => ({ product_id: productId, position })),
+      });
     } catch (reason) {
       if (signal.aborted) return;
       explain(reason);
@@ -66,11 +79,14 @@ function boxOf(host: HTMLElement): Box {
     }
   }
 
+  const list = () => ({ list_id: "pannier", decision_id: answer?.decisionId });
+
   async function ask(signal: AbortSignal): Promise<Answer> {
     const product = read("product-id");
     const cart = read("cart");
     const limit = wholeNumber(read("limit"), 3, 1, 10);
-    if (!product) throw "product-id is missing";
+    const id = visitor();
+    if (!product) throw "no product-id";
     const found = await fetchRecommendations(
       endpoint(read, "recommendations", {
         slot: "product",
@@ -78,6 +94,8 @@ function boxOf(host: HTMLElement): Box {
         limit: `${limit}`,
         ...(cart && { cart }),
       }),
+      // Addresses stand in logs, headers do not; without one the browser asks no leave beforehand.
+      id ? { "X-Pannier-Visitor": id } : {},
       wholeNumber(read("timeout"), 1500, 100, 60_000),
       signal,
     );
@@ -88,7 +106,7 @@ function boxOf(host: HTMLElement): Box {
   function draw(): void {
     if (!answer) return;
     const { claim } = answer;
-    const { strings, language } = stringsFor(locale());
+    const { strings, spoken } = stringsFor(locale());
     items = collect(answer);
     view = drawBundle(
       items,
@@ -96,7 +114,7 @@ function boxOf(host: HTMLElement): Box {
         strings,
         claim,
         heading: claim === TOGETHER ? read("heading") : null,
-        language: language === languageOf(document.documentElement.lang) ? null : language,
+        spoken: spoken === languageOf(document.documentElement.lang) ? null : spoken,
       },
       {
         choose() {
@@ -105,26 +123,13 @@ function boxOf(host: HTMLElement): Box {
           else say("ready");
         },
         add,
-        open() {},
+        open({ productId }) {
+          track("Product Clicked", { ...list(), product_id: productId });
+        },
       },
     );
     update();
     root.replaceChildren(view.section);
-    dress();
-  }
-
-  /** Style without inline attributes, so that a strict Content-Security-Policy has nothing to refuse. */
-  function dress(): void {
-    try {
-      const sheet = new CSSStyleSheet();
-      sheet.replaceSync(css);
-      root.adoptedStyleSheets = [sheet];
-    } catch {
-      const style = document.createElement("style");
-      style.nonce = styleNonce();
-      style.textContent = css;
-      root.prepend(style);
-    }
   }
 
   const locale = (): string => read("locale") || document.documentElement.lang || navigator.language;
@@ -139,7 +144,7 @@ function boxOf(host: HTMLElement): Box {
       title: read("product-title") ?? document.title,
       url: location.href,
       image: pictureAddress(read("product-image")),
-      price: parseMoney(Number(read("product-price") ?? Number.NaN), read("currency")),
+      price: parseMoney(Number(read("product-price") ?? "-"), read("currency")),
       similar: false,
     };
     return [...(variantId && claim === TOGETHER ? [own] : []), ...products].map((product) => ({
@@ -151,13 +156,8 @@ function boxOf(host: HTMLElement): Box {
     }));
   }
 
-  function money(price: Money): string {
-    try {
-      return formatMoney(price, locale());
-    } catch {
-      return formatMoney(price); // The page names a language that does not exist.
-    }
-  }
+  // A page may name a language that does not exist.
+  const money = (price: Money): string => quietly(() => formatMoney(price, locale())) ?? formatMoney(price);
 
   const chosen = (): Item[] => items.filter((item) => item.itemId && item.chosen);
 
@@ -193,14 +193,14 @@ function boxOf(host: HTMLElement): Box {
       outcome = await cart.add(lines, decisionId);
     } catch (reason) {
       explain(reason);
-      return say("ready", strings.failed);
+      return say("ready", strings(Say.failed));
     }
     const { added, refused, reason } = outcome;
     const names = refused.map((line) => line.title).join(", ");
-    if (!added.length) return say("ready", strings.refused + (reason || names));
-    if (refused.length) say("ready", strings.except + names, cart.page());
+    if (!added.length) return say("ready", strings(Say.notAdded) + (reason || names));
+    if (refused.length) say("ready", strings(Say.except) + names, cart.page());
     else {
-      say("added", strings.added, cart.page());
+      say("added", strings(Say.done), cart.page());
       setTimeout(rearm, AFTERGLOW);
     }
     const detail = { decision_id: decisionId, product_ids: added.map((line) => line.productId) };
@@ -221,7 +221,7 @@ function boxOf(host: HTMLElement): Box {
       run?.abort();
     },
     change(name) {
-      if (ANOTHER_LOOK.includes(name)) draw();
+      if (OBSERVED.indexOf(name) > 2) draw();
       else if (run) {
         // Ask again, in the room the box has already taken.
         host.style.display = "";
@@ -235,7 +235,7 @@ function boxOf(host: HTMLElement): Box {
 }
 
 export class BundleBox extends HTMLElement {
-  static readonly observedAttributes = [...ANOTHER_ANSWER, ...ANOTHER_LOOK];
+  static readonly observedAttributes = OBSERVED;
 
   readonly #box = boxOf(this);
 

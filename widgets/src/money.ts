@@ -16,8 +16,8 @@ function exponent(currency: string): number {
 
 /** Returns the money in `raw`, or null where it is not `{amount: integer ≥ 0, currency: "EUR"}`. */
 export function parseMoney(amount: unknown, currency: unknown): Money | null {
-  return Number.isSafeInteger(amount) && (amount as number) >= 0 && /^[A-Z]{3}$/.test(String(currency))
-    ? { amount: amount as number, currency: String(currency) }
+  return Number.isSafeInteger(amount) && (amount as number) >= 0 && /^[A-Z]{3}$/.test(currency as string)
+    ? { amount: amount as number, currency: currency as string }
     : null;
 }
 
@@ -36,6 +36,6 @@ export function total(prices: (Money | null)[]): Money | null {
 export function formatMoney({ amount, currency }: Money, locale?: string): string {
   const digits = exponent(currency);
   const unit = 10 ** digits;
-  const exact = amount % unit ? { minimumFractionDigits: digits, maximumFractionDigits: digits } : {};
+  const exact = amount % unit ? { minimumFractionDigits: digits } : {};
   return new Intl.NumberFormat(locale, { style: "currency", currency, ...exact }).format(amount / unit);
 }

@@ -59,12 +59,13 @@ export function parseAnswer(body: unknown): Answer {
 /**
  * Fetch an answer.
  *
- * No cookies and no header of our own: the browser needs no preflight and may use its cache.
+ * No cookies, and without `headers` of our own the browser needs no preflight and may use its cache.
  * Throws when the service is slower than `deadline` milliseconds, unreachable, answers anything but 200
  * or no JSON, and when `signal` aborts.
  */
 export async function fetchRecommendations(
   address: string,
+  headers: HeadersInit,
   deadline: number,
   signal: AbortSignal,
 ): Promise<Answer> {
@@ -72,7 +73,7 @@ export async function fetchRecommendations(
   const giveUp = () => attempt.abort();
   setTimeout(giveUp, deadline);
   signal.addEventListener("abort", giveUp);
-  const response = await fetch(address, { credentials: "omit", signal: attempt.signal });
-  if (response.status !== 200) throw response.status;
+  const response = await fetch(address, { headers, signal: attempt.signal });
+  if (!response.ok) throw response.status;
   return parseAnswer(await response.json());
 }

@@ -5,13 +5,14 @@ export type Read = (name: string) => string | null;
 
 // `currentScript` is only there while the script runs, and not at all in a module.
 const tag: Element | null =
-  document.currentScript?.getAttribute("data-key") != null
-    ? document.currentScript
-    : document.querySelector('script[data-key^="pk_"]');
+  document.currentScript?.closest("[data-key]") ?? document.querySelector("script[data-key^=pk_]");
 
 export function settingsOf(host: Element | null): Read {
   return (name) => host?.getAttribute(name) || tag?.getAttribute(`data-${name}`) || null;
 }
+
+/** The script tag's settings alone. */
+export const read = settingsOf(null);
 
 /**
  * The address of one of the service's public endpoints, with the key.
@@ -21,23 +22,27 @@ export function settingsOf(host: Element | null): Read {
 export function endpoint(read: Read, path: string, query: Record<string, string> = {}): string {
   const key = read("key");
   const service = read("api") ?? tag?.getAttribute("src");
-  if (!key || !service) throw "key is missing";
+  if (!key || !service) throw "no key";
   return `${new URL(path, new URL(service, document.baseURI))}?${new URLSearchParams({ ...query, key })}`;
-}
-
-/** The nonce a page with a Content-Security-Policy gave to the script tag. */
-export function styleNonce(): string {
-  return (tag as HTMLElement | null)?.nonce ?? "";
 }
 
 /** A whole number within bounds, or the default. */
 export function wholeNumber(raw: string | null, fallback: number, least: number, most: number): number {
-  const number = Number(raw ?? Number.NaN);
-  return Number.isInteger(number) ? Math.min(Math.max(number, least), most) : fallback;
+  return Number.isInteger(Number(raw ?? "-")) ? Math.min(Math.max(Number(raw), least), most) : fallback;
 }
 
 /** One line in the browser's console for a merchant who set `data-debug`; silence for everybody else. */
 export function explain(reason: unknown): void {
   // biome-ignore lint/suspicious/noConsole: the setting asks for it.
   if (tag?.hasAttribute("data-debug")) console.debug("pannier:", String(reason));
+}
+
+/** Returns what `attempt` does; undefined, with a line for that merchant, where it throws. */
+export function quietly<T>(attempt: () => T): T | undefined {
+  try {
+    return attempt();
+  } catch (reason) {
+    explain(reason);
+    return;
+  }
 }

@@ -1,5 +1,7 @@
 /** Shopify's cart: the standard storefront action, or the Ajax API on storefronts without it. */
-import { type Line, type Outcome, post } from "./cart";
+import { type Line, type Outcome, send } from "./cart";
+import type { Privacy } from "./consent";
+import { explain } from "./settings";
 
 interface Notice {
   code?: string;
@@ -15,18 +17,18 @@ interface StorefrontActions {
 
 declare global {
   interface Window {
-    Shopify?: { routes?: { root?: string }; actions?: StorefrontActions };
+    Shopify?: { routes?: { root?: string }; actions?: StorefrontActions } & Privacy;
   }
 }
 
 /** A property whose name starts with an underscore is hidden from the shopper and stays on the order line. */
 const PROPERTY = "_pannier";
 
-const root = (): string => window.Shopify?.routes?.root ?? "/";
+export const shopifyRoot = (): string => window.Shopify?.routes?.root ?? "/";
 
 /** The cart page, for storefronts that cannot open their cart on request. */
 export function shopifyCart(): string | null {
-  return window.Shopify?.actions?.openCart ? null : `${root()}cart`;
+  return window.Shopify?.actions?.openCart ? null : `${shopifyRoot()}cart`;
 }
 
 export async function addToShopify(lines: Line[], decisionId: string | null): Promise<Outcome> {
@@ -41,14 +43,10 @@ export async function addToShopify(lines: Line[], decisionId: string | null): Pr
   });
   // A change that the shop declines resolves all the same, with the reason in one of two lists.
   const notice =
-    result?.userErrors?.[0] ??
-    result?.warnings?.find(({ code }) => /OUT_OF_STOCK|NOT_ENOUGH_STOCK/.test(code as string));
+    result?.userErrors?.[0] ?? result?.warnings?.find(({ code }) => /_STOCK$/.test(code as string));
   if (notice) return { added: [], refused: lines, reason: notice.message };
-  try {
-    Promise.resolve(actions.openCart?.()).catch(() => {});
-  } catch {
-    // The items are in the cart; a theme that cannot open its drawer is no failure of ours.
-  }
+  // The items are in the cart; a theme that cannot open its drawer is no failure of ours.
+  (async () => actions.openCart?.())().catch(explain);
   return { added: lines, refused: [] };
 }
 
@@ -57,7 +55,7 @@ const numberOf = (id: string | null): number | string | null =>
   Number.isSafeInteger(Number(id)) ? Number(id) : id;
 
 async function addByAjax(lines: Line[], decisionId: string | null): Promise<Outcome> {
-  const response = await post(`${root()}cart/add.js`, {
+  const response = await send(`${shopifyRoot()}cart/add.js`, {
     items: lines.map(({ itemId, current }) => ({
       id: numberOf(itemId),
       quantity: 1,

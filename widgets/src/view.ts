@@ -1,6 +1,6 @@
 /** Draws the bundle box, or a plain row of what nobody is said to buy together. Only text nodes and properties are written, never markup. */
 import type { Product } from "./recommendations";
-import { headingOf, type Strings, TOGETHER } from "./strings";
+import { headingOf, Say, type Strings, TOGETHER } from "./strings";
 
 export interface Item extends Product {
   /** How the cart knows it; null: it needs a choice on its own page and cannot be added from here. */
@@ -19,7 +19,7 @@ export interface Words {
   /** The shop's own heading. */
   heading: string | null;
   /** Language of `strings`, where it differs from the page's. */
-  language: string | null;
+  spoken: string | null;
 }
 
 export interface State {
@@ -70,7 +70,7 @@ function element<K extends keyof HTMLElementTagNameMap>(
 
 export function drawBundle(
   items: Item[],
-  { strings, claim, heading, language: lang }: Words,
+  { strings, claim, heading, spoken: lang }: Words,
   actions: Actions,
 ): View {
   const together = claim === TOGETHER;
@@ -79,7 +79,7 @@ export function drawBundle(
   const total = element(
     "p",
     { part: "total", id: "total", "aria-live": "polite", "aria-atomic": "true", lang },
-    strings.total,
+    strings(Say.total),
     " ",
     sum,
   );
@@ -138,14 +138,14 @@ export function drawBundle(
       element(
         "div",
         { part: "text" },
-        current && element("span", { part: "badge", lang }, strings.thisItem),
+        current && element("span", { part: "badge", lang }, strings(Say.thisItem)),
         link({ part: "title", id }, item.title),
         item.cost && element("span", { part: "price" }, item.cost),
         together &&
           !itemId &&
           link(
             { part: "options", id: `options-${index}`, "aria-labelledby": `options-${index} ${id}`, lang },
-            strings.choose,
+            strings(Say.options),
           ),
       ),
     );
@@ -160,9 +160,9 @@ export function drawBundle(
       button.textContent =
         phase === "ready"
           ? count < 2
-            ? strings.addOne
-            : (everything ? strings.addAll : strings.addSome).replace("#", String(count))
-          : strings[phase];
+            ? strings(Say.addOne)
+            : strings(everything ? Say.addAll : Say.addSome).replace("#", String(count))
+          : strings(phase === "adding" ? Say.adding : Say.done);
       set(button, {
         // Not `disabled`: that would throw the keyboard's focus back to the start of the page.
         "aria-disabled": phase !== "ready" || !count,
@@ -173,7 +173,7 @@ export function drawBundle(
       // Saying the same again would make a screen reader repeat it.
       if (status.firstChild?.textContent === message) return;
       status.replaceChildren(element("span", { part: "message" }, message));
-      if (href) status.append(" ", element("a", { part: "cart-link", href }, strings.viewCart));
+      if (href) status.append(" ", element("a", { part: "cart-link", href }, strings(Say.viewCart)));
     },
   };
 }

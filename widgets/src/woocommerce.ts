@@ -1,6 +1,6 @@
 /** WooCommerce's cart: the Store API, all items in one batch. */
-import { type Line, type Outcome, post } from "./cart";
-import type { Read } from "./settings";
+import { type Line, type Outcome, send } from "./cart";
+import { quietly, type Read } from "./settings";
 
 declare global {
   interface Window {
@@ -11,13 +11,16 @@ declare global {
 /** The shop's REST root with its last slash, `/wp-json/` or `/?rest_route=/`. */
 export const restRoot = (read: Read): string => read("wc-root") ?? "/wp-json/";
 
-/** `root`: the shop's REST root. */
+/** `root`: the shop's REST root; so below. */
+export const readWooCommerce = (root: string): Promise<Response> =>
+  fetch(`${root}wc/store/v1/cart`, { cache: "no-store" });
+
 export async function addToWooCommerce(root: string, lines: Line[]): Promise<Outcome> {
   // Nonces in a cached page expire; the cart endpoint always hands out a fresh one.
-  const cart = await fetch(`${root}wc/store/v1/cart`, { credentials: "same-origin", cache: "no-store" });
+  const cart = await readWooCommerce(root);
   const nonce = cart.headers.get("Nonce");
-  if (!cart.ok || !nonce) throw cart.status;
-  const response = await post(`${root}wc/store/v1/batch`, {
+  if (!nonce) throw cart.status;
+  const response = await send(`${root}wc/store/v1/batch`, {
     requests: lines.map(({ itemId }) => ({
       path: "/wc/store/v1/cart/add-item",
       method: "POST",
@@ -26,8 +29,8 @@ export async function addToWooCommerce(root: string, lines: Line[]): Promise<Out
     })),
   });
   const { responses } = (await response.json()) as { responses?: { status?: number }[] };
-  if (!response.ok || !Array.isArray(responses)) throw response.status;
-  const wentIn = (_: Line, index: number) => Math.trunc((responses[index]?.status ?? 0) / 100) === 2;
+  if (!Array.isArray(responses)) throw response.status;
+  const wentIn = (_: Line, index: number) => (responses[index]?.status as number) < 300;
   const added = lines.filter(wentIn);
   if (added.length) announce();
   return { added, refused: lines.filter((line) => !added.includes(line)) };
@@ -35,11 +38,7 @@ export async function addToWooCommerce(root: string, lines: Line[]): Promise<Out
 
 /** Tell the shop's own cart blocks, and the mini cart of a classic theme, to read the cart anew. */
 function announce(): void {
-  const detail = { preserveCartData: false };
-  document.body.dispatchEvent(new CustomEvent("wc-blocks_added_to_cart", { bubbles: true, detail }));
-  try {
-    window.jQuery?.(document.body).trigger("wc_fragment_refresh");
-  } catch {
-    // Another script's listener failed; the items are in the cart all the same.
-  }
+  document.body.dispatchEvent(new Event("wc-blocks_added_to_cart", { bubbles: true }));
+  // Another script's listener may fail; the items are in the cart all the same.
+  quietly(() => window.jQuery?.(document.body).trigger("wc_fragment_refresh"));
 }
