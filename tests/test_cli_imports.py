@@ -18,7 +18,7 @@ from app.commerce import ingest
 from app.commerce.store import Store, add_store
 from app.core.config import Settings
 from app.core.crypto import vault
-from app.core.db import db
+from app.core.db import db, now
 from app.imports.models import OrderImport
 from tests.commerce.tables import dump, rows
 from tests.conftest import SECRET_KEY
@@ -173,6 +173,13 @@ def test_a_file_is_not_overwritten_by_its_own_rejects(pannier: Run, tmp_path: Pa
 
     assert "another file" in refused(pannier(file, "--mapping", MAPPING, "--rejects", file), 2)
     assert file.read_bytes() == SAMPLE.read_bytes()
+
+
+def test_nothing_is_taken_in_for_a_shop_that_has_left(store: Store, pannier: Run) -> None:
+    store.uninstalled_at = now()
+    db.session.commit()
+
+    assert "is uninstalled" in refused(pannier(SAMPLE, "--mapping", MAPPING), 2)
 
 
 def test_a_file_that_is_not_there_is_bad_use(pannier: Run, tmp_path: Path) -> None:

@@ -75,6 +75,8 @@ def import_orders_command(
     from connectors.pos.rows import Form
 
     found = find_store(store)
+    if found.uninstalled_at is not None:
+        raise OneSentence(f"Store {found.id} is uninstalled; nothing more is taken in for it.")
     if not _SOURCE_NAME.fullmatch(source):
         raise OneSentence(
             "--source must be a letter, then letters, digits, - and _, at most 32, in lower case."
