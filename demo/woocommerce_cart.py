@@ -1,8 +1,8 @@
 """WooCommerce's Store API for the cart, as a storefront's scripts see it.
 
 Writes need the ``Nonce`` that every answer's headers carry, together with the session's cookie. Prices are
-strings in minor units. Errors are ``{code, message, data: {status}}``. Cart-Token, the way without cookies,
-is not offered.
+strings in minor units. Errors are ``{code, message, data: {status}}``. Answers carry the Cart-Token, which names the
+cart to scripts; as a way without cookies it is not offered.
 """
 
 import hmac
@@ -11,6 +11,7 @@ import time
 from html import escape
 from typing import Any
 
+import jwt
 from flask import Blueprint, Response, g, jsonify, request, url_for
 from flask.typing import ResponseReturnValue
 
@@ -55,6 +56,7 @@ def _session_headers(response: Response) -> Response:
         response.headers["Nonce"] = nonce(cart)
         response.headers["Nonce-Timestamp"] = str(int(time.time()))
         response.headers["User-ID"] = f"t_{cart.token[:30]}"
+        response.headers["Cart-Token"] = _cart_token(cart)
         response.headers["Cart-Hash"] = _cart_hash(cart)
     return response
 
@@ -197,6 +199,13 @@ def _json() -> dict[str, Any]:
 def _no_route() -> StoreApiError:
     message = "No route was found matching the URL and request method."
     return StoreApiError("rest_no_route", message, 404)
+
+
+def _cart_token(cart: Cart) -> str:
+    """Return the token that names the session, signed as WooCommerce signs it and good for two days."""
+    now = int(time.time())
+    payload = {"user_id": f"t_{cart.token[:30]}", "exp": now + 172_800, "iss": "store-api", "iat": now}
+    return jwt.encode(payload, _NONCE_KEY, algorithm="HS256")
 
 
 def _cart_hash(cart: Cart) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
+import jwt
 import pytest
 
 from demo.shops import Shop
@@ -36,6 +37,8 @@ def test_the_cart_answers_with_the_session_in_its_headers(front: Front) -> None:
     assert answer.status_code == 200
     assert len(answer.headers["Nonce"]) == 10
     assert {"Nonce-Timestamp", "User-ID", "Cart-Hash"} <= set(answer.headers.keys())
+    told = jwt.decode(answer.headers["Cart-Token"], options={"verify_signature": False})
+    assert (told["iss"], told["user_id"]) == ("store-api", answer.headers["User-ID"])
     assert (answer.json["items"], answer.json["items_count"]) == ([], 0)
     assert front.client.get(f"{ROOT}/cart").headers["Nonce"] == answer.headers["Nonce"]
     assert front.app.test_client().get(f"{ROOT}/cart").headers["Nonce"] != answer.headers["Nonce"]
