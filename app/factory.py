@@ -36,6 +36,8 @@ from app.recommendations import routes as recommendations
 from app.recommendations.jobs import PUBLISH
 from app.recommendations.personal import PersonalRoom
 from app.recommendations.routes import ReadyBytes
+from app.segments import routes as segments
+from app.segments.rooms import SegmentsRoom
 from webhooks import deliveries
 from webhooks import routes as webhooks
 from webhooks.express import ExpressLane
@@ -106,6 +108,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         ConsentRoom(),
         ExportsRoom(),
         DeliveriesRoom(),
+        SegmentsRoom(),
         CommerceRoom(learning.learn, lambda store_id: enqueue(LEARNING, PUBLISH, store_id)),
     )
     app.extensions["pannier_nodes_of"] = person_of
@@ -124,6 +127,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     api.register_blueprint(events.blueprint)
     api.register_blueprint(identity.blueprint)
     api.register_blueprint(events.reports)
+    api.register_blueprint(segments.blueprint)
     for blueprint in (health.blueprint, widget.blueprint, webhooks.blueprint, install.blueprint):
         app.register_blueprint(blueprint)
     init_documentation(app, api.spec)

@@ -32,6 +32,7 @@ from app.recommendations.jobs import (
     refresh_trending_everywhere,
     tune_everywhere,
 )
+from app.segments import jobs as segments
 from webhooks.jobs import forget_old_deliveries, sweep
 
 _DAY_S = 86_400
@@ -54,6 +55,9 @@ def register(clock: CronScheduler) -> None:
     # The same for stores that are new or grow fast: their lists do not wait for the night.
     clock.register(refresh_grown, LEARNING, interval=60, result_ttl=0, failure_ttl=_DAY_S)
     clock.register(refresh_trending_everywhere, LEARNING, interval=3600, result_ttl=0, failure_ttl=_DAY_S)
+    # Who is in which segment: recency moves by itself. Soon, for stores that were never looked at.
+    clock.register(segments.refresh_everywhere, LEARNING, cron="17 4 * * *", result_ttl=0, failure_ttl=_DAY_S)
+    clock.register(segments.refresh_new, LEARNING, interval=3600, result_ttl=0, failure_ttl=_DAY_S)
     # What no webhook told of, unfinished backfills, webhooks that a platform has switched off.
     clock.register(reconcile_everywhere, PLATFORMS, interval=900, result_ttl=0, failure_ttl=_DAY_S)
     # What sends no event at all, such as an order deleted for good.

@@ -397,9 +397,17 @@ def test_the_routes_are_documented(shared_app: Flask) -> None:
 def parameters(document: Mapping[str, Any], operation: Mapping[str, Any]) -> set[str]:
     """Return the names of an operation's parameters and of its body's fields, nested ones too."""
 
+    seen: set[str] = set()
+
     def fields(schema: Mapping[str, Any]) -> Iterator[str]:
+        for inner in schema.get("allOf", ()):
+            yield from fields(inner)
         if "$ref" in schema:
-            schema = document["components"]["schemas"][schema["$ref"].rsplit("/", 1)[1]]
+            name = schema["$ref"].rsplit("/", 1)[1]
+            if name in seen:  # what stands within itself
+                return
+            seen.add(name)
+            schema = document["components"]["schemas"][name]
         for name, inner in schema.get("properties", {}).items():
             yield name
             yield from fields(inner)

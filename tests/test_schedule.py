@@ -35,6 +35,7 @@ GROWN = "app.recommendations.jobs.refresh_grown"
 DESCRIBED = "app.recommendations.jobs.refresh_described_everywhere"
 TRENDING = "app.recommendations.jobs.refresh_trending_everywhere"
 EVENTS = "app.events.jobs"
+SEGMENTS = "app.segments.jobs"
 
 
 @pytest.fixture
@@ -72,6 +73,8 @@ def test_every_periodic_job_has_its_queue_and_its_time(clock: CronScheduler) -> 
         REFRESH: (LEARNING, "47 3 * * *"),
         GROWN: (LEARNING, 60),
         TRENDING: (LEARNING, 3600),
+        f"{SEGMENTS}.refresh_everywhere": (LEARNING, "17 4 * * *"),
+        f"{SEGMENTS}.refresh_new": (LEARNING, 3600),
         FORGET: (UPKEEP, "41 2 * * *"),
         f"{EVENTS}.make_weeks": (UPKEEP, 7200),
         f"{EVENTS}.count_activity": (UPKEEP, 1800),
@@ -107,7 +110,7 @@ def test_at_the_start_the_frequent_jobs_run_at_once(clock: CronScheduler) -> Non
 
     assert {queue: sorted(jobs) for queue, jobs in queued().items()} == {
         DELIVERIES: [SWEEP],
-        LEARNING: [PUBLISH, DESCRIBED, GROWN, TRENDING],
+        LEARNING: [PUBLISH, DESCRIBED, GROWN, TRENDING, f"{SEGMENTS}.refresh_new"],
         PLATFORMS: [f"{CONNECTIONS}.reconcile_everywhere"],
         UPKEEP: [
             *(f"{CONNECTIONS}.{name}" for name in ("forget_install_states", "leave", "settle_carts")),

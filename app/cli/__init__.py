@@ -15,6 +15,7 @@ from app.cli.installation import demo_command, migrate_command, new_secret_key, 
 from app.cli.platforms import backfill_command, reconcile_command
 from app.cli.recommendations import recommendations_group
 from app.cli.reports import reports_group
+from app.cli.segments import segments_group
 from app.cli.stores import store_group
 from app.cli.webhooks import webhooks_group
 
@@ -51,6 +52,7 @@ for _command in (
     events_group,
     recommendations_group,
     reports_group,
+    segments_group,
 ):
     cli.add_command(_command)
 
