@@ -23,6 +23,7 @@ from app.core.queues import DELIVERIES, LEARNING, PLATFORMS, UPKEEP
 from app.core.redis import queue_redis
 from app.events.jobs import count_activity, forget_old_events, make_weeks
 from app.factory import create_app
+from app.privacy.jobs import carry_out_requests, end_retention
 from app.recommendations.jobs import (
     publish_everywhere,
     rebuild_everywhere,
@@ -72,6 +73,10 @@ def register(clock: CronScheduler) -> None:
     clock.register(forget_old_events, UPKEEP, cron="53 1 * * *", result_ttl=0, failure_ttl=_DAY_S)
     # What happened to products, by day.
     clock.register(count_activity, UPKEEP, interval=1800, result_ttl=0, failure_ttl=_DAY_S)
+    # What people asked of their data, where a hint was lost or it failed before.
+    clock.register(carry_out_requests, UPKEEP, interval=60, result_ttl=0, failure_ttl=_DAY_S)
+    # Carts, consent, exports and receipts whose time is over.
+    clock.register(end_retention, UPKEEP, cron="31 2 * * *", result_ttl=0, failure_ttl=_DAY_S)
     clock.register(forget_old_deliveries, UPKEEP, cron="41 2 * * *", result_ttl=0, failure_ttl=_DAY_S)
 
 

@@ -102,6 +102,11 @@ def test_the_commands_are_those_that_are_tested_here() -> None:
         "import orders",
         "migrate",
         "new-secret-key",
+        "privacy erase",
+        "privacy export",
+        "privacy notice",
+        "privacy requests",
+        "privacy verify-receipt",
         "recommendations evaluate",
         "recommendations readiness",
         "recommendations rebuild",
@@ -818,7 +823,7 @@ def test_every_command_that_prints_data_takes_json() -> None:
     printing = {"store add", "store list", "store show", "store rotate-keys", "webhooks status",
                 "recommendations show", "recommendations evaluate", "recommendations sets",
                 "recommendations readiness", "recommendations tune", "store status", "backfill",
-                "reconcile"}  # fmt: skip
+                "reconcile", "privacy erase", "privacy requests", "privacy notice"}  # fmt: skip
 
     takes = {name for name, c in COMMANDS.items() if any("--json" in o.opts for o in c.params)}
 

@@ -424,7 +424,7 @@ def test_the_parameters_of_routes_are_documented(shared_app: Flask) -> None:
     document = shared_app.test_client().get("/openapi.json").get_json()
     text = read("docs/http-api.md")
     operations = {
-        f"{method.upper()} {path}": operation
+        f"{method.upper()} {path.replace('{', '<').replace('}', '>')}": operation
         for path, item in document["paths"].items()
         for method, operation in item.items()
         if isinstance(operation, dict)

@@ -36,6 +36,7 @@ DESCRIBED = "app.recommendations.jobs.refresh_described_everywhere"
 TRENDING = "app.recommendations.jobs.refresh_trending_everywhere"
 EVENTS = "app.events.jobs"
 SEGMENTS = "app.segments.jobs"
+CARRY_OUT = "app.privacy.jobs.carry_out_requests"
 
 
 @pytest.fixture
@@ -76,6 +77,8 @@ def test_every_periodic_job_has_its_queue_and_its_time(clock: CronScheduler) -> 
         f"{SEGMENTS}.refresh_everywhere": (LEARNING, "17 4 * * *"),
         f"{SEGMENTS}.refresh_new": (LEARNING, 3600),
         FORGET: (UPKEEP, "41 2 * * *"),
+        CARRY_OUT: (UPKEEP, 60),
+        "app.privacy.jobs.end_retention": (UPKEEP, "31 2 * * *"),
         f"{EVENTS}.make_weeks": (UPKEEP, 7200),
         f"{EVENTS}.count_activity": (UPKEEP, 1800),
         f"{EVENTS}.forget_old_events": (UPKEEP, "53 1 * * *"),
@@ -115,13 +118,14 @@ def test_at_the_start_the_frequent_jobs_run_at_once(clock: CronScheduler) -> Non
         UPKEEP: [
             *(f"{CONNECTIONS}.{name}" for name in ("forget_install_states", "leave", "settle_carts")),
             *(f"{EVENTS}.{name}" for name in ("count_activity", "make_weeks")),
+            CARRY_OUT,
         ],
     }
 
 
 @pytest.mark.parametrize(
     ("seconds", "due"),
-    [(9, []), (10, [SWEEP]), (20, [SWEEP, DESCRIBED]), (60, [SWEEP, DESCRIBED, PUBLISH, GROWN])],
+    [(9, []), (10, [SWEEP]), (20, [SWEEP, DESCRIBED]), (60, [SWEEP, DESCRIBED, PUBLISH, GROWN, CARRY_OUT])],
 )
 def test_the_frequent_jobs_come_again(
     clock: CronScheduler, redis: Redis, seconds: int, due: list[str]

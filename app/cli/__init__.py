@@ -13,6 +13,7 @@ from app.cli.events import events_group
 from app.cli.imports import import_group
 from app.cli.installation import demo_command, migrate_command, new_secret_key, services
 from app.cli.platforms import backfill_command, reconcile_command
+from app.cli.privacy import privacy_group
 from app.cli.recommendations import recommendations_group
 from app.cli.reports import reports_group
 from app.cli.segments import segments_group
@@ -50,6 +51,7 @@ for _command in (
     import_group,
     webhooks_group,
     events_group,
+    privacy_group,
     recommendations_group,
     reports_group,
     segments_group,

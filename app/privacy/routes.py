@@ -1,5 +1,6 @@
 """``/v1/privacy``: a shop's server asks for what is kept of a person, or has it erased."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -116,7 +117,7 @@ def export_person(whom: dict[str, Any]) -> Response:
     """
     id_ = _ask(EXPORT, whom)
     requests.carry_out(id_)
-    return json_response(_export_state(_find(id_, EXPORT)), headers=_location("privacy.show_export", id_))
+    return json_response(export_state(_find(id_, EXPORT)), headers=_location("privacy.show_export", id_))
 
 
 @blueprint.route("/exports/<id>", methods=["GET"])
@@ -125,7 +126,7 @@ def export_person(whom: dict[str, Any]) -> Response:
 @blueprint.alt_response(404, response="NOT_FOUND")
 def show_export(id: str) -> Response:  # noqa: A002 - it is the name in the address
     """Return an export, for 30 days. Also those that the platform asked for."""
-    return json_response(_export_state(_find(_number(id), EXPORT)))
+    return json_response(export_state(_find(_number(id), EXPORT)))
 
 
 @blueprint.route("/erasures", methods=["POST"])
@@ -139,7 +140,7 @@ def erase_person(whom: dict[str, Any]) -> Response:
     """
     id_ = _ask(ERASURE, whom)
     enqueue(UPKEEP, CARRY_OUT)
-    return json_response(_state(_find(id_, ERASURE)), 202, _location("privacy.show_erasure", id_))
+    return json_response(state(_find(id_, ERASURE)), 202, _location("privacy.show_erasure", id_))
 
 
 @blueprint.route("/erasures/<id>", methods=["GET"])
@@ -148,7 +149,7 @@ def erase_person(whom: dict[str, Any]) -> Response:
 @blueprint.alt_response(404, response="NOT_FOUND")
 def show_erasure(id: str) -> Response:  # noqa: A002 - it is the name in the address
     """Return how an erasure stands, with its receipt once it is done. Also those that the platform asked for."""
-    return json_response(_state(_find(_number(id), ERASURE)))
+    return json_response(state(_find(_number(id), ERASURE)))
 
 
 @blueprint.route("/requests", methods=["GET"])
@@ -157,13 +158,7 @@ def show_erasure(id: str) -> Response:  # noqa: A002 - it is the name in the add
 def list_requests() -> Response:
     """List the 200 newest requests of people, the open ones first."""
     access: StoreAccess = g.access
-    rows = db.session.scalars(
-        select(PrivacyRequestRecord)
-        .where(PrivacyRequestRecord.store_id == access.store_id, PrivacyRequestRecord.kind.in_(OF_PEOPLE))
-        .order_by(PrivacyRequestRecord.completed_at.desc().nulls_first(), PrivacyRequestRecord.id.desc())
-        .limit(_SHOWN)
-    )
-    return json_response({"requests": [_state(row) for row in rows]})
+    return json_response({"requests": [state(row) for row in newest(access.store_id)]})
 
 
 @blueprint.route("/notice", methods=["GET"])
@@ -197,6 +192,16 @@ def named(store_id: int, whom: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def newest(store_id: int) -> Sequence[PrivacyRequestRecord]:
+    """Return a store's newest requests of people, the open ones first."""
+    return db.session.scalars(
+        select(PrivacyRequestRecord)
+        .where(PrivacyRequestRecord.store_id == store_id, PrivacyRequestRecord.kind.in_(OF_PEOPLE))
+        .order_by(PrivacyRequestRecord.completed_at.desc().nulls_first(), PrivacyRequestRecord.id.desc())
+        .limit(_SHOWN)
+    ).all()
+
+
 def _number(text: str) -> int:
     if not (text.isascii() and text.isdecimal()) or int(text[:20]) > _LARGEST_ID:
         raise NotFound("There is no such request.")
@@ -219,17 +224,19 @@ def _find(id_: int, kind: str) -> PrivacyRequestRecord:
     return found
 
 
-def _export_state(found: PrivacyRequestRecord) -> dict[str, Any]:
+def export_state(found: PrivacyRequestRecord) -> dict[str, Any]:
+    """Return how an export stands, with what it holds, as JSON values."""
     body = db.session.scalar(
         select(PrivacyExport.body).where(
             PrivacyExport.store_id == found.store_id, PrivacyExport.request_id == found.request_id
         )
     )
     document = body["document"] if body else {}
-    return _state(found) | {"data": document.get("data"), "notice": document.get("notice")}
+    return state(found) | {"data": document.get("data"), "notice": document.get("notice")}
 
 
-def _state(found: PrivacyRequestRecord) -> dict[str, Any]:
+def state(found: PrivacyRequestRecord) -> dict[str, Any]:
+    """Return how a request stands, as JSON values."""
     return {
         "id": str(found.id),
         "kind": "export" if found.kind == EXPORT else "erasure",
