@@ -10,9 +10,9 @@ same persons, and a revoked link leaves no trace. The rules, by the rank of a no
 - A **contact** (the hash of an e-mail address) that is linked to one customer belongs to that customer. It stands for a
   person only where no customer does, for guests: a group of devices that is linked to no customer and to one contact
   belongs to that contact, unless the contact belongs to a customer. Whoever types an address has not logged in.
-- What is too large is no person: a group of more than ``LARGEST`` nodes falls into its single nodes, which belong to
-  nobody; and to a customer or contact that more than ``LARGEST`` devices or contacts name (``0``, ``guest``), nothing
-  belongs.
+- What is too large is no person: a group of more than ``LARGEST`` nodes, or with a node of more than ``LARGEST`` links
+  (a customer called ``0``, a till that everybody uses), falls into its single nodes, which belong to nobody and to
+  which nothing belongs.
 """
 
 from collections import defaultdict, deque
@@ -32,12 +32,11 @@ LARGEST: Final = 500
 class Group:
     """Nodes of one rank that are linked, and the nodes of other ranks that are linked to any of them.
 
-    Where there are more than the bound, at least one more than that is named: enough to see that it is too many.
-
     Attributes:
         nodes: the linked nodes.
         neighbours: nodes of other ranks that are linked to one of them.
-        too_large: whether these are more nodes than a person has.
+        too_large: whether these are more nodes than a person has, or one of them has more links. Then ``nodes`` and
+            ``neighbours`` need not be all.
     """
 
     nodes: frozenset[str]
@@ -146,7 +145,7 @@ def _claims(group: Group, node: str) -> frozenset[str]:
 def _gathered(links: Links, owner: Group, kinds: tuple[str, ...]) -> frozenset[str]:
     """Return a customer, or a contact that belongs to none, with everything that belongs to it and nobody else."""
     devices, contacts = owner.of(DEVICES), owner.of(CONTACTS)
-    if max(len(devices), len(contacts)) > links.largest or (kinds == CONTACTS and owner.of(CUSTOMERS)):
+    if len(devices) + len(contacts) > links.largest or (kinds == CONTACTS and owner.of(CUSTOMERS)):
         return owner.nodes
     found = links.groups(devices | contacts)
     return owner.nodes.union(
@@ -186,15 +185,17 @@ class _Remembered:
 
     def _group(self, node: str) -> Group:
         rank = self._rank.get(node) or peers(node)
-        nodes, neighbours, queue = {node}, set(), deque((node,))
+        nodes, neighbours, queue, most = {node}, set(), deque((node,)), 0
         while queue:
-            for other in self._linked.get(queue.popleft(), ()):
+            linked = self._linked.get(queue.popleft(), ())
+            most = max(most, len(linked))
+            for other in linked:
                 if self._rank[other] != rank:
                     neighbours.add(other)
                 elif other not in nodes:
                     nodes.add(other)
                     queue.append(other)
-        return Group(frozenset(nodes), frozenset(neighbours), len(nodes) > self.largest)
+        return Group(frozenset(nodes), frozenset(neighbours), max(most, len(nodes)) > self.largest)
 
 
 class _Stored:
@@ -218,29 +219,30 @@ class _Stored:
                 "enough": self.largest + 1,
             },
         )
-        found: dict[str, tuple[set[str], set[str]]] = {node: (set(), set()) for node in nodes}
-        for seed, node, neighbour in rows:
-            found[seed][0].add(node)
-            if neighbour is not None:
-                found[seed][1].add(neighbour)
-        return {
-            seed: Group(frozenset(own), frozenset(others), len(own) > self.largest)
-            for seed, (own, others) in found.items()
-        }
+        found: dict[str, dict[str, set[str]]] = {node: {} for node in nodes}
+        for seed, node, other in rows:
+            linked = found[seed].setdefault(node, set())
+            if other is not None:
+                linked.add(other)
+        return {seed: self._group(links) for seed, links in found.items()}
+
+    def _group(self, linked: Mapping[str, set[str]]) -> Group:
+        nodes = frozenset(linked)
+        most = max(map(len, linked.values()))
+        return Group(nodes, frozenset().union(*linked.values()) - nodes, max(most, len(nodes)) > self.largest)
 
 
-def _linked(to: str, condition: str) -> str:
-    """Return SQL for the nodes that are linked to ``to`` and of whose kind ``condition`` is true."""
-    return " UNION ALL ".join(
-        f"""SELECT l.{there} AS node FROM identity_link l
-        WHERE l.store_id = %(store)s AND l.{here} = {to} AND l.revoked_at IS NULL
-            AND {condition.format(kind=f"split_part(l.{there}, ':', 1)")}"""
-        for here, there in (("left_node", "right_node"), ("right_node", "left_node"))
-    )
-
-
-# PostgreSQL works a recursive query out only as far as its LIMIT asks: a hub of a million links costs no more than a
-# person. Of each other kind as many neighbours are read as show that there are too many.
+# Of no node more links are read than show that there are too many, and PostgreSQL works a recursive query out only as
+# far as its LIMIT asks: a hub of a million links costs no more than a person.
+_LINKED: Final = """
+    SELECT node FROM (
+        (SELECT l.right_node AS node FROM identity_link l
+            WHERE l.store_id = %(store)s AND l.left_node = {to} AND l.revoked_at IS NULL LIMIT %(enough)s)
+        UNION ALL
+        (SELECT l.left_node FROM identity_link l
+            WHERE l.store_id = %(store)s AND l.right_node = {to} AND l.revoked_at IS NULL LIMIT %(enough)s)
+    ) both_ways
+"""
 _GROUPS: Final = f"""
     SELECT s.seed, g.node, o.node
     FROM unnest(%(seeds)s::text[], %(kinds)s::text[]) AS s(seed, kinds)
@@ -248,16 +250,10 @@ _GROUPS: Final = f"""
         WITH RECURSIVE member(node) AS (
             SELECT s.seed
             UNION
-            SELECT n.node FROM member m
-            CROSS JOIN LATERAL ({_linked("m.node", "{kind} = ANY(string_to_array(s.kinds, ' '))")}) n
+            SELECT n.node FROM member m CROSS JOIN LATERAL ({_LINKED.format(to="m.node")}) n
+            WHERE split_part(n.node, ':', 1) = ANY(string_to_array(s.kinds, ' '))
         )
         SELECT node FROM member LIMIT %(enough)s
     ) g
-    LEFT JOIN LATERAL (
-        SELECT n.node FROM unnest(ARRAY['visitor', 'cart', 'customer', 'contact']) AS k(kind)
-        CROSS JOIN LATERAL (
-            SELECT node FROM ({_linked("g.node", "{kind} = k.kind")}) every LIMIT %(enough)s
-        ) n
-        WHERE k.kind <> ALL(string_to_array(s.kinds, ' '))
-    ) o ON true
+    LEFT JOIN LATERAL ({_LINKED.format(to="g.node")}) o ON true
 """

@@ -68,6 +68,10 @@ def test_rules_name_the_person(links: list[Pair], node: str, person: set[str]) -
         pytest.param(list(pairwise([A, B, D, E])), [A, B, D, E], id="devices"),
         pytest.param([*pairwise([A, B, D, E]), (A, ANNE)], [A, B, ANNE], id="devices of a customer"),
         pytest.param([(A, ANNE), (B, ANNE), (D, ANNE), (E, ANNE)], [A, E, ANNE], id="a customer of too many"),
+        pytest.param(
+            [(A, ANNE), (B, ANNE), (D, BEN), (E, BEN), (ANNE, BEN)], [A, E], id="merged customers of too many"
+        ),
+        pytest.param([(A, ANNE), (A, BEN), (A, CLEO), (A, MAIL), (A, B)], [A, B], id="a device of too many"),
         pytest.param([(A, MAIL), (B, MAIL), (D, MAIL), (E, MAIL)], [A, E, MAIL], id="a contact of too many"),
     ],
 )
