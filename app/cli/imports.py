@@ -186,6 +186,7 @@ def _figures(outcome: "Outcome", dry_run: bool) -> list[tuple[str, Any]]:
         ("orders with a contact but no consent, joined to nobody", outcome.refused),
         ("receipts that take goods back from earlier orders", outcome.returns),
         ("pieces given back without the order in which they were sold", outcome.unmatched_returns),
+        ("orders that were there with another time; two tills need a --source each", outcome.moved),
         ("lines of products that the shop does not have", outcome.unknown_lines),
         ("their codes", ", ".join(outcome.unknown_products)),
         ("went on where it was interrupted", outcome.resumed and "yes"),

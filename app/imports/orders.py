@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, field
+from datetime import datetime
 from io import BufferedReader
 from pathlib import Path
 from typing import Any, Final
@@ -84,6 +85,7 @@ class Outcome:
         refused: orders with a contact that may not be used.
         returns: receipts that take something back from an earlier order.
         unmatched_returns: pieces given back of which nobody says when they were sold.
+        moved: orders that were there with another time: perhaps of another till with the same numbers.
         unknown_lines: lines whose product the shop does not have.
         unknown_products: their codes, the most frequent first.
         reasons: how many rows were kept aside for what.
@@ -100,6 +102,7 @@ class Outcome:
     refused: int = 0
     returns: int = 0
     unmatched_returns: int = 0
+    moved: int = 0
     unknown_lines: int = 0
     unknown_products: list[str] = field(default_factory=list)
     reasons: Counter[str] = field(default_factory=Counter)
@@ -278,7 +281,20 @@ class _Import:
             outcome.joined += sold and buyer is not None
             outcome.returns += len(meaning.changes) - sold
             changes += meaning.changes
+        self._note_moved([change for change in changes if isinstance(change, OrderChange)])
         return changes
+
+    def _note_moved(self, changes: list[OrderChange]) -> None:
+        """Count the orders that are there as of another time."""
+        rows = db.session.connection().exec_driver_sql(
+            "SELECT platform_id, placed_at FROM orders WHERE store_id = %(store)s"
+            " AND platform_id = ANY(%(ids)s::text[])",
+            {"store": self._store_id, "ids": [change.platform_id for change in changes]},
+        )
+        there: dict[str, datetime] = {number: placed_at for number, placed_at in rows}
+        self._outcome.moved += sum(
+            there.get(change.platform_id, change.placed_at) != change.placed_at for change in changes
+        )
 
     def _end(self, digest: bytes) -> None:
         """Remember that the file is done; one of which nothing could be taken is not."""

@@ -171,6 +171,7 @@ class _Reading:
         self._group = group
         self._layout = layout
         self._terms = terms
+        self._of_a_line = [name for name in OF_A_LINE if layout.has(name)]
 
     def header(self) -> _Header:
         """Return what the rows say of the whole order; what is wrong is in ``problems``."""
@@ -216,6 +217,8 @@ class _Reading:
 
         Every row that says something of consent has to say yes, and one has to; all rows have to name one address.
         """
+        if not self._layout.has("email"):
+            return None, False
         addresses = {email_address(self._text(row, "email")) for row in self._group.rows} - {""}
         if not addresses:
             return None, False
@@ -237,7 +240,7 @@ class _Reading:
         """Yield the line that ``values`` tell of, nothing for one without a quantity."""
         at = f"{within}." if within else ""
         found: dict[str, Any] = {}
-        for name in OF_A_LINE:
+        for name in self._of_a_line:
             try:
                 text = self._cell(values, name) or self._layout.constants.get(name, "")
                 if text:
@@ -286,6 +289,8 @@ class _Reading:
 
     def _said(self, name: str, read: Callable[[str], Any]) -> Any:
         """Return what the rows say of the whole order; None where none says anything."""
+        if not self._layout.has(name):
+            return None
         found: dict[str, Any] = {}
         for row in self._group.rows:
             text = self._text(row, name)

@@ -8,13 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from app.commerce import ingest
 from app.commerce.changes import OrderStatus
 from app.core.db import db, try_lock_store
 from app.imports import orders as imports
 from app.imports.models import OrderImport
 from app.imports.orders import ImportFailed
 from connectors.pos.rows import Form
-from tests.factories import order_change, product_change, variant_state
+from tests.factories import new_store, order_change, product_change, variant_state
 from tests.imports.till import GOODS, HEADER, Till
 
 MORNING = "2026-03-02T09:00:00Z"
@@ -127,6 +128,16 @@ def test_a_corrected_file_replaces_the_orders_and_counts_them_once(till: Till) -
 
     assert till.baskets() == {"till:1": ["2", "3"], "till:2": ["3"]}
     assert counted(till) == {"2": 1, "3": 2}
+
+
+def test_an_order_that_was_there_with_another_time_is_pointed_out(till: Till) -> None:
+    till.imports(*TWO_ORDERS)
+
+    another_till = till.imports("2,2026-03-02T17:00:00Z,HONEY,1,6", f"3,{MORNING},TEA,1,4", dry_run=True)
+    own = till.imports("2,2026-03-02T17:00:00Z,HONEY,1,6", f"3,{MORNING},TEA,1,4", name="second")
+
+    assert (another_till.moved, own.moved) == (1, 0)
+    assert set(till.baskets()) == {"till:1", "till:2", "second:2", "second:3"}
 
 
 def test_an_older_state_by_the_orders_own_time_never_wins(till: Till) -> None:
@@ -281,6 +292,18 @@ def test_products_are_found_by_id_variant_barcode_and_the_tills_own_codes(till: 
         ("till:7", "1", None),
     ]
     assert outcome.unknown_products == ["TWICE"]
+
+
+def test_products_of_another_shop_are_not_found(till: Till) -> None:
+    other = new_store()
+    alien = product_change("99", replace(variant_state("991"), sku="ALIEN"))
+    ingest.apply(db.session.connection(), other.id, [alien])
+
+    outcome = till.imports(
+        f"1,{MORNING},ALIEN,1,1,,", f"2,{MORNING},,1,1,99,991", header=f"{HEADER},product_id,variant_id"
+    )
+
+    assert (outcome.unknown_lines, till.baskets()) == (2, {"till:1": [], "till:2": []})
 
 
 def test_a_file_of_another_shop_is_refused_before_anything_is_stored(till: Till) -> None:

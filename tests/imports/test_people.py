@@ -60,9 +60,10 @@ def test_anything_but_a_yes_joins_it_to_nobody(till: Till, word: str) -> None:
 
 
 def test_without_a_column_for_consent_nobody_is_named(till: Till) -> None:
-    till.imports(f"1,{MORNING},TEA,1,4.00,{ADDRESS}", header=f"{HEADER},email")
+    outcome = till.imports(f"1,{MORNING},TEA,1,4.00,{ADDRESS}", header=f"{HEADER},email")
 
     assert buyers(till) == {"till:1": None}
+    assert outcome.refused == 1
 
 
 @pytest.mark.parametrize(
