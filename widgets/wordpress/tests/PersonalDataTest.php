@@ -34,7 +34,7 @@ final class PersonalDataTest extends ShopTestCase {
 
 	public function test_export_holds_every_value_of_the_answer(): void {
 		$this->connect()->set_secret( self::SECRET );
-		$this->answer( 200, '{"customer":{"id":"7","consent":true,"note":null},"orders":["A1","<b>"]}' );
+		$this->answer( 200, '{"id":"11","status":"done","data":{"customer":{"id":"7","consent":true,"note":null},"orders":["A1","<b>"]},"notice":[]}' );
 
 		$export = $this->export();
 
@@ -62,7 +62,8 @@ final class PersonalDataTest extends ShopTestCase {
 
 	public static function remarks(): array {
 		return array(
-			'nothing'      => array( 200, '{}', 'holds nothing' ),
+			'nothing'      => array( 200, '{"status":"done","data":{}}', 'holds nothing' ),
+			'failed once'  => array( 200, '{"status":"open","data":null}', 'not in this file' ),
 			'not there'    => array( 404, '{"status":404}', 'holds nothing' ),
 			'later'        => array( 202, '{"id":"x"}', 'not in this file' ),
 		);
@@ -87,6 +88,7 @@ final class PersonalDataTest extends ShopTestCase {
 			'out of order'  => array( 503, '', 'status 503' ),
 			'redirect'      => array( 301, '', 'status 301' ),
 			'no JSON'       => array( 200, '<html>', 'status 200' ),
+			'another JSON'  => array( 200, '{"data":"x"}', 'status 200' ),
 			'nobody there'  => array( 0, '', 'could not be reached' ),
 		);
 	}

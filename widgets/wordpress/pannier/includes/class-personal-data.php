@@ -91,13 +91,14 @@ final class Personal_Data {
 		if ( 404 === $answer['status'] ) {
 			return self::exported( array( self::remark( self::nothing_held() ) ) );
 		}
-		if ( 202 === $answer['status'] ) {
+		$body = is_array( $answer['body'] ) ? $answer['body'] : array();
+		if ( 202 === $answer['status'] || 'open' === ( $body['status'] ?? '' ) ) {
 			return self::exported( array( self::remark( __( 'Pannier has accepted the request and answers it separately; its part is not in this file.', 'pannier' ) ) ) );
 		}
-		if ( 200 !== $answer['status'] || ! is_array( $answer['body'] ) ) {
+		if ( 200 !== $answer['status'] || ! isset( $body['data'] ) || ! is_array( $body['data'] ) ) {
 			return new \WP_Error( 'pannier_export', self::failed( $answer['status'] ) );
 		}
-		$pairs = self::pairs( $answer['body'] );
+		$pairs = self::pairs( $body['data'] );
 		return self::exported( $pairs ? $pairs : array( self::remark( self::nothing_held() ) ) );
 	}
 
