@@ -2,7 +2,6 @@
 
 import json
 import sys
-from pathlib import Path
 from typing import Any
 
 import click
@@ -157,7 +156,7 @@ def segments_preview(file: Any, store: str, as_json: bool) -> None:
     try:
         definition = json.load(file)
     except (ValueError, RecursionError) as error:
-        raise OneSentence(f"{Path(file.name).name} is not JSON.") from error
+        raise OneSentence("FILE is not JSON.") from error
     try:
         checked = PreviewRequest().load({"definition": definition})
     except ValidationError as error:

@@ -68,9 +68,12 @@ def create_segment(wanted: dict[str, Any]) -> dict[str, Any]:
     if own >= MOST_OWN:
         raise Conflict(f"A store has {MOST_OWN} segments of its own at most.")
     made = connection.execute(
-        insert(Segment).values(store_id=access.store_id, **wanted).on_conflict_do_nothing()
-    )
-    if not made.rowcount:
+        insert(Segment)
+        .values(store_id=access.store_id, **wanted)
+        .on_conflict_do_nothing()
+        .returning(Segment.id)
+    ).scalar()
+    if made is None:
         raise Conflict("There is a segment of this key already.")
     return _saved(access.store_id, wanted["key"])
 
