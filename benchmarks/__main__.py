@@ -1,6 +1,6 @@
 """``make bench``: every hot path against a baseline of the same run, as one table of ratios.
 
-Takes about eight minutes on two idle processors, most of them the peers'. Each part can be measured alone, and the
+Takes about ten minutes on two idle processors, most of them the peers'. Each part can be measured alone, and the
 peers with more patience: ``python -m benchmarks.peers --help``, likewise ``learning``, ``serving``, ``streaming``.
 """
 
@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Final
 
-from benchmarks import intake, learning, peers, serving, streaming
+from benchmarks import events, intake, learning, peers, serving, streaming
 from benchmarks.report import Result, print_table
 from benchmarks.world import world
 
@@ -21,7 +21,8 @@ def main() -> int:
     """Measure everything and print the table. Returns 1 where a bar is missed."""
     results: list[Result] = []
     with world() as ours:
-        for name, part in (("intake", intake), ("serving", serving), ("streaming", streaming)):
+        parts = (("intake", intake), ("events", events), ("serving", serving), ("streaming", streaming))
+        for name, part in parts:
             results += measured(name, lambda part=part: part.run(ours))  # type: ignore[misc]
     results += measured("learning", learning.run)
     results += measured(f"peers: {peers.versions()}", lambda: peers.run(limits=_PEER_LIMITS))

@@ -1,9 +1,10 @@
-"""What Flask costs without us: the baseline of the serving and intake figures."""
+"""What Flask costs without us: the baseline of the serving, intake and event figures."""
 
 import base64
 import hmac
 from typing import Any
 
+import orjson
 from flask import Flask, Response, jsonify, request
 
 SECRET = b"bench-secret"
@@ -33,7 +34,7 @@ _ANSWER: dict[str, Any] = {
 
 
 def create_app() -> Flask:
-    """Return an application with one JSON route and one route that checks an HMAC."""
+    """Return an application with a JSON route, one that checks an HMAC, and one that parses events."""
     app = Flask(__name__, static_folder=None)
 
     @app.get("/json")
@@ -46,5 +47,16 @@ def create_app() -> Flask:
         if not hmac.compare_digest(given, hmac.digest(SECRET, request.get_data(), "sha256")):
             return Response(status=401)
         return Response(status=200)
+
+    @app.post("/parsed")
+    def parsed_route() -> Response:
+        body = orjson.loads(request.get_data())
+        messages = body.get("batch", [body])
+        results = [
+            {"index": place, "message_id": each["messageId"], "status": "accepted"}
+            for place, each in enumerate(messages)
+        ]
+        answer = {"success": True, "accepted": len(results), "rejected": 0, "results": results}
+        return Response(orjson.dumps(answer), mimetype="application/json")
 
     return app

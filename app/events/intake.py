@@ -11,7 +11,7 @@ from typing import Any, Final
 from sqlalchemy import Engine
 
 from app.commerce.store import StoreAccess
-from app.core.db import now
+from app.core.db import db, now
 from app.events import spec, tallies, tokens
 from app.events.links import ALIAS, CART_SEEN, LOGGED_IN, SERVER
 from app.events.spec import Accepted, Rejected
@@ -105,6 +105,8 @@ class EventIntake:
                 waiting.append((place, candidate))
                 ends += [(tallies.NOTED, note) for note in notes]
         if waiting:
+            # Whoever waits for others to write for it holds no connection that they may need.
+            db.session.rollback()
             batch = Batch(access.store_id, sender.received_at, tuple(candidate for _, candidate in waiting))
             for (place, _), outcome in zip(waiting, self.writer.write(batch), strict=True):
                 if outcome == BY_RECORD:
@@ -115,6 +117,11 @@ class EventIntake:
                     ends.append((outcome, ""))
         self.tallies.count(access.store_id, sender.received_at, ends)
         return results
+
+    def close(self) -> None:
+        """Write what is counted, and end the connection; the next events open another."""
+        self.tallies.flush()
+        self.writer.close()
 
 
 def candidate_of(event: Accepted, sender: Sender) -> tuple[Candidate | Rejected, tuple[str, ...]]:

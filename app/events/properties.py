@@ -103,12 +103,9 @@ def more_entries_than(value: Any, limit: int) -> bool:
     count, waiting = 0, [value]
     while waiting:
         inner = waiting.pop()
-        if isinstance(inner, Mapping):
-            inner = list(inner.values())
-        elif not isinstance(inner, list):
-            continue
-        count += len(inner)
+        entries = inner.values() if isinstance(inner, dict) else inner if isinstance(inner, list) else ()
+        count += len(entries)
         if count > limit:
             return True
-        waiting += inner
+        waiting += entries
     return False

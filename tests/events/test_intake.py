@@ -169,7 +169,7 @@ def test_the_same_events_in_any_split_and_order_are_the_same_rows(
         for result in processes[turn % 2].take(access(store), [sent[n] for n in part]):
             outcomes.setdefault(result["message_id"], []).append(result["status"])
     for process in processes:
-        process.writer.close()
+        process.close()
 
     wanted = {sent[n]["messageId"] for part in parts for n in part}
     assert set(outcomes) == wanted
@@ -196,7 +196,7 @@ def test_one_batch_from_many_threads_and_processes_is_written_once(app: Flask, s
     for thread in threads:
         thread.join(timeout=60)
     for process in processes:
-        process.writer.close()
+        process.close()
 
     ends = [result["status"] for each in results for result in each]
     assert (ends.count("accepted"), ends.count("duplicate")) == (40, 200)
