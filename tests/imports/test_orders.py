@@ -174,6 +174,40 @@ def test_a_file_that_is_written_meanwhile_is_refused(till: Till, monkeypatch: py
     assert till.baskets() == {"till:1": ["1", "3"], "till:2": ["3"], "till:3": ["4"]}
 
 
+class Interrupted(Exception):
+    """What stands for any sudden end."""
+
+
+@pytest.mark.parametrize("blocks", [1, 2, 5], ids=str)
+def test_an_import_that_breaks_off_ends_in_the_same_rows(
+    till: Till, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, blocks: int
+) -> None:
+    monkeypatch.setattr(imports, "_BLOCK_ORDERS", 2)
+    header = f"{HEADER},original_order"
+    rows = [f"{n},{MORNING},{sku},1,4," for n in range(11) for sku in ("TEA", "KETTLE", "BAG")]
+    rows[13] = rows[13].replace("4,", "four,")
+    rows += [f"20,{MORNING},KETTLE,-1,4,{n}" for n in (2, 2, 2)]
+    whole = Till(new_store(), tmp_path)
+    whole.imports(*rows, header=header, rejects=tmp_path / "whole.csv")
+
+    def stop(done: int, _of: int) -> None:
+        if done >= 6 * blocks:
+            raise Interrupted
+
+    with pytest.raises(Interrupted):
+        till.imports(*rows, header=header, rejects=tmp_path / "broken.csv", progress=stop)
+    db.session.rollback()
+    left = till.imports(*rows, header=header, rejects=tmp_path / "broken.csv")
+
+    assert left.resumed
+    assert (left.orders, left.rejected_rows) == (11, 3)
+    columns = ("platform_id", "basket", "total", "status", "placed_at")
+    assert till.rows("orders", *columns) == whole.rows("orders", *columns)
+    assert till.rows("order_adjustment", "lines") == whole.rows("order_adjustment", "lines")
+    assert counted(till) == counted(whole)
+    assert cells(tmp_path / "broken.csv") == cells(tmp_path / "whole.csv")
+
+
 # --- what is kept aside ---------------------------------------------------------------------------------
 
 

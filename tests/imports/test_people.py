@@ -12,6 +12,8 @@ from app.commerce.changes import CustomerRef
 from app.core.crypto import vault
 from app.core.db import Model, db, now
 from app.privacy.consent import CHOICE, Signal, keep
+from app.privacy.erasure import erase_person
+from app.privacy.persons import Named
 from app.privacy.purposes import Purposes
 from app.privacy.subjects import CONTACT, CUSTOMER, ORDER, digest
 from app.privacy.suppression import suppress
@@ -204,6 +206,27 @@ def test_orders_of_somebody_who_was_erased_stay_out_however_often(till: Till) ->
 
     assert till.baskets() == {"till:2": ["3"]}
     assert till.rows("customer", "identity_hash") == []
+
+
+@pytest.mark.parametrize("registered", [False, True], ids=["guest", "customer"])
+def test_after_an_erasure_no_file_brings_the_person_back(till: Till, registered: bool) -> None:
+    if registered:
+        till.hears(_customer(till, "70"))
+    rows = (row(1), row(1, sku="KETTLE"), row(2, email=""), row(3))
+    till.imports(*rows, header=COLUMNS)
+    named = Named(customers=frozenset({"70"})) if registered else Named(contacts=frozenset({hashed(till)}))
+
+    person, removed = erase_person(db.session.connection(), till.store.id, named)
+    db.session.commit()
+    till.imports(*rows, header=COLUMNS, anew=True)
+    till.imports(*rows, row(4), header=COLUMNS)
+    till.imports(f"9,{MORNING},KETTLE,-1,30,1", header=f"{HEADER},refund_of")
+
+    assert person.order_ids == {"till:1", "till:3"}
+    assert removed["commerce"] == {"order_lines": 3, "orders": 2, "customers": 1}
+    assert till.baskets() == {"till:2": ["3"]}
+    assert till.rows("customer", "identity_hash") == []
+    assert till.rows("order_adjustment", "adjustment_id") == []
 
 
 # --- what is not kept -----------------------------------------------------------------------------------
