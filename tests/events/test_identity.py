@@ -1,8 +1,10 @@
 """Who is who: the rules, in any order, told once or often, and taken back."""
 
+import re
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -88,6 +90,31 @@ def test_a_crowd_at_one_device_changes_nothing_for_anybody_else() -> None:
 
     assert people.of(A) == {A}
     assert people.of(crowd[7]) == {crowd[7], B}
+
+
+def _documented_rules() -> list[tuple[str, str]]:
+    """Return the examples of the documentation, ``phone — Anne, laptop — Anne``, and who is who by them."""
+    text = (Path(__file__).parents[2] / "docs" / "identity.md").read_text(encoding="utf-8")
+    table = text.partition("## Rules")[2].partition("**Bounds.**")[0]
+    found = [tuple(map(str.strip, row.split("|")[2:4])) for row in table.splitlines() if "—" in row]
+    return [(example, persons) for example, persons in found if persons.startswith("{")]
+
+
+def _node(name: str) -> str:
+    kind = "contact" if name.endswith("@") else "customer" if name[0].isupper() else "visitor"
+    return f"{kind}:{name}"
+
+
+def test_the_documented_examples_are_true() -> None:
+    rules = _documented_rules()
+
+    assert len(rules) == 12
+    for example, persons in rules:
+        people = resolve([tuple(map(_node, pair.split(" — "))) for pair in example.split(", ")])  # type: ignore[misc]
+        said = [frozenset(map(_node, part.split(", "))) for part in re.findall(r"{(.*?)}", persons)]
+        assert {node: people.of(node) for person in said for node in person} == {
+            node: person for person in said for node in person
+        }, example
 
 
 @given(graph=graphs, data=st.data())
@@ -188,6 +215,31 @@ def test_what_is_revoked_was_never_there_and_comes_back_whole(
     assert restore(connection, shopify.id, *gone)
     assert _rows(connection) == before
     savepoint.rollback()
+
+
+_NEWS = st.tuples(
+    st.sampled_from([(A, ANNE), (A, B), (ANNE, BEN)]),
+    st.sampled_from(["alias", "logged_in", "platform_merge", "server"]),
+    st.integers(0, 3),
+)
+
+
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(news=st.lists(_NEWS, min_size=1, max_size=8), data=st.data())
+def test_links_that_arrive_in_any_order_and_again_leave_the_same_rows(
+    connection: Connection, shopify: Store, news: list[tuple[Pair, str, int]], data: st.DataObject
+) -> None:
+    def told(news: Sequence[tuple[Pair, str, int]]) -> list[tuple[object, ...]]:
+        savepoint = connection.begin_nested()
+        for pair, reason, day in news:
+            link(connection, shopify.id, [(*pair, reason)], T0 + timedelta(days=day))
+        rows = _rows(connection)
+        savepoint.rollback()
+        return rows
+
+    again = news + data.draw(st.lists(st.sampled_from(news), max_size=4))
+
+    assert told(data.draw(st.permutations(again))) == told(news)
 
 
 def test_a_link_is_new_once_and_keeps_its_first_time_and_reason(
