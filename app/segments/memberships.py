@@ -53,10 +53,10 @@ def write(
 ) -> int:
     """Replace the memberships of a group, in the segments ``keys`` or in all; return how many it has now.
 
-    Who stays in a segment keeps ``since``.
+    Who stays in a segment keeps ``since``. Customers who were deleted since the group was read get none.
     """
     rows = [{"segment": m.segment, "customer": group.ids[m.person], "reason": m.reason} for m in found]
-    execute_rows(
+    written = execute_rows(
         connection,
         """
         WITH r AS (
@@ -68,7 +68,8 @@ def write(
                 AND NOT EXISTS (SELECT FROM r WHERE r.segment = m.segment AND r.customer = m.customer_id)
         )
         INSERT INTO segment_membership (store_id, segment, customer_id, since, as_of, reason)
-        SELECT %(store)s, r.segment, r.customer, %(as_of)s, %(as_of)s, r.reason FROM r
+        SELECT %(store)s, r.segment, r.customer, %(as_of)s, %(as_of)s, r.reason
+        FROM r JOIN customer c ON c.id = r.customer AND c.deleted_at IS NULL
         ON CONFLICT (store_id, segment, customer_id) DO UPDATE
         SET as_of = excluded.as_of, reason = excluded.reason
         """,
@@ -78,7 +79,7 @@ def write(
         keys=None if keys is None else sorted(keys),
         as_of=as_of,
     )
-    return len(rows)
+    return written.rowcount
 
 
 def drop_older(connection: Connection, store_id: int, as_of: datetime) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from app.privacy.rooms import Person
+from app.segments.memberships import lock
 
 
 class SegmentsRoom:
@@ -28,6 +29,8 @@ class SegmentsRoom:
 
     def erase(self, connection: Connection, person: Person) -> Mapping[str, int]:
         """Remove the person's memberships, and the person from the sizes that were noted."""
+        # What a refresh is writing now must be there to be removed, and what it writes next must see who is gone.
+        lock(connection, person.store_id)
         removed = connection.exec_driver_sql(
             "DELETE FROM segment_membership"
             " WHERE store_id = %(store)s AND customer_id = ANY(%(customers)s::bigint[]) RETURNING segment",

@@ -26,6 +26,7 @@ from app.privacy.subjects import cart_node, customer_node, subject_of, visitor_n
 from app.segments import loading, memberships, named, refreshing
 from app.segments.conditions import read
 from app.segments.models import Segment, SegmentMembership, SegmentRun
+from app.segments.placing import Membership
 from app.segments.rooms import SegmentsRoom
 from tests.factories import (
     BEGIN,
@@ -241,6 +242,18 @@ def test_stores_do_not_mix(store: Store, apply: Apply) -> None:
 
     assert kept(other) == {}
     assert memberships.segments_of(db.session.connection(), other.id, "c0") == []
+
+
+def test_who_is_deleted_while_a_group_is_placed_gets_no_membership(store: Store, apply: Apply) -> None:
+    apply(bought(1, 1, day=1), bought(2, 2, day=1))
+    (group,) = loading.groups(db.session.connection, store.id)
+    apply(customer_deletion("c1", seconds=100 * DAY))
+
+    found = [Membership("mine", person, {}) for person in range(2)]
+    written = memberships.write(db.session.connection(), store.id, group, found, TODAY)
+    db.session.commit()
+
+    assert (written, who(store, "mine")) == (1, {"c2"})
 
 
 # --- the merchant's own ---------------------------------------------------------------------------------
