@@ -1,8 +1,9 @@
 """The recommendation call: requests per second and p99, against a bare Flask JSON route.
 
-*Ready* answers come from bytes in the process. *Cold* calls are all different, so each is put together from
-Redis. Every strategy answers for carts of four, and whole carts of 1 to 50 products are completed; these answers are
-all made, none is held. At half of the measured maximum the p99 is what a shopper meets on a busy day.
+*Ready* answers come from bytes in the process. *Cold* calls are all different, so each is put together from Redis.
+Every strategy answers for carts of four, and whole carts of 1 to 50 products are completed; these answers are all
+made, none is held. *Visitors* name themselves and have a running session of ten events each. At half of the measured
+maximum the p99 is what a shopper meets on a busy day.
 
 ``python -m benchmarks.serving`` measures this alone.
 """
@@ -12,13 +13,20 @@ import itertools
 import statistics
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from datetime import timedelta
 
 import orjson
-from sqlalchemy import func, select
+from sqlalchemy import func, insert, select
 
 from app.commerce.catalog import Product
 from app.commerce.customer import Customer
-from app.core.db import db
+from app.core.db import db, now
+from app.events.models import Event
+from app.events.session import PRODUCT_VIEWED
+from app.privacy import consent
+from app.privacy.consent import CHOICE, Signal
+from app.privacy.purposes import Purposes
+from app.privacy.subjects import VISITOR, digest
 from app.recommendations.learning import publish_stale
 from app.recommendations.strategies import COMPLETE_THE_CART, STRATEGIES
 from benchmarks import intake, load, servers
@@ -32,6 +40,8 @@ _CASE_SECONDS = 2.0
 _CARTS = (1, 4, 20, 50)
 _USUAL_CART = 4
 _P99_MS = 50.0
+_VISITORS = 200
+_LOOKS = 10
 
 
 def run(world: World) -> Iterator[Result]:
@@ -62,7 +72,7 @@ def run(world: World) -> Iterator[Result]:
             "ready": load.run(port, ready, seconds=_SECONDS, rate=rates["ready"] / 2),
             "cold": load.run(port, cold, seconds=_SECONDS, rate=rates["cold"] / 2),
         }
-        made = list(_made(world, port, products, rates["bare"]))
+        made = [*_visited(world, port, products, rates), *_made(world, port, products, rates["bare"])]
     for name, bar in (("ready", 0.7), ("cold", None)):
         yield Result(
             name=f"recommendations, {name}", value=rates[name], unit="requests/s", baseline_name=_BARE,
@@ -74,6 +84,59 @@ def run(world: World) -> Iterator[Result]:
             baseline=_P99_MS, ratio=_P99_MS / run_.p99_ms, bar=1.0,
         )  # fmt: skip
     yield from made
+
+
+def _visited(world: World, port: int, products: list[str], rates: dict[str, float]) -> Iterator[Result]:
+    """Measure what a visitor costs, without consent and with a running session, against cold answers to nobody."""
+    names = [f"visitor-{number}" for number in range(_VISITORS)]
+    _visit(world, names, products)
+    for who, named in (("without consent", [f"silent-{name}" for name in names]), ("with a session", names)):
+        request = _of_visitors(world, products, named)
+        most = load.run(port, request, seconds=_SECONDS)
+        half = load.run(port, request, seconds=_SECONDS, rate=most.per_second / 2)
+        yield Result(
+            f"visitor {who}", most.per_second, "requests/s", "cold, nobody", rates["cold"],
+            ratio=most.per_second / rates["cold"],
+        )  # fmt: skip
+        yield Result(
+            f"p99 visitor {who}, half of maximum", half.p99_ms, "ms", "asked, at most", _P99_MS,
+            ratio=_P99_MS / half.p99_ms, bar=1.0,
+        )  # fmt: skip
+
+
+def _visit(world: World, names: Sequence[str], products: Sequence[str]) -> None:
+    """Let visitors agree to analytics and look at ten products each, just now."""
+    at = now()
+    agreed = Signal(Purposes.ANALYTICS, "benchmark", CHOICE, None, None)
+    rows = []
+    for number, name in enumerate(names):
+        subject = digest(world.store_id, VISITOR, name)
+        consent.keep(db.session.connection(), world.store_id, subject, agreed)
+        rows += [
+            {
+                "store_id": world.store_id,
+                "received_at": at - timedelta(seconds=place),
+                "occurred_at": at - timedelta(seconds=place),
+                "subject": subject,
+                "type": "track",
+                "name": PRODUCT_VIEWED,
+                "products": [products[(number * 11 + place * 17) % len(products)]],
+                "properties": {},
+                "purposes": int(Purposes.ANALYTICS),
+                "source": "benchmark",
+                "message": f"{name}-{place}".encode(),
+            }
+            for place in range(_LOOKS)
+        ]
+    db.session.execute(insert(Event), rows)
+    db.session.commit()
+
+
+def _of_visitors(world: World, products: list[str], names: Sequence[str]) -> Callable[[int], bytes]:
+    """Return calls of visitors' pages, one after the other."""
+    return lambda n: load.get(
+        _path(world, products[n % len(products)]), {"X-Pannier-Visitor": names[n % len(names)]}
+    )
 
 
 def _made(world: World, port: int, products: list[str], bare: float) -> Iterator[Result]:

@@ -11,6 +11,7 @@ from app.recommendations.cache import Card
 from app.recommendations.in_session import affinity, interests, merged, preferred, queries
 from app.recommendations.selection import Entry
 from app.recommendations.strategies import MERCHANT_CROSS_SELLS, SAME_SHOPPERS, SIMILAR, Source
+from app.recommendations.whole_carts import going_with
 
 
 def entry(product: str, source: Source = SIMILAR, title: str = "") -> Entry:
@@ -136,3 +137,36 @@ def test_of_two_lists_the_first_says_why() -> None:
     both = merged([(1.0, [{"id": "a", "why": 1}]), (0.5, [{"id": "b", "why": 2}, {"id": "a", "why": 2}])], 9)
 
     assert both == [{"id": "a", "why": 1}, {"id": "b", "why": 2}]
+
+
+# --- what goes with views -------------------------------------------------------------------------------
+
+scores = st.dictionaries(ids, st.sampled_from([0.0, 0.25, 1.0, 4.0]), max_size=6)
+said_by_rows = st.dictionaries(ids, scores, max_size=4)
+
+
+def row(said: dict[str, float]) -> Any:
+    """Return a row as it is published, of pairs that pass no gate."""
+    return {
+        "ids": list(said),
+        "orders": [1 + ord(product) for product in said],
+        "w": list(said.values()),
+        "proven": [],
+    }
+
+
+@given(said=said_by_rows, most=st.integers(1, 4))
+def test_what_goes_with_views_is_ranked_by_weighed_squares(
+    said: dict[str, dict[str, float]], most: int
+) -> None:
+    weights = {product: 0.5 if place else 1.0 for place, product in enumerate(said)}
+    expected: dict[str, float] = {}
+    for subject, pairs in said.items():
+        for product, score in pairs.items():
+            if score and product not in said:
+                expected[product] = expected.get(product, 0.0) + (weights[subject] * score) ** 2
+
+    found = going_with({subject: row(pairs) for subject, pairs in said.items()}, weights, most)
+
+    assert [c["id"] for c in found] == sorted(expected, key=lambda p: (-expected[p], p))[:most]
+    assert all(c["with"] in said and c["orders"] == 1 + ord(c["id"]) for c in found)
