@@ -26,7 +26,7 @@ MOST_PAIRS: Final = 50
 # The channels that are compared.
 _COMPARED: Final = (Channel.POS.value, Channel.ONLINE.value)
 
-_SALES: Final = """WITH sales AS MATERIALIZED (
+_SALES: Final = """WITH sales AS (
     SELECT o.id, o.channel, o.basket FROM orders o
     WHERE o.store_id = %(store)s AND o.placed_at >= %(since)s
         AND cardinality(o.basket) BETWEEN 1 AND %(cap)s)"""
