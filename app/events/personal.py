@@ -6,9 +6,11 @@ from typing import Any
 from sqlalchemy import Connection
 
 from app.events.activity import uncount
+from app.events.properties import LINKS
 from app.privacy.consent import hold_off
 from app.privacy.purposes import Purposes, as_mapping
 from app.privacy.rooms import Person
+from app.privacy.subjects import subject_of
 
 
 class EventsRoom:
@@ -39,11 +41,40 @@ class EventsRoom:
         return {"events": found} if found else {}
 
     def erase(self, connection: Connection, person: Person) -> Mapping[str, int]:
-        """Remove the events of the person, and what they count."""
-        return {"events": forget_subjects(connection, person.store_id, person.subjects)}
+        """Remove the events of the person, what they count, and what events of a shared device say of the person."""
+        removed = forget_subjects(connection, person.store_id, person.subjects)
+        return {"events": removed, "links_of_events": _unname(connection, person)}
 
     def forget(self, person: Person) -> None:
         """Do nothing: events are kept in PostgreSQL alone."""
+
+
+def _unname(connection: Connection, person: Person) -> int:
+    """Take the links that name the person out of the events of those whom a link joins to the person.
+
+    A device that several accounts share belongs to none of them and keeps its events.
+    """
+    nodes = list(person.nodes)
+    rows = connection.exec_driver_sql(
+        """
+        SELECT left_node FROM identity_link WHERE store_id = %(store)s AND right_node = ANY(%(nodes)s::text[])
+        UNION
+        SELECT right_node FROM identity_link WHERE store_id = %(store)s AND left_node = ANY(%(nodes)s::text[])
+        """,
+        {"store": person.store_id, "nodes": nodes},
+    )
+    joined = {subject_of(person.store_id, node) for (node,) in rows} - person.subjects
+    if not joined:
+        return 0
+    return connection.exec_driver_sql(
+        """
+        UPDATE event SET properties = properties - %(links)s
+        WHERE store_id = %(store)s AND subject = ANY(%(subjects)s::bytea[]) AND EXISTS (
+            SELECT FROM jsonb_array_elements(properties->%(links)s) l
+            WHERE l->>0 = ANY(%(nodes)s::text[]) OR l->>1 = ANY(%(nodes)s::text[]))
+        """,
+        {"store": person.store_id, "subjects": list(joined), "nodes": nodes, "links": LINKS},
+    ).rowcount
 
 
 def forget_subjects(connection: Connection, store_id: int, subjects: Collection[bytes]) -> int:

@@ -21,6 +21,7 @@ from app.commerce.changes import CustomerRef
 from app.commerce.store import NewKeys, Store, add_store
 from app.core.crypto import vault
 from app.core.db import Model, db, now
+from app.events.models import Event
 from app.privacy.jobs import carry_out_requests
 from app.privacy.models import PrivacyExport, PrivacyRequestRecord
 from app.privacy.receipts import is_genuine
@@ -286,6 +287,28 @@ def test_nothing_is_left_of_who_was_erased_and_nothing_comes_back(
     assert learned(life.store) == learned(never_saw.store)
     learning.rebuild(life.store.id)
     assert learned(life.store) == learned(never_saw.store)
+
+
+def test_a_shared_device_forgets_who_was_erased_and_keeps_the_others(app: Flask, life: Life) -> None:
+    for number, customer in enumerate((CUSTOMER_ID, 42)):
+        life.send("Product Viewed", anonymousId="shared", userId=str(customer), messageId=f"shared {number}")
+    assert "event" in traces(app, life.store)
+
+    erased = life.client.post(
+        "/v1/privacy/erasures",
+        json={"customer_id": str(CUSTOMER_ID)},
+        headers={"Authorization": f"Bearer {life.keys.secret}"},
+    )
+    assert erased.status_code == 202
+    life.drain()
+
+    assert traces(app, life.store) == {}
+    shared = digest(life.store.id, VISITOR, "shared")
+    events = db.session.scalars(select(Event).where(Event.subject == shared).order_by(Event.id))
+    assert [[pair[1] for pair in event.properties.get("$links", [])] for event in events] == [
+        [],
+        ["customer:42"],
+    ]
 
 
 def learned(store: Store) -> tuple[Any, ...]:
