@@ -17,6 +17,8 @@ log = structlog.get_logger()
 
 # For how long a message that is sent again is known: a day more than is promised.
 _RECEIPTS: Final = timedelta(days=8)
+# As far back as the report goes.
+_TALLIES: Final = timedelta(days=400)
 # Events of a clock that stood still for so long are still counted.
 _COUNTED_AGAIN: Final = timedelta(hours=26)
 _DELETED_AT_ONCE: Final = 20_000
@@ -34,7 +36,7 @@ def make_weeks() -> int:
 
 
 def forget_old_events() -> int:
-    """Drop the weeks whose time is over, old receipts, and counts too small to outlive their events.
+    """Drop the weeks whose time is over, old receipts and tallies, and counts too small to outlive their events.
 
     Returns how many weeks were dropped. A week that is in use just now is dropped the next time.
     """
@@ -53,6 +55,7 @@ def forget_old_events() -> int:
         log.info("event_week_dropped", week=monday.isoformat())
     _delete("event_default", "received_at", f"{before.isoformat()} 00:00:00+00")
     _delete("event_receipt", "received_at", (now() - _RECEIPTS).isoformat())
+    _delete("event_tally", "day", (now() - _TALLIES).date().isoformat())
     activity.drop_small_cells(db.session.connection(), before, settings().least_people)
     db.session.commit()
     return dropped
