@@ -46,9 +46,9 @@ from webhooks.jobs import DRAIN, measure
 from webhooks.personal import DeliveriesRoom
 
 _DRIVER: Final = "postgresql+psycopg"
-# analytics.js sends its write key as Authorization, and how often it has tried already.
+# analytics.js sends its write key as Authorization, and how often it tried; RudderStack's whose event it is.
 _ALLOWED_HEADERS: Final = (
-    "Authorization, Content-Type, X-Pannier-Key, X-Pannier-Visitor, X-Pannier-Customer, X-Retry-Count,"
+    "AnonymousId, Authorization, Content-Type, X-Pannier-Key, X-Pannier-Visitor, X-Pannier-Customer, X-Retry-Count,"
     " Idempotency-Key"
 )
 _SECURITY_SCHEMES = {

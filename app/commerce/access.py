@@ -95,8 +95,8 @@ def sender_access(in_body: Callable[[], Any]) -> StoreAccess:
     """Return the store of a call of the Segment spec.
 
     Takes a key as ``storefront_access`` does, and as the spec's senders give their write key: as user name of HTTP
-    Basic authentication, without a password, or as ``writeKey`` in the body, there the publishable one only.
-    ``in_body`` returns that and is not called where the headers hold a key.
+    Basic authentication, without a password, or as ``writeKey`` in the query or in the body, there the publishable one
+    only. ``in_body`` returns the body's and is not called where a key was given before it.
 
     Raises:
         Unauthorized: without a valid key.
@@ -108,7 +108,7 @@ def sender_access(in_body: Callable[[], Any]) -> StoreAccess:
     given = request.authorization
     if given is not None and given.type != "basic":
         return storefront_access()
-    key = given.username if given is not None else in_body()
+    key = given.username if given is not None else request.args.get("writeKey") or in_body()
     found = _access(key) if isinstance(key, str) and key.isascii() else None
     if found is None or (given is None and found.kind != "publishable"):
         count_failure(KEYS)

@@ -184,7 +184,10 @@ def event_report(query: dict[str, Any]) -> Response:
 
 
 class ShortAddresses:
-    """WSGI middleware that knows the routes under the one-letter addresses of analytics.js, too."""
+    """WSGI middleware that knows the routes under the one-letter addresses of analytics.js, too.
+
+    And under the one that RudderStack's sends beacons to.
+    """
 
     LONG: Final = {
         "/v1/t": "/v1/track",
@@ -194,6 +197,7 @@ class ShortAddresses:
         "/v1/g": "/v1/group",
         "/v1/a": "/v1/alias",
         "/v1/b": "/v1/batch",
+        "/beacon/v1/batch": "/v1/batch",
     }
 
     def __init__(self, app: "WSGIApplication") -> None:

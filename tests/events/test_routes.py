@@ -92,7 +92,21 @@ def test_every_type_has_an_address(client: FlaskClient, store: Store, send_keys:
 
 
 def test_the_short_addresses_are_those_of_analytics_js() -> None:
-    assert {f"/v1/{k[0]}": f"/v1/{k}" for k in (*spec.TYPES, "batch")} == ShortAddresses.LONG
+    letters = {f"/v1/{k[0]}": f"/v1/{k}" for k in (*spec.TYPES, "batch")}
+
+    assert letters | {"/beacon/v1/batch": "/v1/batch"} == ShortAddresses.LONG
+
+
+def test_rudderstacks_beacon_names_its_key_in_the_address(
+    client: FlaskClient, store: Store, send_keys: NewKeys
+) -> None:
+    body = {"batch": [message(userId="")], "sentAt": "2026-11-22T12:00:00Z"}
+
+    taken = post(client, f"/beacon/v1/batch?writeKey={send_keys.publishable}", body)
+    secret = post(client, f"/beacon/v1/batch?writeKey={send_keys.secret}", body)
+
+    assert statuses(taken) == ["accepted"]
+    assert secret.status_code == 401
 
 
 @pytest.mark.parametrize("place", ["basic", "body", "query", "header"])
@@ -157,11 +171,13 @@ def test_pages_of_the_store_may_send_and_read_and_others_may_not(
     assert len(kept(store)) == 1
 
 
-def test_the_preflight_allows_what_analytics_js_sends(client: FlaskClient, store: Store) -> None:
+def test_the_preflight_allows_what_analytics_js_and_rudderstack_send(
+    client: FlaskClient, store: Store
+) -> None:
     response = client.options("/v1/t", headers={"Origin": ORIGIN})
 
     allowed = re.split(", ", response.headers["Access-Control-Allow-Headers"])
-    assert {"Authorization", "Content-Type", "X-Retry-Count"} <= set(allowed)
+    assert {"AnonymousId", "Authorization", "Content-Type", "X-Retry-Count"} <= set(allowed)
 
 
 def test_the_context_of_a_batch_holds_for_all_of_it(

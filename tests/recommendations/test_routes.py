@@ -859,7 +859,7 @@ def test_preflight_of_a_known_page(shop: Shop, address: str) -> None:
     assert response.headers["Access-Control-Allow-Origin"] == shop.origin
     assert response.headers["Access-Control-Allow-Methods"] == "GET, POST, PUT"
     assert response.headers["Access-Control-Allow-Headers"] == (
-        "Authorization, Content-Type, X-Pannier-Key, X-Pannier-Visitor, X-Pannier-Customer, X-Retry-Count,"
+        "AnonymousId, Authorization, Content-Type, X-Pannier-Key, X-Pannier-Visitor, X-Pannier-Customer, X-Retry-Count,"
         " Idempotency-Key"
     )
     assert response.headers["Access-Control-Max-Age"] == "86400"
