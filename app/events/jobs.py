@@ -1,6 +1,6 @@
 """What the clock does for events: weeks, retention, activity."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, time, timedelta
 from typing import Final
 
 import structlog
@@ -11,7 +11,7 @@ from sqlalchemy.exc import OperationalError
 from app.commerce.store import Store
 from app.core.config import Settings
 from app.core.db import db, now
-from app.events import activity, partitions
+from app.events import activity, links, partitions
 
 log = structlog.get_logger()
 
@@ -38,6 +38,8 @@ def make_weeks() -> int:
 def forget_old_events() -> int:
     """Drop the weeks whose time is over, old receipts and tallies, and counts too small to outlive their events.
 
+    Identity links go with the last event of their visitor.
+
     Returns how many weeks were dropped. A week that is in use just now is dropped the next time.
     """
     before = (now() - timedelta(days=settings().event_retention_days)).date()
@@ -56,9 +58,18 @@ def forget_old_events() -> int:
     _delete("event_default", "received_at", f"{before.isoformat()} 00:00:00+00")
     _delete("event_receipt", "received_at", (now() - _RECEIPTS).isoformat())
     _delete("event_tally", "day", (now() - _TALLIES).date().isoformat())
+    _forget_silent_visitors(datetime.combine(before, time(), UTC))
     activity.drop_small_cells(db.session.connection(), before, settings().least_people)
     db.session.commit()
     return dropped
+
+
+def _forget_silent_visitors(before: datetime) -> None:
+    while True:
+        removed = links.forget_silent(db.session.connection(), before, _DELETED_AT_ONCE)
+        db.session.commit()
+        if removed < _DELETED_AT_ONCE:
+            return
 
 
 def _delete(table: str, column: str, before: str) -> None:

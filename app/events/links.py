@@ -103,6 +103,29 @@ def restore(connection: Connection, store_id: int, one: str, other: str) -> bool
     return _mark(connection, store_id, one, other, "revoked_at = NULL", "revoked_at IS NOT NULL", None)
 
 
+def forget_silent(connection: Connection, before: datetime, at_most: int) -> int:
+    """Remove links of visitors, of all stores, that were first seen ``before`` and whose events are all gone.
+
+    Returns how many were removed, ``at_most`` so many. Call it when old events were dropped.
+    """
+    removed = connection.exec_driver_sql(
+        f"""
+        DELETE FROM identity_link WHERE ctid = ANY(ARRAY(
+            SELECT l.ctid FROM identity_link l
+            WHERE l.first_seen_at < %(before)s
+                AND (starts_with(l.left_node, 'visitor:') OR starts_with(l.right_node, 'visitor:'))
+                AND {_SILENT.format(node="l.left_node")} AND {_SILENT.format(node="l.right_node")}
+            LIMIT %(most)s))
+        """,
+        {"before": before, "most": at_most},
+    )
+    return removed.rowcount
+
+
+_SILENT: Final = """NOT EXISTS (SELECT FROM event e WHERE e.store_id = l.store_id
+    AND e.subject = CASE WHEN starts_with({node}, 'visitor:') THEN decode(substr({node}, 9), 'hex') END)"""
+
+
 def is_known(connection: Connection, store_id: int, one: str, other: str) -> bool:
     """Return whether there is a link between two nodes, revoked or not."""
     found = connection.exec_driver_sql(

@@ -9,13 +9,15 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import Connection
+from sqlalchemy import Connection, insert
 
 from app.commerce.store import Store
 from app.core.db import db
 from app.events.identity import People, people, person_of, resolve
-from app.events.links import LinksRoom, link, restore, unlink
+from app.events.links import LinksRoom, forget_silent, link, restore, unlink
+from app.events.models import Event
 from app.privacy.rooms import Person
+from app.privacy.subjects import subject_of
 
 T0 = datetime(2026, 11, 2, 10, tzinfo=UTC)
 A, B, D, E, F = (f"visitor:{letter * 32}" for letter in "abdef")
@@ -286,6 +288,25 @@ def test_another_store_s_links_are_not_seen(
 
     assert person_of(connection, woocommerce.id, A) == {A}
     assert people(connection, woocommerce.id) == {}
+
+
+def test_links_go_with_the_last_event_of_their_visitor(
+    tell: Callable[..., int], connection: Connection, shopify: Store
+) -> None:
+    tell((A, ANNE), (B, ANNE), (D, CART), (ANNE, BEN), (A, E), (MAIL, ANNE))
+    tell((F, ANNE), at=T0 + timedelta(days=1))
+    connection.execute(
+        insert(Event).values(
+            store_id=shopify.id, received_at=T0, occurred_at=T0, subject=subject_of(shopify.id, A), type="page",
+            products=[], properties={}, purposes=1, source="browser", message=b"m",
+        )
+    )  # fmt: skip
+
+    assert forget_silent(connection, T0 + timedelta(hours=1), 1) == 1
+    assert forget_silent(connection, T0 + timedelta(hours=1), 10) == 1
+
+    left = {frozenset(row[:2]) for row in _rows(connection)}
+    assert left == {frozenset(pair) for pair in [(A, ANNE), (ANNE, BEN), (A, E), (MAIL, ANNE), (F, ANNE)]}
 
 
 def test_the_room_tells_and_removes_the_links_of_a_person(
