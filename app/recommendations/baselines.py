@@ -10,7 +10,7 @@ from typing import Final
 
 import numpy as np
 
-from app.recommendations import candidates, evaluation_kernels, learning, ranking, tuning
+from app.recommendations import candidates, evaluation_kernels, history_model, learning, ranking, tuning
 from app.recommendations.cache import Candidate
 from app.recommendations.compiled import Floats, Indices
 from app.recommendations.cooccurrence import Integers, Parameters
@@ -164,7 +164,7 @@ def served(settings: Mapping[str, float], seed: int = 0) -> Methods:
         half_life = settings["half_life_days"] if train.timed else float("inf")
         parameters = Parameters(int(train.days[-1]), half_life, int(settings["basket_cap"]))
         tuned = tuning.tune(train, parameters, seed)
-        model = tuning.model_of(train, parameters, tuned.ridge, tuned.blend, recognise=False)
+        model = history_model.model_of(train, parameters, tuned.ridge, tuned.blend, recognise=False)
         yield SERVED, model
         if np.any(train.customers >= 0):
             yield SERVED_KNOWN, replace(model, recognise=True)

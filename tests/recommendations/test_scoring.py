@@ -273,14 +273,14 @@ def stump(feature, threshold, left, right):
 def test_trees_sort_the_best_anew_and_leave_the_rest(monkeypatch):
     monkeypatch.setattr(scoring, "RERANKED", 3)
     made = np.zeros((5, len(FEATURES)))
-    made[:, FEATURES.index("weighted")] = [0.1, 0.5, 0.3, 0.4, 0.2]
-    # What is not the very best goes first, with its own order kept.
+    made[:, FEATURES.index("weighted")] = [0.1, 0.5, 0.49, 0.4, 0.2]
+    # Trees are against the very best. The second is close enough to go before it, the third is not.
     trees = stump("blend_place", 0.75, 1.0, -1.0)
     blend = replace(DEFAULT, trees=trees, sorted_by_trees=("cart",))
 
     order, total = scoring.score(made, blend, 2, past=False)
 
-    assert order.tolist() == [3, 2, 1, 4, 0]
+    assert order.tolist() == [2, 1, 3, 4, 0]
     # The sum is as it was: trees have an order to give, no score.
     assert total.tolist() == scoring.blended(made, blend, 2, past=False)[1].tolist()
 
@@ -292,6 +292,42 @@ def test_trees_are_asked_only_where_they_answer_better(known, past):
     blend = replace(DEFAULT, trees=stump("blend_place", 0.75, 1.0, -1.0), sorted_by_trees=("cart",))
 
     assert scoring.score(made, blend, known, past=past)[0].tolist() == [1, 2, 0]
+
+
+def test_trees_and_blend_have_the_same_say():
+    made = np.zeros((4, len(FEATURES)))
+    made[:, FEATURES.index("weighted")] = [0.0, 0.4, 0.2, 0.2]
+    made[:, FEATURES.index("likely")] = [0.0, 0.0, 0.0, 1e-6]
+    trees = stump("likely", 1e-9, 0.0, 1e-3)
+    blend = replace(DEFAULT, trees=trees, sorted_by_trees=("cart",))
+
+    # The last is the trees' only choice, and third of the blend: however small their numbers are, that is enough.
+    assert scoring.score(made, blend, 2, past=False)[0].tolist() == [3, 1, 2, 0]
+
+
+@given(
+    st.lists(st.tuples(st.floats(-9, 9), st.floats(-9, 9)), min_size=2, max_size=9),
+    st.floats(0.5, 1e3),
+    st.floats(-50, 50),
+)
+def test_neither_unit_nor_zero_of_a_score_matters(pairs, unit, zero):
+    total, anew = np.array(pairs).T
+    if min(total.std(), anew.std()) < 1e-3:
+        total, anew = np.arange(len(pairs), dtype=np.float64), -(np.arange(len(pairs)) ** 2.0)
+
+    found = scoring.both(total, anew)
+
+    np.testing.assert_allclose(scoring.both(unit * total + zero, anew), found, atol=1e-6)
+    np.testing.assert_allclose(scoring.both(anew, total), found, atol=1e-12)
+    assert found.mean() == pytest.approx(0, abs=1e-9)
+
+
+def test_scores_that_are_all_alike_have_no_say():
+    anew = np.array([1.0, 3.0, 2.0])
+
+    assert scoring.both(np.full(3, 0.1), anew).argsort().tolist() == [0, 2, 1]
+    assert scoring.both(np.zeros(3), np.zeros(3)).tolist() == [0.0] * 3
+    assert len(scoring.both(np.zeros(0), np.zeros(0))) == 0
 
 
 def test_trees_know_how_far_a_candidate_is_below_the_best():

@@ -7,11 +7,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from app.recommendations import evaluation, scoring, tuning
+from app.recommendations import evaluation, history_model, scoring, tuning
 from app.recommendations.cooccurrence import Parameters
-from app.recommendations.evaluation import History, history
-from app.recommendations.scoring import DEFAULT, FEATURES, SITUATIONS
-from app.recommendations.tuning import SIMPLE, pasts_of
+from app.recommendations.evaluation import history
+from app.recommendations.scoring import BLENDED, DEFAULT, FEATURES, SITUATIONS, Blend
+from app.recommendations.tuning import SIMPLE
 
 DAY_S = 86_400
 FIRST_DAY = 19_000
@@ -43,7 +43,7 @@ def planted(orders=700, seed=1):
 @pytest.fixture(autouse=True)
 def little_work(monkeypatch):
     """Ask and learn a tenth of what is asked and learned of real stores."""
-    monkeypatch.setattr(tuning, "_QUESTIONS", 700)
+    monkeypatch.setattr(tuning, "_QUESTIONS", 1500)
     monkeypatch.setattr(tuning, "RIDGES", (3.0,))
     monkeypatch.setattr(tuning.ranker, "TREES", 12)
     monkeypatch.setattr(tuning, "LEAST_ORDERS", 500)
@@ -78,7 +78,7 @@ def test_a_tuned_blend_answers_later_orders_better_than_popularity():
 
     tuned = tuning.tune(parts.train, PARAMETERS)
 
-    model = tuning.model_of(parts.train, PARAMETERS, tuned.ridge, tuned.blend, recognise=True)
+    model = history_model.model_of(parts.train, PARAMETERS, tuned.ridge, tuned.blend, recognise=True)
     popularity = mean_reciprocal_rank(Popularity(parts.train), queries)
     assert mean_reciprocal_rank(model, queries) > popularity + 0.15
     assert tuned.orders == parts.train.orders
@@ -119,20 +119,50 @@ def test_no_step_begins_after_its_time():
     assert tuned.questions >= tuning.LEAST_ASKED
 
 
+class Placing:
+    """Trees that think the more of a candidate the better the blend does, or the worse."""
+
+    def __init__(self, sign):
+        self.sign = sign
+
+    def predict_many(self, rows):
+        """Return their sums."""
+        return self.sign(rows) * rows[:, FEATURES.index("blend_place")]
+
+
 def test_trees_that_answer_no_better_are_not_used(monkeypatch):
-    class Useless:
-        """Trees that put the best last."""
-
-        def predict_many(self, rows):
-            return -rows[:, FEATURES.index("blend_place")]
-
-    monkeypatch.setattr(tuning.ranker, "learn", lambda *_: Useless())
+    monkeypatch.setattr(tuning.ranker, "learn", lambda *_: Placing(lambda _: -5.0))
     monkeypatch.setattr(tuning, "RIDGES", ())
 
     tuned = tuning.tune(planted(), PARAMETERS)
 
     assert (tuned.blend.trees, tuned.blend.sorted_by_trees) == (None, ())
     assert tuned.measured["trees"] == max(tuned.measured["simple"], tuned.measured["blend"])
+
+
+def test_trees_are_used_for_those_whom_they_help(monkeypatch):
+    # For known customers the trees know the answer; for others they put the best last.
+    def knowing(made, answers, lengths, seed):
+        return Placing(lambda rows: np.where(rows[:, FEATURES.index("past_orders")] > 0, 0.0, -5.0))
+
+    gains = []
+
+    def surely_more(values):
+        gains.append(len(values))
+        return bool(values.mean() > -1e-12)
+
+    monkeypatch.setattr(tuning.ranker, "learn", knowing)
+    monkeypatch.setattr(tuning, "RIDGES", ())
+    monkeypatch.setattr(tuning, "_fit", lambda *_: DEFAULT)
+    monkeypatch.setattr(tuning, "_surely_more", surely_more)
+
+    tuned = tuning.tune(planted(), PARAMETERS)
+
+    assert tuned.blend.sorted_by_trees == ("page_past", "cart_past")
+    assert tuned.measured["trees"] == tuned.measured["simple"]
+    # All situations of nobody were decided together, and all of known customers, each order counting once.
+    assert len(gains) == 2
+    assert all(100 < orders <= 140 for orders in gains)
 
 
 def test_what_is_stored_is_read_as_it_was_found():
@@ -161,87 +191,41 @@ def test_only_what_is_handed_in_is_seen():
 
 
 def test_rows_are_made_of_older_orders_than_the_questions(monkeypatch):
-    seen: list[tuple[History, int]] = []
-    model_of, ask = tuning.model_of, tuning._ask
+    seen = []
+    model_of, ask = tuning.model_of, tuning.ask
     monkeypatch.setattr(
         tuning, "model_of", lambda orders, *how, **who: seen.append(orders) or model_of(orders, *how, **who)
     )
-    monkeypatch.setattr(
-        tuning, "_ask", lambda model, drawn: seen.append(drawn.requests.seconds) or ask(model, drawn)
-    )
+    monkeypatch.setattr(tuning, "ask", lambda model, drawn: seen.append(drawn.requests) or ask(model, drawn))
 
     tuning.tune(planted(), PARAMETERS, seconds=0)
 
-    learned, asked = seen
-    assert learned.orders == 630
-    assert learned.seconds.max() < asked.min()
-    assert asked.max() == (FIRST_DAY + 699) * DAY_S
+    learned, asked = seen[::2], [requests.seconds for requests in seen[1::2]]
+    assert [orders.orders for orders in learned] == [490, 560, 630]
+    for orders, seconds in zip(learned, asked, strict=True):
+        assert (orders.seconds.max() + DAY_S, orders.seconds.max() + 70 * DAY_S) == (
+            seconds.min(),
+            seconds.max(),
+        )
 
 
-def test_the_newest_third_of_the_orders_decides():
-    drawn = tuning._draw(evaluation.split(planted(), 0.1).test, np.random.default_rng(0))
+def test_a_period_decides_what_the_periods_before_it_were_fitted_for(monkeypatch):
+    nothing = Blend(*[(0.0,) * BLENDED] * len(SITUATIONS))
+    fitted = []
+    monkeypatch.setattr(tuning, "_fit", lambda asked, _: fitted.append(asked) or DEFAULT)
+    monkeypatch.setattr(tuning, "DEFAULT", nothing)
+    monkeypatch.setattr(tuning, "RIDGES", ())
 
-    decided, fitted = drawn.requests.seconds[drawn.decide], drawn.requests.seconds[~drawn.decide]
-    assert decided.min() > fitted.max()
-    assert (len(np.unique(decided)), len(np.unique(fitted))) == (24, 46)
+    tried = tuning._try(tuning._periods(planted(), np.random.default_rng(0)), PARAMETERS, None)
+    tuned = tuning.tune(planted(), PARAMETERS, seconds=0)
 
-
-def test_every_situation_is_asked_about():
-    test = evaluation.split(planted(), 0.1).test
-    drawn = tuning._draw(test, np.random.default_rng(0))
-
-    several = np.diff(drawn.requests.indptr) > 1
-    told = np.array(drawn.recognise)
-    shares = [
-        np.mean(several & told),
-        np.mean(several & ~told),
-        np.mean(~several & told),
-        np.mean(~several & ~told),
-    ]
-    assert len(shares) == len(SITUATIONS)
-    assert all(share == pytest.approx(0.25, abs=0.06) for share in shares)
-    for place, hidden in enumerate(drawn.hidden):
-        assert not set(drawn.requests.known(place).tolist()) & set(hidden.tolist())
-        # Of a page everything else answers, of a cart the one that was taken out.
-        assert (len(hidden) == 1) or not several[place]
-
-
-# --- what customers have bought -------------------------------------------------------------------------
-
-
-def test_purchases_are_counted_newest_first():
-    orders = history(
-        ["o1", "o1", "o2", "o3", "o4", "o5"],
-        ["a", "b", "a", "c", "b", "a"],
-        [day * DAY_S + 5 for day in (1, 1, 3, 3, 2, 9)],
-        ["k", "k", "k", "k", "l", None],
-    )
-
-    pasts = pasts_of(orders)
-
-    found = pasts.of(0, 13 * DAY_S)
-    assert found is not None
-    assert orders.product_ids[found.products].tolist() == ["a", "c", "b"]
-    assert (found.times.tolist(), found.gaps.tolist(), found.orders) == ([2, 1, 1], [10, 10, 12], 3)
-    assert found.fresh.tolist() == scoring.freshness(found.times, found.gaps).tolist()
-    other = pasts.of(1, 2 * DAY_S)
-    assert other is not None
-    assert (orders.product_ids[other.products].tolist(), other.gaps.tolist()) == (["b"], [0])
-
-
-def test_nothing_is_known_of_strangers():
-    pasts = pasts_of(history(["o1", "o2"], ["a", "b"], [0, 1], [None, "k"]))
-
-    assert pasts.of(5, 0) is None
-    assert pasts_of(history(["o1"], ["a"])).of(0, 0) is None
-
-
-def test_a_long_past_is_cut_to_its_newest(monkeypatch):
-    monkeypatch.setattr(scoring, "MOST_PAST", 2)
-    orders = history(list("123"), list("abc"), [day * DAY_S for day in (1, 2, 3)], ["k"] * 3)
-
-    found = pasts_of(orders).of(0, 4 * DAY_S)
-
-    assert found is not None
-    assert orders.product_ids[found.products].tolist() == ["c", "b"]
-    assert found.orders == 3
+    first, second, third = (len(asked) for asked in tried.asked)
+    # Of what is tuned, the last is fitted on all of them, to be stored.
+    assert [len(asked) for asked in fitted] == [*[first, first + second] * 2, first + second + third]
+    decided = {
+        name: np.concatenate([asked.qualities_of(blend) for asked in tried.asked[1:]])
+        for name, blend in (("simple", nothing), ("blend", DEFAULT))
+    }
+    assert tuned.measured == {name: round(found.mean(), 5) for name, found in decided.items()}
+    assert len(tried.deciding()) == len(decided["blend"]) == second + third
+    assert (tuned.blend, tuned.questions) == (DEFAULT, first + second + third)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.recommendations import cart_rows, ranking, row_lists, scoring, tuning
+from app.recommendations import cart_rows, history_model, ranking, row_lists, scoring
 from app.recommendations.cooccurrence import Parameters
 from app.recommendations.evaluation import history, make_requests
 from app.recommendations.scoring import BLENDED, DEFAULT, FEATURES, Blend
@@ -212,7 +212,7 @@ class Served:
         self.orders = sold()
         self.blend = blend
         parameters = Parameters(19_260, 90.0, 100)
-        self.model = tuning.model_of(self.orders, parameters, ridge, blend, recognise=True)
+        self.model = history_model.model_of(self.orders, parameters, ridge, blend, recognise=True)
         counted = ranking.rebuild(parameters, self.orders.baskets(), ranking.Gates(), 50)
         (block,) = counted.blocks()
         self.names = {number: f"p{number}" for number in range(len(self.orders.product_ids))}
