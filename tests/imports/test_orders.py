@@ -434,3 +434,21 @@ def test_json_lines_hold_an_order_each(till: Till) -> None:
     }
     assert "example.com" not in rejects.read_text()
     assert [row[0] for row in cells(rejects)] == ["line", "2", "3", "4"]
+
+
+def test_of_several_states_of_an_order_in_one_file_the_newest_counts(till: Till) -> None:
+    path = till.directory / "till.jsonl"
+    states = [("2026-03-03", "KETTLE"), ("2026-03-05", "TEA"), ("2026-03-04", "HONEY")]
+    path.write_text(
+        "".join(
+            f'{{"order": 1, "placed_at": "2026-03-02", "updated_at": "{day}", "total": 1,'
+            f' "lines": [{{"sku": "{sku}"}}]}}\n'
+            for day, sku in states
+        )
+    )
+
+    outcome = till.imports(path=path, form=Form("jsonl"))
+
+    assert (outcome.orders, outcome.rejected_rows) == (3, 0)
+    assert till.baskets() == {"till:1": ["3"]}
+    assert counted(till) == {"3": 1}
