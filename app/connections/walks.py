@@ -21,6 +21,8 @@ from app.connections.installs import sentences
 from app.connections.models import CHANGES, DONE, FAILED, HISTORY, LISTING, RUNNING, Walk
 from app.core.db import db, now
 from app.core.queues import DELIVERIES, hint
+from app.privacy import suppression
+from app.privacy.subjects import ORDER, digest
 from connectors.errors import CursorLost, PlatformError, ReconnectNeeded, Rejected
 from connectors.source import Fetched, Listed, Page, Resource, Source
 from webhooks.jobs import DRAIN
@@ -164,6 +166,8 @@ def _compare(store: Store, source: Source, walk: Walk, progress: Progress) -> No
         cursor = page.cursor
         if cursor is None:
             break
+    if resource == "orders":
+        listed = _without_erased(store.id, listed)
     stored = {id_: moment for id_, moment in db.session.execute(present(store.id, resource)) if moment}
     differing = [id_ for id_, item in listed.items() if _is_news(item, stored.get(id_))]
     news = len(differing)
@@ -183,6 +187,16 @@ def _compare(store: Store, source: Source, walk: Walk, progress: Progress) -> No
             if len(refused) >= _REFUSALS:
                 # It does not tell what is gone from what we may not see, such as orders older than our permission.
                 break
+
+
+def _without_erased(store_id: int, listed: dict[str, Listed]) -> dict[str, Listed]:
+    """Return the orders without those of people who were erased: they are not missing, and not fetched again."""
+    connection = db.session.connection()
+    if not suppression.has_list(connection, store_id):
+        return listed
+    digests = {id_: digest(store_id, ORDER, id_) for id_ in listed}
+    erased = suppression.suppressed(connection, store_id, digests.values())
+    return {id_: item for id_, item in listed.items() if digests[id_] not in erased}
 
 
 def _refetch(

@@ -56,11 +56,31 @@ def suppress(connection: Connection, store_id: int, entries: Iterable[tuple[str,
 def without(connection: Connection, store_id: int, changes: Iterable[CommerceChange]) -> list[CommerceChange]:
     """Return ``changes`` without those that name somebody, a cart or an order on the store's list.
 
-    Take the store's lock (``ingest.lock_commerce``) before, so that no erasure slips in between.
+    An order that names somebody on it gets onto the list itself. Take the store's lock (``ingest.lock_commerce``)
+    before, so that no erasure slips in between.
     """
     found = list(changes)
-    barred = naming(connection, store_id, [set(names(change)) for change in found])
+    named = [set(names(change)) for change in found]
+    barred = naming(connection, store_id, named)
+    orders = {found[place].platform_id for place in barred if isinstance(found[place], OrderChange)}
+    if orders:
+        barred |= _bar(connection, store_id, orders, named)
     return [change for place, change in enumerate(found) if place not in barred]
+
+
+def _bar(connection: Connection, store_id: int, orders: set[str], named: Sequence[Set[Name]]) -> set[int]:
+    """Put an erased person's new orders on the list, too; return the places of what else names them.
+
+    A refund names its order and nobody, and may have come before it.
+    """
+    suppress(connection, store_id, ((ORDER, digest(store_id, ORDER, order)) for order in orders))
+    for table, column in (("order_adjustment", "order_platform_id"), ("order_tombstone", "platform_id")):
+        connection.exec_driver_sql(
+            f"DELETE FROM {table} WHERE store_id = %(store)s AND {column} = ANY(%(orders)s::text[])",
+            {"store": store_id, "orders": list(orders)},
+        )
+    barred = {(ORDER, order) for order in orders}
+    return {place for place, found in enumerate(named) if not barred.isdisjoint(found)}
 
 
 def naming(connection: Connection, store_id: int, named: Sequence[Set[Name]]) -> set[int]:

@@ -13,6 +13,8 @@ from app.connections import walks
 from app.connections.models import CHANGES, HISTORY, LISTING, Walk
 from app.core.db import db
 from app.core.queues import DELIVERIES
+from app.privacy.subjects import ORDER, digest
+from app.privacy.suppression import suppress
 from connectors.errors import CursorLost, PlatformError, ReconnectNeeded, Rejected, Throttled, Unreachable
 from connectors.source import Fetched, Page
 from tests.connections.scripted import ScriptedSource, deliveries, stored
@@ -387,6 +389,20 @@ def test_what_comes_back_and_goes_again_is_deleted_again(
         in_step.put(resource, {**body, "updated_at": at(seconds + 1).isoformat()})
         compare(store, in_step)
         assert stored(store) == in_step.truth()
+
+
+def test_orders_of_who_was_erased_are_neither_missed_nor_fetched(
+    store: Store, in_step: ScriptedSource
+) -> None:
+    db.session.execute(text("DELETE FROM orders WHERE platform_id = '11'"))
+    suppress(db.session.connection(), store.id, [(ORDER, digest(store.id, ORDER, "11"))])
+    db.session.commit()
+
+    compare(store, in_step)
+
+    assert in_step.calls("one") == []
+    walk = kept(store, LISTING, "orders")
+    assert walk["platform_count"] == walk["stored_count"]
 
 
 def test_what_vanishes_between_listing_and_fetching_was_never_there(

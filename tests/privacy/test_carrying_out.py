@@ -15,7 +15,7 @@ from app.commerce import ingest
 from app.commerce.cart import Cart
 from app.commerce.changes import CustomerRef, OrderDeletion, PrivacyRequest, PrivacyRequestKind
 from app.commerce.customer import Customer
-from app.commerce.order import Order, OrderTombstone
+from app.commerce.order import Order, OrderAdjustment, OrderTombstone
 from app.commerce.store import Store
 from app.core import metrics
 from app.core.crypto import vault
@@ -220,6 +220,24 @@ def test_what_names_who_was_erased_is_not_taken(shopper: Store, change: Any) -> 
 
     assert [count(table, shopper) for table in (Order, Customer, Cart, OrderTombstone)] == before
     assert without(db.session.connection(), shopper.id, [change]) == []
+
+
+@pytest.mark.parametrize("together", [True, False], ids=["in one batch", "one by one"])
+@pytest.mark.parametrize("first", ["order", "refund"])
+def test_what_follows_a_new_order_of_who_was_erased_is_not_taken_either(
+    shopper: Store, together: bool, first: str
+) -> None:
+    """A refund names its order, and nobody."""
+    done(ask(shopper, customer="7"))
+    changes = [order_change("new", "p1", customer=CustomerRef("7")), adjustment("new", "refund:9", 9, p1=-1)]
+    changes = changes if first == "order" else changes[::-1]
+
+    for batch in [changes] if together else [[change] for change in changes]:
+        take(shopper, *batch)
+
+    assert count(Order, shopper) == 1
+    assert count(OrderAdjustment, shopper) == 0
+    assert without(db.session.connection(), shopper.id, [order_deletion("new")]) == []
 
 
 def test_without_a_list_nothing_is_left_out_and_nothing_computed(
