@@ -36,6 +36,7 @@ AHEAD: Final = timedelta(hours=24)
 
 NOT_AN_OBJECT: Final = "not_an_object"
 TOO_LARGE: Final = "too_large"
+TOO_DEEP: Final = "too_deep"
 TOO_MANY_PROPERTIES: Final = "too_many_properties"
 UNKNOWN_TYPE: Final = "unknown_type"
 BAD_PROPERTIES: Final = "bad_properties"
@@ -57,6 +58,7 @@ NO_CONSENT: Final = "no_consent"
 REASONS: Final = {
     NOT_AN_OBJECT: "An event is a JSON object.",
     TOO_LARGE: "The event has more than 32 KB.",
+    TOO_DEEP: "The event is nested deeper than 250 levels.",
     TOO_MANY_PROPERTIES: "The event has more than 2,000 properties and list entries.",
     UNKNOWN_TYPE: "The type is none of track, identify, page, screen, group and alias.",
     BAD_PROPERTIES: "properties, traits and context are JSON objects.",
@@ -158,11 +160,19 @@ def parse(
         if not isinstance(message, dict):
             raise _Refusal(NOT_AN_OBJECT)
         message_id = _message_id(message)
-        if len(orjson.dumps(message)) > EVENT_BYTES:
+        if _size(message) > EVENT_BYTES:
             raise _Refusal(TOO_LARGE)
         return _read(message, message_id, received_at, sent_at, kind, retention)
     except _Refusal as refusal:
         return Rejected(refusal.reason, message_id)
+
+
+def _size(message: dict[str, Any]) -> int:
+    """Return how many bytes of JSON a message has. orjson reads deeper nesting than it writes."""
+    try:
+        return len(orjson.dumps(message))
+    except orjson.JSONEncodeError as error:
+        raise _Refusal(TOO_DEEP) from error
 
 
 def _read(

@@ -1,6 +1,8 @@
 """Reading one message: what is understood, what is refused, and when it happened."""
 
+import re
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -49,6 +51,7 @@ def ago(**how_long: float) -> str:
         (message(context="x"), "bad_properties"),
         (message(properties={"p": list(range(2001))}), "too_many_properties"),
         (message(properties={"p": "x" * 33_000}), "too_large"),
+        (message(properties={"p": orjson.loads("[" * 300 + "]" * 300)}), "too_deep"),
         (message(messageId="m" * 101), "bad_message_id"),
         (message(messageId=5), "bad_message_id"),
         (message(anonymousId="a" * 201), "bad_id"),
@@ -261,3 +264,10 @@ def test_whatever_comes_is_read_or_refused(value: Any) -> None:
         assert isinstance(found, Rejected) or orjson.dumps(found.properties)
         if isinstance(found, Accepted):
             assert found.occurred_at <= NOW
+
+
+def test_every_reason_is_documented_in_the_same_words() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "events.md").read_text()
+    rows = dict(re.findall(r"^\| `(\w+)` \| (.+) \|$", text.partition("\n## Reasons\n")[2], re.MULTILINE))
+
+    assert rows == spec.REASONS
