@@ -62,7 +62,8 @@ def without(connection: Connection, store_id: int, changes: Iterable[CommerceCha
     found = list(changes)
     named = [set(names(change)) for change in found]
     barred = naming(connection, store_id, named)
-    orders = {found[place].platform_id for place in barred if isinstance(found[place], OrderChange)}
+    changed = (found[place] for place in barred)
+    orders = {change.platform_id for change in changed if isinstance(change, OrderChange)}
     if orders:
         barred |= _bar(connection, store_id, orders, named)
     return [change for place, change in enumerate(found) if place not in barred]
