@@ -234,6 +234,9 @@ def test_embed_loads_the_widget_without_holding_up_the_page():
     assert re.findall(r"{%- if customer %}(.*?){%- endif %}", tag, re.DOTALL) == [
         '\n    data-identity="/apps/pannier?of={{ customer.id | sha256 }}"\n    '
     ]
+    assert re.findall(r"{%- if product %}(.*?){%- endif %}", tag, re.DOTALL) == [
+        '\n    data-product-id="{{ product.id }}"\n    '
+    ]
     proxy = app()["app_proxy"]
     assert f"/{proxy['prefix']}/{proxy['subpath']}?" in tag
     assert default == {"key": None, "address": PLACE}

@@ -25,7 +25,7 @@ _KEY = "pk_0123456789abcdefABCD-_"
 _JQUERY = """<script>
 window.heard = {}; window.told = [];
 window.jQuery = () => ({
-  on: (name, selector, handler) => { heard[name] = handler; },
+  on: (name, selector, handler = selector) => { heard[name] = handler; },
   trigger: (name) => told.push(name),
 });
 </script>"""
@@ -130,7 +130,7 @@ def test_every_setting_on_the_tag_is_one_of_the_widget() -> None:
 
     written = set(re.findall(r"'data-([a-z-]+)' +=>", _text("includes/class-widget.php")))
 
-    assert written == {"key", "platform", "api", "wc-root", "cart-url", "identity"}
+    assert written == {"key", "platform", "api", "wc-root", "cart-url", "product-id", "identity"}
     assert written <= known
 
 
@@ -230,6 +230,15 @@ def test_classic_cart_reads_itself_anew_after_adding(
     page.evaluate("document.dispatchEvent(new CustomEvent('pannier:added'))")
 
     assert page.evaluate("told") == told
+
+
+def test_widget_hears_what_the_classic_cart_says(page: Page) -> None:
+    page.set_content(f"{_JQUERY}<script>{_text('assets/shop.js')}</script>")
+    page.evaluate("window.changes = 0; document.addEventListener('pannier:cart', () => { changes += 1; });")
+
+    page.evaluate("heard['added_to_cart removed_from_cart updated_cart_totals']()")
+
+    assert page.evaluate("changes") == 1
 
 
 def test_page_without_jquery_is_left_alone(page: Page, complaints: list[str]) -> None:

@@ -42,6 +42,7 @@ final class StorefrontTest extends ShopTestCase {
 			'product'  => array( 'product', true ),
 			'cart'     => array( 'cart', true ),
 			'checkout' => array( 'checkout', true ),
+			'search'   => array( 'search', true ),
 			'another'  => array( 'page', false ),
 		);
 	}
@@ -75,6 +76,20 @@ final class StorefrontTest extends ShopTestCase {
 			),
 			apply_filters( 'wp_script_attributes', $tag )
 		);
+	}
+
+	public function test_tag_names_the_product_of_a_product_page_and_of_no_other(): void {
+		$this->connect();
+		$this->show( 12 );
+		$tag = array( 'id' => 'pannier-widget-js' );
+
+		World::$now->page = 'product';
+		$product          = apply_filters( 'wp_script_attributes', $tag );
+		World::$now->page = 'page';
+		$page             = apply_filters( 'wp_script_attributes', $tag );
+
+		$this->assertSame( '12', $product['data-product-id'] );
+		$this->assertArrayNotHasKey( 'data-product-id', $page );
 	}
 
 	public function test_other_tags_are_left_alone(): void {

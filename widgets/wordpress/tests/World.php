@@ -46,7 +46,7 @@ final class World {
 	public $is_multisite = false;
 	/** @var int */
 	public $blog = 1;
-	/** @var string One of product, cart, checkout, feed, page. */
+	/** @var string One of product, cart, checkout, search, feed, page. */
 	public $page = 'page';
 	/** @var array<int, WC_Product> */
 	public $products = array();

@@ -256,6 +256,14 @@ function get_post() {
 	return World::$now->post;
 }
 
+function is_search() {
+	return 'search' === World::$now->page;
+}
+
+function get_queried_object_id() {
+	return get_the_ID();
+}
+
 function get_the_ID() {
 	return World::$now->post ? World::$now->post->ID : false;
 }

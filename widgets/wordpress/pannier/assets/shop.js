@@ -22,6 +22,11 @@
     box?.removeAttribute("product-price");
   });
 
+  // The classic cart's own words for a change, in the widget's.
+  jQuery(document).on("added_to_cart removed_from_cart updated_cart_totals", () => {
+    document.dispatchEvent(new Event("pannier:cart"));
+  });
+
   document.addEventListener("pannier:added", () => {
     if (document.querySelector(".woocommerce-cart-form")) jQuery(document.body).trigger("wc_update_cart");
   });

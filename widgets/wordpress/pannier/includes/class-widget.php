@@ -37,9 +37,9 @@ final class Widget {
 		add_filter( 'wp_script_attributes', array( $this, 'configure' ) );
 	}
 
-	/** Load the widget on product, cart and checkout pages. */
+	/** Load the widget on product, cart, checkout and search pages. */
 	public function load_on_shop_pages(): void {
-		if ( is_product() || is_cart() || is_checkout() ) {
+		if ( is_product() || is_cart() || is_checkout() || is_search() ) {
 			$this->load();
 		}
 	}
@@ -70,13 +70,14 @@ final class Widget {
 			return $attributes;
 		}
 		$ours = array(
-			'data-key'      => $this->settings->key(),
-			'data-platform' => 'woocommerce',
+			'data-key'        => $this->settings->key(),
+			'data-platform'   => 'woocommerce',
 			// Said in words, so that an optimiser which serves a copy of the script does not lose it.
-			'data-api'      => $this->settings->address() . '/v1/',
-			'data-wc-root'  => rest_url(),
-			'data-cart-url' => wc_get_cart_url(),
-			'data-identity' => Identity::address(),
+			'data-api'        => $this->settings->address() . '/v1/',
+			'data-wc-root'    => rest_url(),
+			'data-cart-url'   => wc_get_cart_url(),
+			'data-product-id' => is_product() ? (string) get_queried_object_id() : '',
+			'data-identity'   => Identity::address(),
 		);
 		return $attributes + array_filter( $ours );
 	}
