@@ -60,8 +60,7 @@ def refresh(store_id: int, progress: Progress | None = None) -> Refreshed | None
 
 
 def _refresh(store_id: int, progress: Progress) -> Refreshed:
-    store = db.session.get_one(Store, store_id)
-    currency, as_of = store.currency, now()
+    currency, as_of = currency_of(db.session.connection(), store_id), now()
     own = definitions(db.session.connection(), store_id)
     total = _customers(store_id)
     cuts, people = _cuts(
@@ -134,6 +133,11 @@ def _note_run(store_id: int, as_of: datetime, people: int, cuts: Cuts, sizes: Ma
         .on_conflict_do_update(index_elements=["store_id"], set_=values)
     )
     db.session.commit()
+
+
+def currency_of(connection: Connection, store_id: int) -> str:
+    """Return the currency of a store."""
+    return connection.execute(select(Store.currency).where(Store.id == store_id)).scalar_one()
 
 
 def definitions(connection: Connection, store_id: int) -> dict[str, Condition]:
@@ -209,8 +213,7 @@ class Preview:
 
 def preview(connection: Connection, store_id: int, condition: Condition) -> Preview:
     """Say who would be in a segment, without keeping anything."""
-    store = db.session.get_one(Store, store_id)
-    currency, as_of = store.currency, now()
+    currency, as_of = currency_of(connection, store_id), now()
     customers = _customers(store_id, connection)
     one_in = -(-max(customers, 1) // PREVIEWED)
     stored = connection.execute(select(SegmentRun.cuts).where(SegmentRun.store_id == store_id)).scalar()

@@ -6,13 +6,12 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, select
 
-from app.commerce.store import Store
 from app.segments import memberships
 from app.segments.conditions import explain, read
 from app.segments.models import Segment, SegmentRun
 from app.segments.named import NAMED
 from app.segments.overlap import pairs, sizes
-from app.segments.refreshing import definitions
+from app.segments.refreshing import currency_of, definitions
 from app.segments.rfm import WINDOW_DAYS
 
 # Kinds of segments.
@@ -38,7 +37,7 @@ def all_segments(connection: Connection, store_id: int) -> dict[str, Any]:
         }
         for each in NAMED.values()
     ]
-    currency = _currency(connection, store_id)
+    currency = currency_of(connection, store_id)
     own = connection.execute(
         select(Segment.key, Segment.name, Segment.definition, Segment.updated_at)
         .where(Segment.store_id == store_id)
@@ -93,7 +92,3 @@ def _run(connection: Connection, store_id: int) -> Mapping[str, Any] | None:
         select(SegmentRun.as_of, SegmentRun.customers, SegmentRun.cuts).where(SegmentRun.store_id == store_id)
     ).first()
     return dict(row._mapping) if row else None
-
-
-def _currency(connection: Connection, store_id: int) -> str:
-    return connection.execute(select(Store.currency).where(Store.id == store_id)).scalar_one()
