@@ -86,7 +86,7 @@ function boxOf(host: HTMLElement): Box {
     const cart = read("cart");
     const limit = wholeNumber(read("limit"), 3, 1, 10);
     const id = visitor();
-    if (!product) throw "no product-id";
+    if (!product) throw "no product";
     const found = await fetchRecommendations(
       endpoint(read, "recommendations", {
         slot: "product",

@@ -31,7 +31,7 @@ export function send(address: string, body: unknown, method = "POST"): Promise<R
   return fetch(address, {
     method,
     keepalive: true,
-    headers: { "Content-Type": "application/json" },
+    headers: { "content-type": "application/json" },
     body: JSON.stringify(body),
     signal: AbortSignal.timeout(30_000),
   });

@@ -83,7 +83,7 @@ export function drawBundle(
     " ",
     sum,
   );
-  const button = element("button", { part: "button", type: "button", lang });
+  const button = element("button", { part: "button", lang });
   button.onclick = actions.add;
   const status = element("p", { part: "status", role: "status", lang });
 
