@@ -198,7 +198,7 @@ def test_a_key_is_a_free_word(key: str, reason: str) -> None:
     assert found == {"key": [reason]}
 
 
-@settings(max_examples=200)
+@settings(max_examples=100)
 @given(st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=5) | st.floats(),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(

@@ -31,7 +31,7 @@ close = st.recursive(
 either = st.one_of(close, definitions)
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(either, either, worlds)
 def test_what_is_proved_is_true_of_everybody(
     one: dict[str, Any], other: dict[str, Any], people: list[Someone]
