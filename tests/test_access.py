@@ -248,6 +248,13 @@ def untouched() -> bool:
     if asked not in ([], [1, 2]):
         return False
     segments = db.session.scalars(
+        select(Segment.name)
+        .join(Store, Store.id == Segment.store_id)
+        .where(Store.domain == "mine.myshopify.com")
+    ).all()
+    if segments != [MINE]:
+        return False
+    segments = db.session.scalars(
         select(Segment.name).join(Store, Store.id == Segment.store_id).where(Store.domain == "mine.myshopify.com")
     ).all()
     if segments != [MINE]:
