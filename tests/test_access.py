@@ -254,11 +254,6 @@ def untouched() -> bool:
     ).all()
     if segments != [MINE]:
         return False
-    segments = db.session.scalars(
-        select(Segment.name).join(Store, Store.id == Segment.store_id).where(Store.domain == "mine.myshopify.com")
-    ).all()
-    if segments != [MINE]:
-        return False
     return not db.session.scalars(select(Cart)).all() and [
         d.status for d in db.session.scalars(select(WebhookDelivery))
     ] == [QUARANTINED]
