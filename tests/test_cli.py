@@ -99,6 +99,8 @@ def test_the_commands_are_those_that_are_tested_here() -> None:
     assert set(COMMANDS) == {
         "backfill",
         "demo",
+        "events replay",
+        "events status",
         "import orders",
         "migrate",
         "new-secret-key",
@@ -823,7 +825,9 @@ def test_every_command_that_prints_data_takes_json() -> None:
     printing = {"store add", "store list", "store show", "store rotate-keys", "webhooks status",
                 "recommendations show", "recommendations evaluate", "recommendations sets",
                 "recommendations readiness", "recommendations tune", "store status", "backfill",
-                "reconcile", "privacy erase", "privacy requests", "privacy notice"}  # fmt: skip
+                "reconcile", "privacy erase", "privacy requests", "privacy notice", "events status",
+                "import orders", "reports channels", "segments list", "segments overlap", "segments preview",
+                "segments refresh", "segments show"}  # fmt: skip
 
     takes = {name for name, c in COMMANDS.items() if any("--json" in o.opts for o in c.params)}
 

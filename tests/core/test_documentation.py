@@ -84,9 +84,10 @@ def test_every_operation_says_what_it_takes_and_gives(client: FlaskClient, pages
     text = pages["/docs"].text
 
     for item in document["paths"].values():
+        shared = item.pop("parameters", [])
         for operation in item.values():
             assert operation["summary"] in text
-            for parameter in operation.get("parameters", []):
+            for parameter in [*shared, *operation.get("parameters", [])]:
                 assert parameter["name"] in text
     for name, schema in document["components"]["schemas"].items():
         assert f"schema-{name}" in pages["/docs"].anchors

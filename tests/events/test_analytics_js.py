@@ -58,13 +58,15 @@ def session_script(tmp_path_factory: pytest.TempPathFactory) -> str:
     built = tmp_path_factory.mktemp("session") / "session.js"
     node = shutil.which("node", path=str(Path(sys.executable).parent)) or shutil.which("node")
     assert node, "the tests in the browser need Node: install the development dependencies"
-    bundler = str(_ROOT / "node_modules" / "esbuild" / "bin" / "esbuild")
-    session = str(Path(__file__).with_name("analytics_session.mjs"))
-    subprocess.run(
-        [node, bundler, session, "--bundle", "--log-level=warning", f"--outfile={built}"],
-        check=True,
-        timeout=60,
-    )
+    options = {
+        "entryPoints": [str(Path(__file__).with_name("analytics_session.mjs"))],
+        "outfile": str(built),
+        "bundle": True,
+        "logLevel": "warning",
+    }
+    # By its interface: npm puts a script or a program of the machine behind the command's name.
+    program = f"import('esbuild').then(({{ build }}) => build({json.dumps(options)}))"
+    subprocess.run([node, "--eval", program], check=True, timeout=60, cwd=_ROOT)
     return built.read_text(encoding="utf-8")
 
 
