@@ -2,37 +2,32 @@
 
 import hashlib
 import io
-import pickle
-import sys
-import zlib
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import orjson
 import pytest
-import structlog
 from flask import Flask, g
 from flask.testing import FlaskClient
-from redis import Redis
 from sqlalchemy import select
 
 from app.commerce.changes import CustomerRef
 from app.commerce.store import NewKeys, Store, add_store
 from app.core.crypto import vault
-from app.core.db import Model, db, now
+from app.core.db import db, now
 from app.events.models import Event
 from app.privacy.jobs import carry_out_requests
-from app.privacy.models import PrivacyExport, PrivacyRequestRecord
+from app.privacy.models import PrivacyRequestRecord
 from app.privacy.receipts import is_genuine
 from app.privacy.subjects import CART, CONTACT, CUSTOMER, VISITOR, digest
 from app.recommendations import cooccurrence, learning
 from app.recommendations.taking_in import announce, take_in
 from tests.conftest import SHOPIFY_SECRET
 from tests.factories import order_change, shopify_order, shopify_product
+from tests.privacy.searching import everything
 from tests.webhooks.signing import shopify_headers
 from webhooks.jobs import drain, replay
-from webhooks.models import PROCESSED, WebhookDelivery
+from webhooks.models import PROCESSED
 
 EMAIL = "jane.roe@example.com"
 CUSTOMER_ID = 7_100_200_300_401
@@ -172,56 +167,11 @@ def traces(app: Flask, store: Store, log: str = "") -> dict[str, set[str]]:
     The list of who must not come back holds digests by its nature, and nothing else does.
     """
     found: dict[str, set[str]] = {}
-    for place, text in (*_rows(), *_bodies(), *_redis(app.extensions["pannier_queue_redis"]), ("log", log)):
+    for place, text in (*everything(app), ("log", log)):
         hits = {name for name in called(store) if name in text}
         if hits and place != "suppression":
             found.setdefault(place, set()).update(hits)
     return found
-
-
-def _rows() -> Iterator[tuple[str, str]]:
-    db.session.rollback()
-    for table in Model.metadata.sorted_tables:
-        for (row,) in db.session.connection().exec_driver_sql(f"SELECT t::text FROM {table.name} t"):
-            yield table.name, row
-
-
-def _bodies() -> Iterator[tuple[str, str]]:
-    for delivery in db.session.scalars(select(WebhookDelivery)):
-        yield "webhook_delivery, unpacked", delivery.body
-    for (body,) in db.session.execute(select(PrivacyExport.body)):
-        yield "privacy_export, decrypted", orjson.dumps(body).decode()
-
-
-def _redis(client: Redis) -> Iterator[tuple[str, str]]:
-    readers = {
-        b"string": client.get,
-        b"hash": client.hgetall,
-        b"list": lambda key: client.lrange(key, 0, -1),
-        b"set": client.smembers,
-        b"zset": lambda key: client.zrange(key, 0, -1),
-        b"stream": client.xrange,
-    }
-    for key in client.scan_iter("*"):
-        value = readers[client.type(key)](key)
-        if isinstance(value, dict) and b"data" in value:  # a job
-            value[b"data"] = repr(pickle.loads(zlib.decompress(value[b"data"]))).encode()
-        yield f"redis {key.decode()}", repr((key, value))
-
-
-@pytest.fixture
-def everything_logged(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
-    """What any module writes into the log during this test, at every level."""
-    written = io.StringIO()
-    logger = structlog.wrap_logger(
-        structlog.PrintLogger(written),
-        processors=structlog.get_config()["processors"],
-        wrapper_class=structlog.make_filtering_bound_logger(0),
-    )
-    for name, module in list(sys.modules.items()):
-        if name.partition(".")[0] in ("app", "webhooks", "connectors") and hasattr(module, "log"):
-            monkeypatch.setattr(module, "log", logger)
-    return written
 
 
 # --- the promise ----------------------------------------------------------------------------------------
