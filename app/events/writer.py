@@ -4,7 +4,7 @@ What is returned as accepted is durable. A withdrawal or an erasure waits until 
 what it wrote; one that came first is seen. So an event of somebody who said no is never left behind.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
@@ -134,11 +134,12 @@ def write(connection: Connection, batches: Sequence[Batch]) -> list[list[str]]:
     for store_id, numbered in groupby(enumerate(batches), key=lambda pair: pair[1].store_id):
         group = list(numbered)
         recorded = consent.recorded(connection, store_id, _subjects(batch for _, batch in group), hold=True)
+        of_variants = _products_of_variants(connection, store_id, (batch for _, batch in group))
         for number, batch in group:
             for place, event in enumerate(batch.events):
                 purposes = consent.allowed(event.signal, _both(recorded, event.subjects))
                 if purposes & Purposes.ANALYTICS:
-                    rows.append(_row(len(rows), batch, event, purposes))
+                    rows.append(_row(len(rows), batch, event, purposes, of_variants))
                     places.append((number, place))
                     outcomes[number][place] = DUPLICATE
     if not rows:
@@ -163,7 +164,25 @@ def _both(recorded: dict[bytes, Purposes], subjects: Collection[bytes]) -> Purpo
     return found
 
 
-def _row(n: int, batch: Batch, event: Candidate, purposes: Purposes) -> dict[str, Any]:
+def _products_of_variants(connection: Connection, store_id: int, batches: Iterable[Batch]) -> dict[str, str]:
+    """Return the product of each id that is no product's but a variant's: WooCommerce's cart names variations so."""
+    named = {product for batch in batches for event in batch.events for product in event.products}
+    if not named:
+        return {}
+    rows = connection.exec_driver_sql(
+        """
+        SELECT v.platform_id, p.platform_id FROM variant v JOIN product p ON p.id = v.product_id
+        WHERE v.store_id = %(store)s AND v.platform_id = ANY(%(ids)s::text[]) AND NOT EXISTS (
+            SELECT FROM product x WHERE x.store_id = v.store_id AND x.platform_id = v.platform_id)
+        """,
+        {"store": store_id, "ids": list(named)},
+    )
+    return {variant: product for variant, product in rows}
+
+
+def _row(
+    n: int, batch: Batch, event: Candidate, purposes: Purposes, of_variants: Mapping[str, str]
+) -> dict[str, Any]:
     proven = {LINKS: [list(pair) for pair in event.links]} if event.links else {}
     return {
         "n": n,
@@ -174,7 +193,7 @@ def _row(n: int, batch: Batch, event: Candidate, purposes: Purposes) -> dict[str
         "subject": f"\\x{event.subject.hex()}",
         "type": event.type,
         "name": event.name,
-        "products": event.products,
+        "products": [of_variants.get(product, product) for product in event.products],
         "properties": event.properties | proven,
         "purposes": int(purposes),
         "source": event.source,

@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select
 
+from app.commerce import ingest
 from app.commerce.store import NewKeys, Store, StoreAccess
 from app.core.db import db, now
 from app.events import tokens
@@ -23,6 +24,7 @@ from app.privacy.models import Suppression
 from app.privacy.rooms import rooms
 from app.privacy.subjects import cart_node, customer_node, subject_of, visitor_node
 from tests.events.sending import YES, kept, message, send, statuses
+from tests.factories import product_change, variant_state
 
 
 def access(store: Store, kind: str = "publishable") -> StoreAccess:
@@ -328,6 +330,22 @@ def test_an_address_is_no_customers_id(client: FlaskClient, store: Store, send_k
     assert statuses(send(client, send_keys, by_mail, server=True)) == ["personal_id"]
     assert statuses(send(client, send_keys, by_mail)) == ["accepted"]
     assert links(store) == set()
+
+
+def test_a_variant_named_in_a_products_place_is_its_product(
+    client: FlaskClient, store: Store, send_keys: NewKeys
+) -> None:
+    changes = [
+        product_change("70", variant_state("71"), variant_state("72")),
+        product_change("80", variant_state("70")),  # a product's id stays that product's
+    ]
+    ingest.apply(db.session.connection(), store.id, changes)
+    db.session.commit()
+    named = ("72", "70", "80", "of another shop")
+
+    send(client, send_keys, *(message(properties={"product_id": id_}) for id_ in named))
+
+    assert [event.products for event in kept(store)] == [["70"], ["70"], ["80"], ["of another shop"]]
 
 
 def test_no_raw_id_is_in_the_database(client: FlaskClient, store: Store, send_keys: NewKeys) -> None:
