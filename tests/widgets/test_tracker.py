@@ -186,7 +186,7 @@ def test_a_yes_is_told_once_and_the_page_in_one_batch(
                 "decision_id": "dec_01J9",
                 "products": [
                     {"product_id": product_id, "position": position}
-                    for position, product_id in enumerate(["201", "202", "203"])
+                    for position, product_id in enumerate(["202", "203"])
                 ],
             },
         ),

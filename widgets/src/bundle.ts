@@ -68,7 +68,7 @@ function boxOf(host: HTMLElement): Box {
       await onScreen(host, signal);
       track("Product List Viewed", {
         ...list(),
-        products: items.map(({ productId }, position) => ({ product_id: productId, position })),
+        products: found.products.map(({ productId }, position) => ({ product_id: productId, position })),
       });
     } catch (reason) {
       if (signal.aborted) return;
