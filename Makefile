@@ -23,7 +23,7 @@ demo: .venv/installed ## Two shops with real orders, from webhook to widget, unt
 test: .venv/installed ## Run all tests (T=path for some)
 	@scripts/chromium
 	@scripts/php
-	$(BIN)/pytest -n 2 --dist loadgroup $(T)
+	$(BIN)/pytest -n 2 $(T)
 
 lint: .venv/installed
 	$(BIN)/ruff check .

@@ -24,6 +24,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from redis import Redis
 from sqlalchemy import create_engine, make_url, text
+from xdist.scheduler import LoadScopeScheduling
 
 from app.commerce.store import NewKeys, Store, add_store
 from app.core import api, embedded, queues
@@ -47,6 +48,12 @@ hypothesis.settings.register_profile("pannier", deadline=None)
 hypothesis.settings.load_profile("pannier")
 
 SECRET_KEY = Fernet.generate_key().decode()
+# What these open takes far longer than their tests: one test process runs all of a file.
+TOGETHER = (
+    "tests/end_to_end/test_demo_shops.py",
+    "tests/end_to_end/test_session.py",
+    "tests/recommendations/test_spark.py",
+)
 
 _DIRECTORY = pytest.StashKey[Path]()
 _RUNNING = pytest.StashKey[embedded.Running]()
@@ -70,6 +77,23 @@ def pytest_configure(config: pytest.Config) -> None:
     services = running.services if running else None
     os.environ["PANNIER_TEST_DATABASE_URL"] = os.environ.get("DATABASE_URL") or services.database_url
     os.environ["PANNIER_TEST_REDIS_URL"] = os.environ.get("REDIS_URL") or services.redis_url
+
+
+class _ByFile(LoadScopeScheduling):
+    """Hands out tests one by one, and those of some files together.
+
+    pytest-xdist's own groups have no effect since pytest 9.2, which made the ids of tests unchangeable.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        return file if file in TOGETHER else nodeid
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
+    """Tell pytest-xdist how tests are handed out."""
+    return _ByFile(config, log)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

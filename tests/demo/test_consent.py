@@ -1,9 +1,10 @@
 """The shops' own question: behind their platform's interface, unanswered until somebody answers."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Page
 
 from demo.shops import Shop
 from demo.storefront import serve
@@ -26,45 +27,40 @@ LISTEN = {
 }
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(**launch_arguments())
-        yield browser
-        browser.close()
+@pytest.fixture(scope="session")
+def browser_type_launch_args() -> dict[str, Any]:
+    """Start the system's Chromium (pytest-playwright's hook)."""
+    return launch_arguments()
 
 
 @pytest.fixture
-def page(browser: Browser, shop: Shop, sink: Sink) -> Iterator[Page]:
+def home(page: Page, shop: Shop, sink: Sink) -> Iterator[Page]:
     """The shop's home, in the browser of somebody who was never there; no widget runs."""
     with opened(shop, sink) as front:
         server = serve(front.app, 0)
-        context = browser.new_context()
-        context.route("**/v1/**", lambda route: route.abort())
-        page = context.new_page()
+        page.route("**/v1/**", lambda route: route.abort())
         page.goto(server.url)
         yield page
-        context.close()
         server.shutdown()
 
 
-def test_an_answer_is_heard_kept_and_can_be_changed(page: Page, shop: Shop) -> None:
-    banner = page.locator("[data-consent-banner]")
-    footer = page.locator("footer")
-    page.evaluate(LISTEN[shop.platform])
+def test_an_answer_is_heard_kept_and_can_be_changed(home: Page, shop: Shop) -> None:
+    banner = home.locator("[data-consent-banner]")
+    footer = home.locator("footer")
+    home.evaluate(LISTEN[shop.platform])
     assert banner.is_visible()
-    assert page.evaluate(READ[shop.platform]) is False
+    assert home.evaluate(READ[shop.platform]) is False
 
     banner.get_by_role("button", name="Allow").click()
     assert banner.is_hidden()
-    assert page.evaluate(READ[shop.platform]) is True
+    assert home.evaluate(READ[shop.platform]) is True
 
-    page.reload()
-    page.evaluate(LISTEN[shop.platform])
+    home.reload()
+    home.evaluate(LISTEN[shop.platform])
     assert banner.is_hidden()
     assert footer.get_by_text("You allowed it.").is_visible()
 
     footer.get_by_role("button", name="Decline").click()
-    assert page.evaluate(READ[shop.platform]) is False
-    assert page.evaluate("heard") == [False]
+    assert home.evaluate(READ[shop.platform]) is False
+    assert home.evaluate("heard") == [False]
     assert footer.get_by_text("You declined.").is_visible()

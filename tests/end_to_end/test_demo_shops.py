@@ -32,7 +32,7 @@ from tests.end_to_end.house import free_port, until
 
 PLATFORMS: tuple[Platform, ...] = ("shopify", "woocommerce")
 START_S = 240
-pytestmark = [pytest.mark.xdist_group("demo-shops"), pytest.mark.timeout(600)]
+pytestmark = pytest.mark.timeout(600)
 
 
 @pytest.fixture(scope="session")
