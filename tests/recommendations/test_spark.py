@@ -33,7 +33,6 @@ from app.recommendations.ranking import Baskets, Counted, Gates, Neighbours, Ran
 from tests.factories import DAY, line, new_store, order_change, product_change
 from tests.recommendations.histories import OPEN_GATES, learned, published, stale
 
-
 PARAMETERS = Parameters(epoch_day=20_000, half_life_days=90.0, basket_cap=20)
 GATES = Gates(min_orders=2, min_lift=1.1, min_llr=2.0)
 # Half of the time is loading, verifying and compiling classes.
