@@ -195,7 +195,7 @@ def test_the_bundle_goes_into_the_cart_and_its_order_is_learned(
     assert complaints == []
 
 
-def test_a_product_that_is_taken_down_leaves_the_box(house: Demo, page: Page) -> None:
+def test_a_product_that_is_taken_down_leaves_the_box_until_it_is_back(house: Demo, page: Page) -> None:
     pair = strongest(house, "shopify")
     connected = house.shops["shopify"]
     path = (
@@ -213,6 +213,9 @@ def test_a_product_that_is_taken_down_leaves_the_box(house: Demo, page: Page) ->
     page.get_by_role("button", name="Hide").first.click()
 
     until(lambda: pair["other_id"] not in shown(), 20, "the hidden product to disappear")
+    page.get_by_role("button", name="Show").first.click()
+
+    until(lambda: pair["other_id"] in shown(), 20, "the product to come back")
 
 
 def test_an_interrupted_run_goes_on_without_installing_again(tmp_path: Path) -> None:
