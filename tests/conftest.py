@@ -115,8 +115,6 @@ def database_url(worker_id: str) -> Iterator[str]:
         connection.execute(text(f"CREATE DATABASE {name}"))
         # Commits become visible as ever; only a crash of the machine could lose them.
         connection.execute(text(f"ALTER DATABASE {name} SET synchronous_commit = off"))
-        # No test pulls the plug of the machine, so none needs to wait for the disk.
-        connection.execute(text(f"ALTER DATABASE {name} SET synchronous_commit = off"))
     own = url.set(database=name)
     engine = create_engine(own)
     migrate(engine)

@@ -47,7 +47,6 @@ def read_purposes(stated: Any) -> Purposes:
     allowed = refused = Purposes.NONE
     for name, value in stated.items():
         purpose = _SYNONYMS.get(name.replace("_", "").lower()) if isinstance(name, str) else None
-        purpose = purpose or (_SYNONYMS.get(name.lower()) if isinstance(name, str) else None)
         if purpose is None:
             continue
         if value is True:
