@@ -33,9 +33,9 @@ def poll(store: Store, *items: Fetched, **options: Any) -> int:
 
 
 def kept(store: Store) -> list[WebhookDelivery]:
-    """Return the store's deliveries by topic and body."""
+    """Return the store's deliveries by topic, body and arrival."""
     rows = db.session.scalars(select(WebhookDelivery).where(WebhookDelivery.store_id == store.id))
-    return sorted(rows, key=lambda row: (row.topic, row.body))
+    return sorted(rows, key=lambda row: (row.topic, row.body, row.id))
 
 
 def order(number: int = 1, **fields: Any) -> Fetched:
