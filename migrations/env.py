@@ -13,10 +13,14 @@ import app.commerce.customer
 import app.commerce.order
 import app.commerce.store
 import app.connections.models
+import app.decisions.models
 import app.events.models
+import app.experiments.models
 import app.imports.models
+import app.monitoring.models
 import app.privacy.models
 import app.recommendations.models
+import app.rules.models
 import app.segments.models
 import webhooks.models
 from app.core.db import Model

@@ -72,6 +72,7 @@ class Variant(Model):
     sku: Mapped[str | None]
     price: Mapped[int]
     compare_at_price: Mapped[int | None]
+    cost: Mapped[int | None]  # what a piece costs the merchant, where the shop tells
     stock: Mapped[int | None]
     sells_when_out: Mapped[bool]
     # What the shop said of this variant alone (WooCommerce variations); None: stock decides.

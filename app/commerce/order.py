@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, SmallInteger, UniqueConstraint, func
+from sqlalchemy import ForeignKey, Index, SmallInteger, UniqueConstraint, func, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -65,6 +65,8 @@ class OrderLine(Model):
     current_quantity: Mapped[int]
     price: Mapped[int]
     discount: Mapped[int]
+    # The tax that the line's price after its discount contains, for ``quantity`` pieces.
+    tax_included: Mapped[int] = mapped_column(server_default=text("0"))
     gift_card: Mapped[bool]
 
 

@@ -32,6 +32,20 @@ SETTINGS: Final[dict[str, tuple[float, float, float]]] = {
     "min_lift": (1.2, 1, 100),
     "min_llr": (10.83, 0, 1000),  # log-likelihood ratio; 10.83 is p = 0.001
     "explicit_consent": (1, 0, 1),  # 0: a platform's default counts where the law does not ask for a yes
+    "holdout_percent": (0, 0, 50),  # visitors who never see Pannier
+    "control_percent": (5, 0, 50),  # of the others, by slot: shown nothing there, to measure what it brings
+    "exploration_percent": (
+        5,
+        0,
+        50,
+    ),  # personal answers in which one place is given to a product further back
+    "decision_sample_percent": (
+        100,
+        0,
+        100,
+    ),  # decisions that are logged whole; errors and experiments always are
+    "most_impressions": (20, 0, 1000),  # in a week, of one product to one visitor; 0: no limit
+    "margin_percent": (0, 0, 100),  # of a price without tax, for products whose cost is unknown; 0: not told
 }
 
 

@@ -28,6 +28,9 @@ class LearnedModel(Model):
     learned_at: Mapped[datetime] = mapped_column(server_default=func.now())
     # How scores are blended for this store (see ``tuning``); None: the defaults.
     ranking: Mapped[Any | None] = mapped_column(JSONB)
+    # Since when, and why, a kept model answers and nothing new is published (see ``promotion``).
+    held_at: Mapped[datetime | None]
+    held_reason: Mapped[str | None]
 
 
 class ProductCount(Model):
@@ -80,3 +83,67 @@ class PublishedList(Model):
     subject: Mapped[str] = mapped_column(primary_key=True)
     items: Mapped[Any] = mapped_column(JSONB)
     published_at: Mapped[datetime]
+
+
+class KeptList(Model):
+    """A list of the last model that stood its test: what a store returns to."""
+
+    __tablename__ = "kept_list"
+
+    store_id: Mapped[int] = mapped_column(ForeignKey("store.id", ondelete="CASCADE"), primary_key=True)
+    strategy: Mapped[str] = mapped_column(primary_key=True)
+    subject: Mapped[str] = mapped_column(primary_key=True)
+    items: Mapped[Any] = mapped_column(JSONB)
+
+
+class ModelCheck(Model):
+    """A model was put to the test on the newest orders: with what outcome, by which measures.
+
+    ``kind`` is ``rebuild`` for a model that wanted to be published and ``watch`` for the one that answers.
+    """
+
+    __tablename__ = "model_check"
+    __table_args__ = (Index(None, "store_id", "checked_at"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    store_id: Mapped[int] = mapped_column(ForeignKey("store.id", ondelete="CASCADE"))
+    version: Mapped[int]
+    kind: Mapped[str]
+    passed: Mapped[bool]
+    reason: Mapped[str]
+    measures: Mapped[Any] = mapped_column(JSONB)
+    checked_at: Mapped[datetime]
+
+
+class SlotPause(Model):
+    """A slot stopped showing anything because it did harm: since when, why, and how it came back.
+
+    After a rest it is tried on a part of the visitors (``trial_at``); ``ended_by`` is ``trial`` or ``merchant``.
+    """
+
+    __tablename__ = "slot_pause"
+    __table_args__ = (
+        Index(
+            "uq_slot_pause_open", "store_id", "slot", unique=True, postgresql_where=text("ended_at IS NULL")
+        ),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    store_id: Mapped[int] = mapped_column(ForeignKey("store.id", ondelete="CASCADE"))
+    slot: Mapped[str]
+    paused_at: Mapped[datetime]
+    reason: Mapped[str]
+    measures: Mapped[Any] = mapped_column(JSONB)
+    trial_at: Mapped[datetime | None]
+    ended_at: Mapped[datetime | None]
+    ended_by: Mapped[str | None]
+
+
+class SensitiveWords(Model):
+    """Words of the merchant's own for categories that must never make an answer personal."""
+
+    __tablename__ = "sensitive_words"
+
+    store_id: Mapped[int] = mapped_column(ForeignKey("store.id", ondelete="CASCADE"), primary_key=True)
+    words: Mapped[list[str]]
+    updated_at: Mapped[datetime] = mapped_column(server_default=func.now())

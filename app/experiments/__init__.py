@@ -1,0 +1,1 @@
+"""Experiments: who sees what by hash, who saw it, and what it was worth."""

@@ -1,0 +1,1 @@
+"""The merchant's rules: IF conditions THEN actions, evaluated purely, explained afterwards."""
