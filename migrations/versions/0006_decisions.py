@@ -27,6 +27,7 @@ def upgrade() -> None:
     op.add_column("learned_model", sa.Column("held_reason", sa.String))
     op.add_column("order_line", sa.Column("tax_included", sa.BigInteger, server_default="0", nullable=False))
     op.add_column("variant", sa.Column("cost", sa.BigInteger))
+    op.add_column("product", sa.Column("cost", sa.BigInteger))
 
 
 def _store() -> sa.Column:
@@ -190,12 +191,27 @@ def _monitoring() -> None:
         _of_store("alert"),
     )
     op.create_index(op.f("ix_alert_store_id_raised_at"), "alert", ["store_id", "raised_at"])
+    op.create_index(
+        "uq_alert_open",
+        "alert",
+        ["store_id", "source"],
+        unique=True,
+        postgresql_where=sa.text("cleared_at IS NULL"),
+    )
+    op.create_index(
+        "ix_alert_untold",
+        "alert",
+        ["next_attempt_at"],
+        postgresql_where=sa.text("next_attempt_at IS NOT NULL"),
+    )
     op.create_table(
         "alert_endpoint",
         sa.Column("store_id", sa.BigInteger, autoincrement=False, nullable=False),
         sa.Column("url", sa.String, nullable=False),
         sa.Column("secret", sa.LargeBinary, nullable=False),
         sa.Column("created_at", _TIME, server_default=sa.func.now(), nullable=False),
+        sa.Column("disabled_at", _TIME),
+        sa.Column("problem", sa.String),
         sa.PrimaryKeyConstraint("store_id", name=op.f("pk_alert_endpoint")),
         _of_store("alert_endpoint"),
     )
@@ -211,6 +227,7 @@ def _monitoring() -> None:
 
 def downgrade() -> None:
     """Take back."""
+    op.drop_column("product", "cost")
     op.drop_column("variant", "cost")
     op.drop_column("order_line", "tax_included")
     op.drop_column("learned_model", "held_reason")
