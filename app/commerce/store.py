@@ -4,7 +4,8 @@ import re
 import secrets
 import threading
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -115,8 +116,17 @@ class StoreAccess:
     currency: str
     origins: frozenset[str]
     kind: str
-    # Whether only a person's own yes counts as consent, wherever they are.
-    explicit_consent: bool = True
+    timezone: str = "UTC"
+    settings: Mapping[str, float] = field(default_factory=dict)
+
+    def setting(self, name: str) -> float:
+        """Return the store's value of a setting, or its default."""
+        return float(self.settings.get(name, SETTINGS[name][0]))
+
+    @property
+    def explicit_consent(self) -> bool:
+        """Whether only a person's own yes counts as consent, wherever they are."""
+        return self.setting("explicit_consent") != 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -339,7 +349,8 @@ def _load_access(key: str) -> StoreAccess | None:
             Store.currency,
             Store.origins,
             StoreKey.kind,
-            Store.settings["explicit_consent"].as_float(),
+            Store.timezone,
+            Store.settings,
         )
         .join(StoreKey, StoreKey.store_id == Store.id)
         .where(
@@ -350,5 +361,5 @@ def _load_access(key: str) -> StoreAccess | None:
     ).first()
     if row is None:
         return None
-    store_id, platform, domain, currency, origins, kind, explicit = row
-    return StoreAccess(store_id, platform, domain, currency, frozenset(origins), kind, explicit != 0)
+    store_id, platform, domain, currency, origins, kind, timezone, settings = row
+    return StoreAccess(store_id, platform, domain, currency, frozenset(origins), kind, timezone, settings)

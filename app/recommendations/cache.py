@@ -8,7 +8,7 @@ taken down disappears from every list at once.
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Final
 
 import orjson
@@ -36,8 +36,10 @@ class Card:
     eligible: bool
     category: str | None = None
     vendor: str | None = None
+    tags: tuple[str, ...] = ()
 
 
+_CARD_FIELDS: Final = len(fields(Card))
 Candidate = dict[str, Any]
 
 
@@ -129,8 +131,12 @@ def _cards(store_id: int, product_ids: Sequence[str], bodies: Sequence[bytes | N
     """Return the cards of what Redis held, and from PostgreSQL those that it did not hold."""
     found: dict[str, Card | None] = {}
     for product_id, body in zip(product_ids, bodies, strict=True):
-        if body is not None:
-            found[product_id] = Card(*values) if (values := orjson.loads(body)) else None
+        values = None if body is None else orjson.loads(body)
+        if values is not None and len(values) in (
+            0,
+            _CARD_FIELDS,
+        ):  # not of an earlier version of this service
+            found[product_id] = Card(*(*values[:-1], tuple(values[-1]))) if values else None
     missing = [p for p in product_ids if p not in found]
     if missing:
         loaded: dict[str, Card | None] = dict.fromkeys(missing)
@@ -145,7 +151,7 @@ def load_cards(connection: Connection, store_id: int, product_ids: Sequence[str]
     rows = connection.exec_driver_sql(
         f"""
         SELECT p.platform_id, v.platform_id, p.title, p.url, COALESCE(v.image_url, p.image_url),
-            COALESCE(v.price, p.price), p.currency, {ELIGIBLE_SQL}, p.category, p.vendor
+            COALESCE(v.price, p.price), p.currency, {ELIGIBLE_SQL}, p.category, p.vendor, p.tags
         FROM product p
         LEFT JOIN LATERAL (
             SELECT v.platform_id, v.price, v.image_url FROM variant v
@@ -157,7 +163,7 @@ def load_cards(connection: Connection, store_id: int, product_ids: Sequence[str]
         """,
         {"store": store_id, "ids": list(product_ids)},
     )
-    return {row[0]: Card(*row) for row in rows}
+    return {row[0]: Card(*(*row[:-1], tuple(row[-1]))) for row in rows}
 
 
 def _fill_cards(store_id: int, cards: Mapping[str, Card | None]) -> None:
@@ -256,6 +262,7 @@ def _card_body(card: Card | None) -> bytes:
             card.eligible,
             card.category,
             card.vendor,
+            card.tags,
         ]
     )
 

@@ -64,28 +64,27 @@ def queries(session: Session) -> list[Words]:
     return [words for query in session.searched if (words := _words(query))]
 
 
-def preferred(
-    entries: Sequence[Entry], goes_with: Mapping[str, float], searched: Sequence[Words]
-) -> list[Entry]:
-    """Return entries, with those first, source by source, that go with the session.
-
-    Sources keep their places, and those whose order is not ours keep theirs (see ``strategies.Source``).
+def bonus(entry: Entry, goes_with: Mapping[str, float], searched: Sequence[Words]) -> float:
+    """Return how well a product goes with the running session, on the scale of places.
 
     Args:
-        entries: best first, source after source.
+        entry: the product.
         goes_with: as ``affinity`` returns it.
         searched: words of what was searched for; a title that has all words of one query counts like a first place.
+    """
+    return goes_with.get(entry.card.product_id, 0.0) + _match(entry.card.title, searched) / _DAMPING
+
+
+def preferred(entries: Sequence[Entry]) -> list[Entry]:
+    """Return entries, best first and source after source, with those first of each source that have a bonus.
+
+    Sources keep their places, and those whose order is not ours keep theirs (see ``strategies.Source``).
     """
     found: list[Entry] = []
     for source, group in groupby(entries, key=lambda entry: entry.source):
         run = list(group)
         if source.follows_session:
-            scores = [
-                1 / (_DAMPING + place)
-                + goes_with.get(entry.card.product_id, 0.0)
-                + _match(entry.card.title, searched) / _DAMPING
-                for place, entry in enumerate(run)
-            ]
+            scores = [1 / (_DAMPING + place) + entry.bonus for place, entry in enumerate(run)]
             run = [run[place] for place in sorted(range(len(run)), key=lambda place: -scores[place])]
         found += run
     return found

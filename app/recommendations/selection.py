@@ -36,12 +36,16 @@ _LOOK_AHEAD: Final = 8
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A product that might be shown: its card, why, and what may be claimed."""
+    """A product that might be shown: its card, why, and what may be claimed.
+
+    ``bonus`` is how well it goes with the running session (see ``in_session``).
+    """
 
     card: Card
     candidate: Candidate
     source: Source
     reason: str
+    bonus: float = 0.0
 
     @property
     def proven(self) -> bool:

@@ -8,7 +8,7 @@ import base64
 import hashlib
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import orjson
@@ -197,7 +197,11 @@ def _shown(
 def _in_session(entries: list[Entry], session: Session, candidates: Candidates) -> list[Entry]:
     """Return entries in the order that the running session prefers."""
     goes_with, searched = candidates.goes_with_session, in_session.queries(session)
-    return in_session.preferred(entries, goes_with, searched) if goes_with or searched else entries
+    if not (goes_with or searched):
+        return entries
+    return in_session.preferred(
+        [replace(entry, bonus=in_session.bonus(entry, goes_with, searched)) for entry in entries]
+    )
 
 
 def _recommendation(entry: Entry, page: Card | None) -> dict[str, Any]:

@@ -1,5 +1,7 @@
 """What the running session brings forward, and that it brings nothing in."""
 
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -8,7 +10,7 @@ from hypothesis import strategies as st
 
 from app.events.session import Session
 from app.recommendations.cache import Card
-from app.recommendations.in_session import affinity, interests, merged, preferred, queries
+from app.recommendations.in_session import affinity, bonus, interests, merged, preferred, queries
 from app.recommendations.selection import Entry
 from app.recommendations.strategies import MERCHANT_CROSS_SELLS, SAME_SHOPPERS, SIMILAR, Source
 from app.recommendations.whole_carts import going_with
@@ -21,6 +23,10 @@ def entry(product: str, source: Source = SIMILAR, title: str = "") -> Entry:
 
 def products(entries: list[Entry]) -> list[str]:
     return [e.card.product_id for e in entries]
+
+
+def ordered(entries: Sequence[Entry], goes_with: Mapping[str, float], said: Sequence[Any]) -> list[Entry]:
+    return preferred([replace(e, bonus=bonus(e, goes_with, said)) for e in entries])
 
 
 def searched(*terms: str) -> Any:
@@ -54,20 +60,20 @@ def test_the_six_strongest_interests_are_asked() -> None:
 def test_what_goes_with_the_session_comes_forward() -> None:
     goes_with = affinity([(0.5, [{"id": "c"}])])
 
-    assert products(preferred([entry(p) for p in "abc"], goes_with, [])) == ["c", "a", "b"]
+    assert products(ordered([entry(p) for p in "abc"], goes_with, [])) == ["c", "a", "b"]
 
 
 def test_a_weak_word_for_the_last_does_not_overtake_the_first() -> None:
     entries = [entry(str(n)) for n in range(30)]
     goes_with = affinity([(0.1, [{"id": "x"}] * 20 + [{"id": "29"}])])
 
-    assert products(preferred(entries, goes_with, []))[0] == "0"
+    assert products(ordered(entries, goes_with, []))[0] == "0"
 
 
 def test_several_products_of_a_session_say_more_than_one() -> None:
     goes_with = affinity([(0.5, [{"id": "b"}]), (0.4, [{"id": "c"}]), (0.4, [{"id": "c"}])])
 
-    assert products(preferred([entry(p) for p in "abc"], goes_with, [])) == ["c", "b", "a"]
+    assert products(ordered([entry(p) for p in "abc"], goes_with, [])) == ["c", "b", "a"]
 
 
 @pytest.mark.parametrize(
@@ -85,13 +91,13 @@ def test_what_was_searched_for_comes_forward(query: str, first: str) -> None:
         entry("kettle", title="Copper Kettle"),
     ]
 
-    assert products(preferred(entries, {}, searched(query) if query else []))[0] == first
+    assert products(ordered(entries, {}, searched(query) if query else []))[0] == first
 
 
 def test_the_query_that_fits_best_counts() -> None:
     entries = [entry("a", title="Lamp"), entry("b", title="Red Mug"), entry("c", title="Red Mug for Tea")]
 
-    assert products(preferred(entries, {}, searched("red tea mug", "nothing at all"))) == ["c", "b", "a"]
+    assert products(ordered(entries, {}, searched("red tea mug", "nothing at all"))) == ["c", "b", "a"]
 
 
 def test_sources_keep_their_places_and_the_merchant_the_order() -> None:
@@ -102,7 +108,7 @@ def test_sources_keep_their_places_and_the_merchant_the_order() -> None:
     ]
     goes_with = affinity([(1.0, [{"id": p} for p in "fdb"])])
 
-    assert products(preferred(entries, goes_with, [])) == ["a", "b", "d", "c", "f", "e"]
+    assert products(ordered(entries, goes_with, [])) == ["a", "b", "d", "c", "f", "e"]
 
 
 ids = st.sampled_from("abcdefgh")
@@ -116,10 +122,10 @@ lists = st.lists(
 def test_a_session_adds_nothing_and_takes_nothing_away(shown: list[str], said: Any, query: str) -> None:
     entries = [entry(p) for p in shown]
 
-    found = preferred(entries, affinity(said), searched(query))
+    found = ordered(entries, affinity(said), searched(query))
 
     assert sorted(products(found)) == sorted(shown)
-    assert preferred(entries, {}, []) == entries
+    assert preferred(entries) == entries
 
 
 @given(said=lists)
