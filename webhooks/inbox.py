@@ -15,8 +15,8 @@ from psycopg.pq.abc import PGresult
 from sqlalchemy import Engine
 
 from app.core.group_commit import GroupCommit
+from app.core.packing import pack
 from webhooks.models import PENDING, QUARANTINED
-from webhooks.packing import pack
 
 _INSERT: Final = """
 INSERT INTO webhook_delivery (store_id, topic, dedupe_key, event_id, api_version, triggered_at, received_at,

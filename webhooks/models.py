@@ -7,7 +7,7 @@ from sqlalchemy import Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.core.db import Model
-from webhooks.packing import pack, unpack
+from app.core.packing import pack, unpack
 
 PENDING: Final = "pending"
 PROCESSED: Final = "processed"

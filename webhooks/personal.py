@@ -14,13 +14,13 @@ from sqlalchemy import Connection, delete, select
 from app.commerce.changes import Change
 from app.commerce.store import Store
 from app.core.db import db
+from app.core.packing import unpack
 from app.privacy.rooms import Person
 from app.privacy.subjects import CART, CONTACT, CUSTOMER, ORDER
 from app.privacy.suppression import Name, names
 from connectors.base import DeliveryContext, PayloadError
 from connectors.registry import connector_for
 from webhooks.models import WebhookDelivery
-from webhooks.packing import unpack
 
 _KINDS: Final = {"order": ORDER, "orders": ORDER, "customer": CUSTOMER, "customers": CUSTOMER}
 _HASHES: Final = {"identity_hash": CONTACT, "cart_token_hash": CART}

@@ -15,10 +15,10 @@ from sqlalchemy import Connection
 from app.commerce.store import Store
 from app.core.crypto import vault
 from app.core.db import execute_rows
+from app.core.packing import pack
 from connectors.registry import connector_for
 from connectors.source import Fetched
 from webhooks.models import PENDING
-from webhooks.packing import pack
 
 _INSERT: Final = """
 INSERT INTO webhook_delivery (store_id, topic, dedupe_key, triggered_at, received_at, body, body_sha256, status)

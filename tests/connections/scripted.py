@@ -8,6 +8,7 @@ from sqlalchemy import text
 
 from app.commerce.store import Store
 from app.core.db import db
+from app.core.packing import unpack
 from connectors.source import (
     Cursor,
     Fetched,
@@ -19,7 +20,6 @@ from connectors.source import (
     SubscriptionReport,
 )
 from webhooks.jobs import drain
-from webhooks.packing import unpack
 
 _TOPICS = {"products": ("products/update", "products/delete"), "orders": ("orders/updated", "orders/delete")}
 

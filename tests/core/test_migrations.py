@@ -13,8 +13,8 @@ from sqlalchemy import Connection
 
 from app.core.db import Model, db
 from app.core.migrations import _config
+from app.core.packing import pack, unpack
 from tests.factories import incoming, keep, new_store
-from webhooks.packing import pack, unpack
 
 
 @pytest.fixture

@@ -12,13 +12,13 @@ from sqlalchemy import select, text
 from app.commerce.store import Store
 from app.core.crypto import vault
 from app.core.db import db
+from app.core.packing import unpack
 from connectors.registry import connector_for
 from connectors.source import Fetched
 from tests.commerce.tables import dump
 from tests.factories import at, incoming, keep, new_store, shopify_order, shopify_product
 from webhooks.jobs import drain
 from webhooks.models import WebhookDelivery
-from webhooks.packing import unpack
 from webhooks.polled import keep_polled
 
 MARKER = "PERSONAL-7f3a"

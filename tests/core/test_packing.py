@@ -8,8 +8,8 @@ import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
-from webhooks import packing
-from webhooks.packing import pack, unpack
+from app.core import packing
+from app.core.packing import pack, unpack
 
 _JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(),
