@@ -3,18 +3,17 @@
 from datetime import UTC, datetime, time, timedelta
 from typing import Final
 
-import structlog
 from flask import current_app
 from sqlalchemy import select
-from sqlalchemy.exc import OperationalError
 
 from app.commerce.store import Store
+from app.core import partitions
 from app.core.config import Settings
 from app.core.db import db, now
-from app.events import activity, links, partitions
+from app.core.partitions import Weekly
+from app.events import activity, links
 
-log = structlog.get_logger()
-
+WEEKS: Final = Weekly("event", "received_at")
 # For how long a message that is sent again is known: a day more than is promised.
 _RECEIPTS: Final = timedelta(days=8)
 # As far back as the report goes.
@@ -26,13 +25,7 @@ _DELETED_AT_ONCE: Final = 20_000
 
 def make_weeks() -> int:
     """Make the tables of this week and of those ahead; return how many were missing."""
-    missing = partitions.missing_weeks(db.session.connection(), now().date())
-    db.session.commit()
-    for monday in missing:
-        moved = partitions.make(db.session.connection(), monday)
-        db.session.commit()
-        log.info("event_week_made", week=monday.isoformat(), moved=moved)
-    return len(missing)
+    return partitions.make_missing(WEEKS, now().date())
 
 
 def forget_old_events() -> int:
@@ -43,21 +36,9 @@ def forget_old_events() -> int:
     Returns how many weeks were dropped. A week that is in use just now is dropped the next time.
     """
     before = (now() - timedelta(days=settings().event_retention_days)).date()
-    dropped = 0
-    for monday in list(partitions.over(db.session.connection(), before)):
-        db.session.commit()
-        try:
-            partitions.drop(db.session.connection(), monday)
-            db.session.commit()
-        except OperationalError as error:
-            db.session.rollback()
-            log.warning("event_week_kept", week=monday.isoformat(), error=type(error.orig).__name__)
-            continue
-        dropped += 1
-        log.info("event_week_dropped", week=monday.isoformat())
-    _delete("event_default", "received_at", f"{before.isoformat()} 00:00:00+00")
-    _delete("event_receipt", "received_at", (now() - _RECEIPTS).isoformat())
-    _delete("event_tally", "day", (now() - _TALLIES).date().isoformat())
+    dropped = partitions.drop_over(WEEKS, before)
+    partitions.delete_before("event_receipt", "received_at", f"'{(now() - _RECEIPTS).isoformat()}'")
+    partitions.delete_before("event_tally", "day", f"'{(now() - _TALLIES).date().isoformat()}'")
     _forget_silent_visitors(datetime.combine(before, time(), UTC))
     activity.drop_small_cells(db.session.connection(), before, settings().least_people)
     db.session.commit()
@@ -69,19 +50,6 @@ def _forget_silent_visitors(before: datetime) -> None:
         removed = links.forget_silent(db.session.connection(), before, _DELETED_AT_ONCE)
         db.session.commit()
         if removed < _DELETED_AT_ONCE:
-            return
-
-
-def _delete(table: str, column: str, before: str) -> None:
-    """Delete old rows of a table, some at once: nobody waits for a long transaction."""
-    while True:
-        deleted = db.session.connection().exec_driver_sql(
-            f"DELETE FROM {table} WHERE ctid = ANY(ARRAY("
-            f"SELECT ctid FROM {table} WHERE {column} < %(before)s LIMIT {_DELETED_AT_ONCE}))",
-            {"before": before},
-        )
-        db.session.commit()
-        if deleted.rowcount < _DELETED_AT_ONCE:
             return
 
 

@@ -7,8 +7,10 @@ import pytest
 from flask.testing import FlaskClient
 
 from app.commerce.store import NewKeys, Store
+from app.core import partitions
 from app.core.db import db, now
-from app.events import jobs, partitions
+from app.events import jobs
+from app.events.jobs import WEEKS
 from app.events.models import EventReceipt
 from tests.events.sending import kept, message, send
 
@@ -23,8 +25,8 @@ def no_weeks(app: object) -> Iterator[None]:
 
 def _drop_all() -> None:
     db.session.rollback()
-    for monday in partitions.weeks(db.session.connection()):
-        partitions.drop(db.session.connection(), monday)
+    for monday in partitions.weeks(db.session.connection(), WEEKS):
+        partitions.drop(db.session.connection(), WEEKS, monday)
     db.session.commit()
 
 
@@ -60,7 +62,7 @@ def test_this_week_and_four_ahead_are_made_once(store: Store) -> None:
     assert jobs.make_weeks() == 0
 
     monday = partitions.week_of(now().date())
-    assert partitions.weeks(db.session.connection()) == [monday + timedelta(weeks=n) for n in range(5)]
+    assert partitions.weeks(db.session.connection(), WEEKS) == [monday + timedelta(weeks=n) for n in range(5)]
 
 
 def test_what_lies_in_the_default_moves_to_its_week(
@@ -75,13 +77,17 @@ def test_what_lies_in_the_default_moves_to_its_week(
 
     this = partitions.week_of(now().date())
     then = partitions.week_of((now() - timedelta(weeks=3)).date())
-    assert (place("event_default"), place(partitions.name_of(this)), place(partitions.name_of(then))) == (
+    assert (
+        place("event_default"),
+        place(partitions.name_of(WEEKS, this)),
+        place(partitions.name_of(WEEKS, then)),
+    ) == (
         0,
         2,
         1,
     )
     send(client, send_keys, message())
-    assert place(partitions.name_of(this)) == 3
+    assert place(partitions.name_of(WEEKS, this)) == 3
     assert len(kept(store)) == 4
 
 
@@ -98,7 +104,7 @@ def test_weeks_of_which_every_day_is_over_are_dropped_whole(
     assert jobs.forget_old_events() == 0
 
     assert len(kept(store)) == 2
-    assert len(partitions.weeks(db.session.connection())) == 6
+    assert len(partitions.weeks(db.session.connection(), WEEKS)) == 6
 
 
 def test_old_rows_of_the_default_and_old_receipts_go(
@@ -133,7 +139,7 @@ def test_a_message_is_known_for_a_week(client: FlaskClient, store: Store, send_k
 
 def test_a_week_covers_its_days_to_the_microsecond(store: Store) -> None:
     monday = date(2024, 1, 1)
-    partitions.make(db.session.connection(), monday)
+    partitions.make(db.session.connection(), WEEKS, monday)
     for at in (datetime(2024, 1, 1, tzinfo=UTC), datetime(2024, 1, 7, 23, 59, 59, 999_999, tzinfo=UTC),
                datetime(2024, 1, 8, tzinfo=UTC)):  # fmt: skip
         db.session.connection().exec_driver_sql(
