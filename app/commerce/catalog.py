@@ -41,6 +41,7 @@ class Product(Model):
     price: Mapped[int | None]
     compare_at_price: Mapped[int | None]
     currency: Mapped[str | None]
+    cost: Mapped[int | None]  # what a piece costs the merchant where its variant's cost is unknown
     source_updated_at: Mapped[datetime | None]
     # SHA-256 of the state: settles ties between states of the same second.
     state_digest: Mapped[bytes | None]

@@ -53,7 +53,8 @@ class VariantState:
     """One buyable variant of a product.
 
     ``stock`` is None where the shop does not count it. ``sells_when_out`` says that the shop sells
-    it below zero (backorders).
+    it below zero (backorders). ``cost`` is what a piece costs the merchant, None where the message does not tell (then
+    a stored one stays); it is no part of what decides between two states.
     """
 
     platform_id: str
@@ -66,6 +67,7 @@ class VariantState:
     inventory_item_id: str | None = None
     position: int = 0
     image_url: str | None = None
+    cost: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +84,8 @@ class ProductChange:
     ``cross_sell_ids`` and ``upsell_ids`` are the products that the merchant chose to show beside it: things that go
     with it, and better ones of its kind, in the merchant's order. None where the message says nothing of them (then
     stored ones stay), empty where the merchant chose none.
+
+    ``cost`` is what a piece costs the merchant where a variant has no cost of its own; otherwise as a variant's.
     """
 
     platform_id: str
@@ -104,6 +108,7 @@ class ProductChange:
     revives: bool = False  # taken back out of the bin: overrides an earlier deletion
     cross_sell_ids: tuple[str, ...] | None = None
     upsell_ids: tuple[str, ...] | None = None
+    cost: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +186,8 @@ class OrderLineState:
     """One line of an order. ``product_platform_id`` is None for tips, fees and deleted products.
 
     ``current_quantity`` is what is left after refunds and edits that the message knows of.
-    ``price`` is for one piece before discounts, ``discount`` for the whole line.
+    ``price`` is for one piece before discounts, ``discount`` for the whole line. ``tax_included`` is the tax that the
+    line's price after its discount contains, for ``quantity`` pieces; 0 where prices are without tax.
     """
 
     platform_id: str
@@ -192,6 +198,7 @@ class OrderLineState:
     price: int
     discount: int = 0
     gift_card: bool = False
+    tax_included: int = 0
 
 
 @dataclass(frozen=True, slots=True)

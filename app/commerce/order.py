@@ -1,7 +1,7 @@
 """Orders, their lines, and the refunds and edits that arrive on their own."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import ForeignKey, Index, SmallInteger, UniqueConstraint, func, text
 from sqlalchemy.dialects.postgresql import JSONB
@@ -98,3 +98,13 @@ class OrderTombstone(Model):
     store_id: Mapped[int] = mapped_column(ForeignKey("store.id", ondelete="CASCADE"), primary_key=True)
     platform_id: Mapped[str] = mapped_column(primary_key=True)
     deleted_at: Mapped[datetime]
+
+
+# Whether order ``o`` is a sale that counts in reports. Needs ``%(sales)s``.
+SALE_SQL: Final = "(o.deleted_at IS NULL AND NOT o.test AND o.status = ANY(%(sales)s))"
+
+# What line ``l`` brought: after discounts, without tax and shipping, for the pieces that refunds and edits left of it.
+# Gift cards are money taken in advance, so they bring nothing. The one definition, for every report: over the lines of
+# an order of ``SALE_SQL`` this is the order's net revenue, in minor units of its currency, not rounded.
+NET_SQL: Final = """(CASE WHEN l.gift_card OR l.quantity <= 0 THEN 0 ELSE
+    GREATEST(l.price::numeric * l.quantity - l.discount - l.tax_included, 0) * l.current_quantity / l.quantity END)"""

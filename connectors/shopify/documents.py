@@ -28,17 +28,18 @@ _PRODUCT: Final = f"""
 """
 _VARIANT: Final = """
     id legacyResourceId title sku price compareAtPrice position inventoryQuantity inventoryPolicy
-    image { url } inventoryItem { legacyResourceId tracked }
+    image { url } inventoryItem { legacyResourceId tracked unitCost { amount } }
 """
 _ORDER: Final = f"""
     id legacyResourceId createdAt updatedAt processedAt cancelledAt test sourceName cartToken currencyCode
-    displayFinancialStatus displayFulfillmentStatus subtotalLineItemsQuantity
+    displayFinancialStatus displayFulfillmentStatus subtotalLineItemsQuantity taxesIncluded
     totalPriceSet {_MONEY} refunds {{ id legacyResourceId }}
 """
 _LINE: Final = f"""
     id quantity currentQuantity isGiftCard product {{ legacyResourceId }} variant {{ legacyResourceId }}
     originalUnitPriceSet {_MONEY} totalDiscountSet {_MONEY}
-    discountAllocations {{ allocatedAmountSet {_MONEY} }} lineItemGroup {{ id productId variantId }}
+    discountAllocations {{ allocatedAmountSet {_MONEY} }} taxLines {{ priceSet {_MONEY} }}
+    lineItemGroup {{ id productId variantId }}
 """
 _CUSTOMER: Final = "customer { id legacyResourceId }"
 _CUSTOMER_IF: Final = "customer @include(if: $customers) { id legacyResourceId }"

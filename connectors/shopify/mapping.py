@@ -7,6 +7,7 @@ where the body does not have the shape that the topic promises. Prices are in th
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC
 from decimal import Decimal
 from hashlib import sha256
@@ -359,7 +360,9 @@ def _order_lines(data: dict[str, Any], currency: str) -> Iterator[OrderLineState
             elif bundle.get("product_id"):
                 product_id, variant_id = bundle["product_id"], bundle.get("variant_id")
             seen.add(bundle_id)
-        yield _order_line(line, product_id, variant_id, currency)
+        state = _order_line(line, product_id, variant_id, currency)
+        taxes = line.get("tax_lines") if data.get("taxes_included") else None
+        yield replace(state, tax_included=minor(taxes, currency)) if taxes else state
 
 
 def _order_line(
@@ -419,7 +422,7 @@ def _variant(data: dict[str, Any], images: dict[str, str | None], currency: str)
     """
     counted = "inventory_management" not in data or bool(data["inventory_management"])
     price = minor(data["price"], currency)
-    before = data.get("compare_at_price")
+    before, cost = data.get("compare_at_price"), data.get("unit_cost")
     compare_at = minor(before, currency) if before is not None else None
     return VariantState(
         platform_id=_own_id(data),
@@ -432,6 +435,7 @@ def _variant(data: dict[str, Any], images: dict[str, str | None], currency: str)
         inventory_item_id=data.get("inventory_item_id"),
         position=data.get("position") or 0,
         image_url=web_address(images.get(data.get("image_id") or "")),
+        cost=minor(cost, currency) if cost is not None else None,
     )
 
 

@@ -6,7 +6,8 @@ their positions), so that an equal resource gives an equal body however it was a
 
 Two things a node knows better than today's webhooks: whether the shop counts a variant's stock, and that a
 product is a gift card. They are told in the fields that older webhooks had for them. What the merchant chose to
-show beside a product no webhook tells: it has fields of its own, ``complementary_products`` and ``related_products``.
+show beside a product, and what a piece costs the merchant, no webhook tells: they have fields of their own,
+``complementary_products``, ``related_products`` and ``unit_cost``.
 """
 
 from collections.abc import Iterable, Mapping
@@ -97,6 +98,7 @@ def _variant(node: Node, images: Mapping[str, int], *, gift_card: bool) -> dict[
         "title": node["title"],
         "price": node["price"],
         "compare_at_price": node["compareAtPrice"],
+        "unit_cost": item["unitCost"]["amount"] if item["unitCost"] else None,
         "sku": node["sku"],
         "position": node["position"],
         "image_id": images.get(_url(node.get("image")) or ""),
@@ -126,6 +128,7 @@ def _order(node: Node, lines: list[Node]) -> dict[str, Any]:
         "financial_status": financial.lower() if financial else None,
         "fulfillment_status": _FULFILMENT.get(node["displayFulfillmentStatus"]),
         "total_price_set": _money(node["totalPriceSet"]),
+        "taxes_included": node["taxesIncluded"],
         "refunds": sorted((_ids(refund) for refund in node["refunds"]), key=lambda refund: refund["id"]),
         "customer": _ids(customer) if customer else None,
         # No e-mail address is asked for, so a guest cannot be told from nobody.
@@ -151,6 +154,7 @@ def _line(node: Node) -> dict[str, Any]:
         "discount_allocations": [
             {"amount_set": _money(part["allocatedAmountSet"])} for part in node["discountAllocations"]
         ],
+        "tax_lines": [{"price_set": _money(tax["priceSet"])} for tax in node["taxLines"]],
     }
 
 

@@ -259,6 +259,7 @@ def _order_line(line: dict[str, Any], with_tax: bool, currency: str, returned: i
         current_quantity=max(0, quantity - returned),
         price=minor(before / max(quantity, 1), currency),
         discount=max(0, minor(before - after, currency)),
+        tax_included=max(0, minor(line.get("total_tax") or Decimal(), currency)) if with_tax else 0,
     )
 
 
@@ -306,6 +307,7 @@ def _product_change(data: dict[str, Any], context: DeliveryContext, revives: boo
         revives=revives,
         cross_sell_ids=chosen(data.get("cross_sell_ids"), data["id"]),
         upsell_ids=chosen(data.get("upsell_ids"), data["id"]),
+        cost=_cost(data, context.currency),
     )
 
 
@@ -339,6 +341,7 @@ def _variant_change(data: dict[str, Any], context: DeliveryContext) -> VariantCh
             sells_when_out=bool(data.get("backorders_allowed")),
             position=data.get("menu_order") or 0,
             image_url=_first_image(data),
+            cost=_cost(data, context.currency),
         ),
         available=_in_stock(data) and data["status"] == "publish" and price is not None,
     )
@@ -354,6 +357,12 @@ def _prices(data: dict[str, Any], currency: str) -> tuple[int | None, int | None
     price, regular = _price(data["price"], currency), _price(data.get("regular_price"), currency)
     on_sale = data.get("on_sale") and price is not None and regular is not None and regular > price
     return price, regular if on_sale else None
+
+
+def _cost(data: dict[str, Any], currency: str) -> int | None:
+    """Return what a piece costs the merchant, None where the shop does not keep it: 0 is what nobody entered."""
+    value = (data.get("cost_of_goods_sold") or {}).get("total_value")
+    return _price(value, currency) if value else None
 
 
 def _first_name(terms: Iterable[dict[str, Any]]) -> str | None:

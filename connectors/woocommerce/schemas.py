@@ -188,6 +188,11 @@ class _Attribute(Body):
     option = Text(allow_none=True)
 
 
+class _Cost(Body):
+    # A number; 0 where the merchant has entered none.
+    total_value = Amount(allow_none=True)
+
+
 class _Product(Body):
     id = Identifier(required=True)
     parent_id = Reference(allow_none=True)
@@ -203,6 +208,8 @@ class _Product(Body):
     price = Amount(required=True, allow_none=True)
     regular_price = Amount(allow_none=True)
     on_sale = Flag(allow_none=True)
+    # There where the shop has switched on that it keeps costs.
+    cost_of_goods_sold = fields.Nested(_Cost, allow_none=True)
     purchasable = Flag(required=True)
     manage_stock = ManageStock(required=True)
     stock_quantity = Stock(allow_none=True)

@@ -87,6 +87,7 @@ def test_a_product_is_written_with_all_that_it_says(apply: Apply, tables: Tables
         "price": 900,
         "compare_at_price": None,
         "currency": "USD",
+        "cost": None,
         "source_updated_at": "2026-01-05T12:01:00+00:00",
         "state_digest": product(tables)["state_digest"],
         "deleted_at": None,
@@ -105,6 +106,7 @@ def test_a_product_is_written_with_all_that_it_says(apply: Apply, tables: Tables
         "inventory_item_id": "i1",
         "position": 2,
         "image_url": None,
+        "cost": None,
         "source_updated_at": "2026-01-05T12:01:00+00:00",
         "state_digest": variant["state_digest"],
     }
@@ -531,6 +533,54 @@ def test_companions_that_are_heard_of_first_stand_though_the_state_is_old(
     assert apply(product_change(seconds=10, title="Mug", cross_sells=["p2"], upsells=[])).products == {"p1"}
     assert product(tables)["title"] == "Cup"
     assert companions(tables) == (["p2"], [])
+
+
+def costs(tables: Tables) -> list[Any]:
+    """Return the costs of the product and of its variant."""
+    return [tables()[table][0]["cost"] for table in ("product", "variant")]
+
+
+def costing(cost: int | None, seconds: float) -> ProductChange:
+    """Return a state that tells what a piece costs, or does not."""
+    return replace(
+        product_change("p1", replace(variant_state("v1"), cost=cost), seconds=seconds), cost=cost and cost + 1
+    )
+
+
+@pytest.mark.parametrize(
+    ("states", "expected"),
+    [
+        ([(400, 10)], [401, 400]),
+        ([(400, 10), (None, 20)], [401, 400]),
+        ([(None, 20), (400, 10)], [401, 400]),
+        ([(400, 10), (None, 10)], [401, 400]),
+        ([(None, 10), (400, 10)], [401, 400]),
+        ([(400, 10), (300, 20)], [301, 300]),
+        ([(300, 20), (400, 10)], [301, 300]),
+    ],
+    ids=[
+        "told",
+        "then silent",
+        "first heard of late",
+        "same state silent",
+        "same state tells",
+        "newer",
+        "older",
+    ],
+)
+def test_the_newest_cost_that_was_told_stands(
+    apply: Apply, tables: Tables, states: list[tuple[int | None, float]], expected: list[int]
+) -> None:
+    for cost, seconds in states:
+        apply(costing(cost, seconds))
+
+    assert costs(tables) == expected
+
+
+def test_a_lone_variant_tells_its_cost(apply: Apply, tables: Tables) -> None:
+    apply(variant_change("p1", replace(variant_state("v1"), cost=250), seconds=10))
+
+    assert costs(tables) == [None, 250]
 
 
 def test_of_one_batch_the_newest_companions_stand(apply: Apply, tables: Tables) -> None:

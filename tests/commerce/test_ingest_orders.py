@@ -87,6 +87,7 @@ def test_an_order_is_written_with_all_that_it_says(apply: Apply, tables: Tables)
             "price": 550,
             "discount": 0,
             "gift_card": False,
+            "tax_included": 0,
         }
     ]
 

@@ -184,21 +184,23 @@ def _write_lines(
                 "price": line.price,
                 "discount": line.discount,
                 "gift_card": line.gift_card,
+                "tax_included": line.tax_included,
             }
     execute_rows(
         connection,
         """
         INSERT INTO order_line (store_id, order_id, platform_id, product_id, variant_platform_id, quantity,
-            stated_quantity, current_quantity, price, discount, gift_card)
+            stated_quantity, current_quantity, price, discount, gift_card, tax_included)
         SELECT %(store)s, r.order_id, r.platform_id, r.product_id, r.variant_platform_id, r.quantity,
-            r.stated_quantity, r.stated_quantity, r.price, r.discount, r.gift_card
+            r.stated_quantity, r.stated_quantity, r.price, r.discount, r.gift_card, r.tax_included
         FROM json_to_recordset(%(rows)s::json) AS r(order_id bigint, platform_id text, product_id bigint,
             variant_platform_id text, quantity bigint, stated_quantity bigint, price bigint, discount bigint,
-            gift_card bool)
+            gift_card bool, tax_included bigint)
         ON CONFLICT (store_id, order_id, platform_id) DO UPDATE SET product_id = excluded.product_id,
             variant_platform_id = excluded.variant_platform_id, quantity = excluded.quantity,
             stated_quantity = excluded.stated_quantity, current_quantity = excluded.current_quantity,
-            price = excluded.price, discount = excluded.discount, gift_card = excluded.gift_card
+            price = excluded.price, discount = excluded.discount, gift_card = excluded.gift_card,
+            tax_included = excluded.tax_included
         """,
         list(lines.values()),
         store=store_id,

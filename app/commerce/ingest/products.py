@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from sqlalchemy import Connection
 
@@ -101,7 +101,7 @@ def _write_products(
     winners: dict[str, tuple[tuple[datetime, bytes], ProductChange]] = {}
     listed: list[tuple[int, datetime, VariantState, bool | None, bytes]] = []
     for change in changes:
-        key = (change.updated_at, state_digest(replace(change, cross_sell_ids=None, upsell_ids=None)))
+        key = (change.updated_at, state_digest(_told_by_all(change)))
         best = winners.get(change.platform_id)
         if key > (best[0] if best else known.get(change.platform_id, _NEVER)):
             winners[change.platform_id] = (key, change)
@@ -150,11 +150,55 @@ def _write_products(
         )
     rewritten = _write_variants(connection, store_id, listed)
     chosen = _write_companions(connection, ids, changes)
+    _write_costs(connection, store_id, "product", [(c.platform_id, c.updated_at, c.cost) for c in changes])
+    _write_costs(
+        connection,
+        store_id,
+        "variant",
+        [(v.platform_id, c.updated_at, v.cost) for c in changes for v in c.variants or ()],
+    )
     described = {
         ids[p] for p, (_, change) in winners.items() if _description(change) != _description(before.get(p))
     }
     changed = {ids[platform_id] for platform_id in winners} | set(revived) | rewritten | chosen
     return changed, described | chosen
+
+
+def _told_by_all(change: ProductChange) -> ProductChange:
+    """Return a state without what not every message of it tells: it decides between no two states."""
+    variants = change.variants
+    if variants and any(variant.cost is not None for variant in variants):
+        variants = tuple(replace(variant, cost=None) for variant in variants)
+    return replace(change, cross_sell_ids=None, upsell_ids=None, cost=None, variants=variants)
+
+
+def _write_costs(
+    connection: Connection,
+    store_id: int,
+    table: Literal["product", "variant"],
+    costs: Iterable[tuple[str, datetime, int | None]],
+) -> None:
+    """Write what pieces cost the merchant: (platform id, time, cost), where the message tells it.
+
+    A cost stands if it is as new as the row's newest state, or the first that is heard of.
+    """
+    newest: dict[str, tuple[datetime, int]] = {}
+    for platform_id, updated_at, cost in costs:
+        if cost is not None:
+            newest[platform_id] = max(newest.get(platform_id, (updated_at, cost)), (updated_at, cost))
+    if not newest:
+        return
+    execute_rows(
+        connection,
+        f"""
+        UPDATE {table} t SET cost = r.cost
+        FROM json_to_recordset(%(rows)s::json) AS r(platform_id text, updated_at timestamptz, cost bigint)
+        WHERE t.store_id = %(store)s AND t.platform_id = r.platform_id AND t.cost IS DISTINCT FROM r.cost
+            AND (t.cost IS NULL OR t.source_updated_at <= r.updated_at)
+        """,
+        [{"platform_id": p, "updated_at": at, "cost": cost} for p, (at, cost) in newest.items()],
+        store=store_id,
+    )
 
 
 def _description(state: Any) -> tuple[Any, ...] | None:
@@ -219,10 +263,16 @@ def _write_lone_variants(connection: Connection, store_id: int, changes: Sequenc
                 c.updated_at,
                 c.variant,
                 c.available,
-                state_digest((c.variant, c.available)),
+                state_digest((replace(c.variant, cost=None), c.available)),
             )
             for c in changes
         ],
+    )
+    _write_costs(
+        connection,
+        store_id,
+        "variant",
+        [(c.variant.platform_id, c.updated_at, c.variant.cost) for c in changes],
     )
     return set(ids.values())
 

@@ -45,6 +45,8 @@ ORDER = {
         (13, 2, 201, 3, 3, "4.00", [], 900),
         (14, 3, 301, 3, 3, "2.00", [], 900),
     ],
+    "taxes_included": True,
+    "taxes": {11: ["2.80", "0.07"], 13: ["1.92"]},
     "bundles": {900: (5, 555)},
 }
 
@@ -64,6 +66,7 @@ def order_webhook(order):
         "test": False,
         "currency": "EUR",
         "total_price_set": money_set("41.10"),
+        "taxes_included": order["taxes_included"],
         "customer": order["customer"]
         and {
             "id": order["customer"],
@@ -85,6 +88,9 @@ def order_webhook(order):
                 "price_set": money_set(price),
                 "total_discount_set": money_set("0.00"),
                 "discount_allocations": [{"amount_set": money_set(part)} for part in parts],
+                "tax_lines": [
+                    {"title": "VAT", "price_set": money_set(tax)} for tax in order["taxes"].get(id_, ())
+                ],
                 "gift_card": False,
                 "sales_line_item_group_id": bundle,
                 "properties": [{"name": "engraving", "value": "for Ada"}],
@@ -114,6 +120,7 @@ def order_node(order):
         "test": False,
         "currencyCode": "EUR",
         "totalPriceSet": money("41.1"),
+        "taxesIncluded": order["taxes_included"],
         "customer": order["customer"]
         and {"id": f"gid://shopify/Customer/{order['customer']}", "legacyResourceId": str(order["customer"])},
         "refunds": [
@@ -134,6 +141,7 @@ def line_nodes(order):
             "originalUnitPriceSet": money(price),
             "totalDiscountSet": money("0.0"),
             "discountAllocations": [{"allocatedAmountSet": money(part)} for part in parts],
+            "taxLines": [{"priceSet": money(tax)} for tax in order["taxes"].get(id_, ())],
             "lineItemGroup": bundle
             and {
                 "id": f"gid://shopify/LineItemGroup/{bundle}",
@@ -212,7 +220,7 @@ def product_node(**changed):
     } | changed
 
 
-def variant_nodes(*, tracked=True):
+def variant_nodes(*, tracked=True, cost=None):
     return [
         {
             "id": f"gid://shopify/ProductVariant/{id_}",
@@ -225,7 +233,7 @@ def variant_nodes(*, tracked=True):
             "inventoryQuantity": stock,
             "inventoryPolicy": policy.upper(),
             "image": {"url": image},
-            "inventoryItem": {"legacyResourceId": str(id_ + 1000), "tracked": tracked},
+            "inventoryItem": {"legacyResourceId": str(id_ + 1000), "tracked": tracked, "unitCost": cost},
         }
         for id_, title, price, before, sku, position, stock, policy, image in VARIANTS
     ]
@@ -248,6 +256,7 @@ def meaning(topic, body, pseudonym):
         pytest.param({"source": "pos", "cart": None}, id="point of sale"),
         pytest.param({"source": "1830279"}, id="another app's channel with a cart"),
         pytest.param({"source": None, "cart": None}, id="unknown channel"),
+        pytest.param({"taxes_included": False}, id="tax on top"),
     ],
 )
 def test_an_order_asked_for_means_what_its_webhook_means(changed, pseudonym):
@@ -264,6 +273,8 @@ def test_an_order_asked_for_means_what_its_webhook_means(changed, pseudonym):
     # then
     assert asked == tuple(replace(change, customer_known=change.customer is not None) for change in sent)
     assert [line.current_quantity for line in asked[0].lines] == [1, 1, 3, 3]
+    taxes = [287, 0, 192, 0] if order["taxes_included"] else [0, 0, 0, 0]
+    assert [line.tax_included for line in asked[0].lines] == taxes
 
 
 def test_a_product_asked_for_means_what_its_webhook_means(pseudonym):
@@ -278,6 +289,14 @@ def test_a_product_asked_for_means_what_its_webhook_means(pseudonym):
         "https://cdn.example/a.jpg",
         "https://cdn.example/b.jpg",
     ]
+
+
+def test_what_a_piece_costs_is_told_where_it_was_asked_for(pseudonym):
+    body = nodes.product_body(product_node(), variant_nodes(cost={"amount": "7.25"}))
+
+    (change,) = meaning("products/update", body, pseudonym)
+
+    assert [variant.cost for variant in change.variants] == [725, 725]
 
 
 def references(*numbers):

@@ -19,6 +19,7 @@ ACCEPTED = {
     schemas.Amount: {"string", "number", "integer"},
     schemas.ShopMoney: {"object"},
     schemas.Allocations: {"array"},
+    schemas.Taxes: {"array"},
     schemas.Instant: {"string"},
     schemas.Text: {"string"},
     schemas.Flag: {"boolean"},
@@ -39,7 +40,7 @@ READERS = [
     ("app/uninstalled", schemas.SHOP),
 ]
 # What only bodies have that we asked for ourselves.
-OURS = {"guest_unnamed", "complementary_products", "related_products"}
+OURS = {"guest_unnamed", "complementary_products", "related_products", "unit_cost"}
 # Where the sample contradicts the schema: a product without a picture has null for one.
 WITHOUT_A_PICTURE = ("products/update", "image", None)
 

@@ -93,7 +93,7 @@ def variant(number, of, position=1):
         "inventoryQuantity": 1,
         "inventoryPolicy": "DENY",
         "image": None,
-        "inventoryItem": {"legacyResourceId": str(number), "tracked": True},
+        "inventoryItem": {"legacyResourceId": str(number), "tracked": True, "unitCost": None},
         "__parentId": f"gid://shopify/Product/{of}",
     }
 
@@ -119,6 +119,7 @@ def order(number):
         "displayFulfillmentStatus": "UNFULFILLED",
         "subtotalLineItemsQuantity": 0,
         "totalPriceSet": money,
+        "taxesIncluded": False,
         "refunds": [],
     }
 

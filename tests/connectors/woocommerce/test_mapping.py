@@ -40,7 +40,9 @@ def at(time):
 
 
 def line(platform_id, product_id, quantity, price, variant_id=None):
-    return OrderLineState(platform_id, product_id, variant_id, quantity, quantity, price)
+    # the recorded shop is German: its prices contain 19 %
+    tax = round(price * quantity * 19 / 119)
+    return OrderLineState(platform_id, product_id, variant_id, quantity, quantity, price, tax_included=tax)
 
 
 BEANS_FILTERS_SHIRT = (line("1", "12", 2, 1990), line("2", "13", 1, 299), line("3", "21", 1, 2200, "22"))
@@ -352,30 +354,30 @@ def test_order_times(order, fields, times):
 @pytest.mark.parametrize(
     ("with_tax", "fields", "expected"),
     [
-        (True, {"quantity": 2}, (2, 1990, 0)),
-        (False, {"quantity": 2}, (2, 1673, 0)),
-        (True, {"quantity": 3}, (3, 1327, 0)),
-        (True, {"quantity": 2, "total": "28.43", "total_tax": "5.40"}, (2, 1990, 597)),
-        (False, {"quantity": 2, "total": "28.43", "total_tax": "5.40"}, (2, 1673, 502)),
-        (True, {"quantity": 2, "total": "40.00", "total_tax": "7.60"}, (2, 1990, 0)),
-        (True, {"quantity": 1.5}, (2, 1990, 0)),
-        (True, {"quantity": 0.25}, (1, 3980, 0)),
-        (True, {"quantity": 0}, (0, 3980, 0)),
-        (True, {"quantity": 2, "subtotal_tax": "", "total_tax": ""}, (2, 1673, 0)),
-        (True, {"quantity": 2, "subtotal": "", "total": ""}, (2, 318, 0)),
+        (True, {"quantity": 2}, (2, 1990, 0, 635)),
+        (False, {"quantity": 2}, (2, 1673, 0, 0)),
+        (True, {"quantity": 3}, (3, 1327, 0, 635)),
+        (True, {"quantity": 2, "total": "28.43", "total_tax": "5.40"}, (2, 1990, 597, 540)),
+        (False, {"quantity": 2, "total": "28.43", "total_tax": "5.40"}, (2, 1673, 502, 0)),
+        (True, {"quantity": 2, "total": "40.00", "total_tax": "7.60"}, (2, 1990, 0, 760)),
+        (True, {"quantity": 1.5}, (2, 1990, 0, 635)),
+        (True, {"quantity": 0.25}, (1, 3980, 0, 635)),
+        (True, {"quantity": 0}, (0, 3980, 0, 635)),
+        (True, {"quantity": 2, "subtotal_tax": "", "total_tax": ""}, (2, 1673, 0, 0)),
+        (True, {"quantity": 2, "subtotal": "", "total": ""}, (2, 318, 0, 635)),
     ],
     ids=[
         "gross", "net", "rounds-half-up", "discounted", "discounted-net", "surcharge-is-no-discount", "one-and-a-half",
         "a-quarter", "nothing", "no-tax", "no-amounts",
     ],
 )  # fmt: skip
-def test_order_line_quantity_price_and_discount(order, recording, with_tax, fields, expected):
+def test_order_line_quantity_price_discount_and_tax(order, recording, with_tax, fields, expected):
     lines = [recording("0016-order_created").body["line_items"][0] | fields]
 
     (change,) = order(prices_include_tax=with_tax, line_items=lines)
 
     (found,) = change.lines
-    assert (found.quantity, found.price, found.discount) == expected
+    assert (found.quantity, found.price, found.discount, found.tax_included) == expected
     assert found.current_quantity == found.quantity
 
 
@@ -582,6 +584,21 @@ def test_product_prices(product, fields, prices):
     change = product(**fields)
 
     assert (change.price, change.compare_at_price) == prices
+
+
+@pytest.mark.parametrize(
+    ("kept", "cost"),
+    [
+        ({"values": [{"defined_value": 3.21, "effective_value": 3.21}], "total_value": 3.21}, 321),
+        ({"values": [{"defined_value": 0, "effective_value": 0}], "total_value": 0}, None),
+        (None, None),
+    ],
+    ids=["kept", "nothing entered", "not kept"],
+)
+def test_what_a_piece_costs_the_merchant(product, kept, cost):
+    change = product(cost_of_goods_sold=kept)
+
+    assert change.cost == cost
 
 
 def test_product_price_is_in_the_currency_of_the_store(meaning, recording):
