@@ -1,5 +1,7 @@
 """What events are called: Segment's e-commerce spec, version 2, and how Google Analytics 4 says the same.
 
+``Product Dismissed`` is our own: the spec has no word for "do not show me this again".
+
 https://segment.com/docs/connections/spec/ecommerce/v2/ and
 https://developers.google.com/analytics/devguides/collection/ga4/reference/events.
 """
@@ -10,6 +12,7 @@ from typing import Final
 OF_ONE_PRODUCT: Final = frozenset({
     "Product Clicked", "Product Viewed", "Product Added", "Product Removed", "Product Shared", "Product Reviewed",
     "Product Added to Wishlist", "Product Removed from Wishlist", "Wishlist Product Added to Cart",
+    "Product Dismissed",
 })  # fmt: skip
 _OTHERS: Final = frozenset({
     "Products Searched", "Product List Viewed", "Product List Filtered", "Promotion Viewed", "Promotion Clicked",
