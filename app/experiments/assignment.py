@@ -31,8 +31,14 @@ NOTHING: Final = "nothing"
 SPLIT: Final = "SPLIT"
 STICKY: Final = "STICKY"
 
-# What a condition is about; the value in the context is one text, or a set of which one must do.
-TARGETS: Final = ("segments", "intent", "channel", "country", "device")
+# What conditions may be about, and where that stands in the context: one text, or several of which one must do.
+TARGETS: Final[Mapping[str, str]] = {
+    "segment": "segments",
+    "intent": "intent",
+    "channel": "channel",
+    "country": "country",
+    "device": "device",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +68,7 @@ class Running:
         ranges: the buckets of each arm.
         slots: the places that it is about; None for all.
         namespace: the part of a namespace that its visitors are taken from; None for all visitors.
-        targeting: what the context must be: one of the values, for each name of ``TARGETS`` that is there.
+        targeting: what the context must say: one of the values, for each attribute of it that is named here.
     """
 
     key: str
@@ -121,7 +127,7 @@ def assign(
         running: what is on: the experiments, the hold-out and the slot's standing control.
         unit: the visitor, as the hexadecimal digits of a digest.
         slot: the place on the page; None where the question names none.
-        context: what conditions look at, by the names of ``TARGETS``.
+        context: the attributes of the context that ``TARGETS`` names.
         sticky: the arm that the person was in first, by experiment.
     """
     found = []

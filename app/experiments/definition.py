@@ -48,5 +48,5 @@ def running_of(key: str, definition: Mapping[str, Any]) -> Running:
         tuple(bucket_ranges(len(arms), definition["coverage"], [of_arms[arm.key] for arm in arms])),
         None if slots is None else frozenset(slots),
         None if part is None else Namespace(part["key"], part["from"], part["to"]),
-        {name: frozenset(targeting[name]) for name in TARGETS if targeting.get(name)},
+        {attribute: frozenset(targeting[name]) for name, attribute in TARGETS.items() if targeting.get(name)},
     )

@@ -9,7 +9,7 @@ from flask import Flask
 from app.commerce.store import Store, add_store
 from app.core.db import db
 from app.experiments import running as held
-from app.experiments.assignment import CONTROL, HOLDOUT, Namespace, assign
+from app.experiments.assignment import CONTROL, STICKY, Namespace, assign, standing
 from app.experiments.definition import running_of, shares, with_control
 from app.experiments.models import Experiment, ExperimentExposure
 from app.experiments.running import arms_before, running
@@ -23,7 +23,7 @@ DEFINITION: dict[str, Any] = {
     ],
     "coverage": 0.5,
     "namespace": {"key": "space", "from": 0.2, "to": 0.6},
-    "targeting": {"segments": [], "country": ["DE"]},
+    "targeting": {"segment": ["loyal"], "country": []},
 }
 NOON = datetime(2026, 1, 20, 12, tzinfo=UTC)
 ANNE, ANNES_PHONE, BERT = b"a" * 16, b"p" * 16, b"b" * 16
@@ -43,8 +43,8 @@ def experiment(store: Store, key: str, status: str = "running") -> Experiment:
     return made
 
 
-def keys_of(store: Store, slot: str | None = None) -> list[str]:
-    return [each.key for each in running(store.id, slot)]
+def keys_of(store: Store) -> list[str]:
+    return [each.key for each in running(store.id)]
 
 
 def test_a_definition_becomes_what_assignment_needs() -> None:
@@ -52,7 +52,7 @@ def test_a_definition_becomes_what_assignment_needs() -> None:
 
     assert (found.key, found.slots) == ("one", frozenset({"cart"}))
     assert found.namespace == Namespace("space", 0.2, 0.6)
-    assert found.targeting == {"country": frozenset({"DE"})}
+    assert found.targeting == {"segments": frozenset({"loyal"})}
     assert [arm.key for arm in found.arms] == ["control", "b"]
     assert found.ranges == ((0.0, 0.125), (0.25, 0.625))
 
@@ -77,19 +77,12 @@ def test_a_control_is_added_where_there_is_none() -> None:
     assert with_control(DEFINITION["arms"]) == DEFINITION["arms"]
 
 
-def test_a_new_store_has_controls_of_its_slots_alone(store: Store) -> None:
-    assert keys_of(store) == []
-    assert keys_of(store, "cart") == ["slot:cart"]
-    assert keys_of(store, "home") == ["slot:home"]
-
-
-def test_running_experiments_and_the_hold_out_are_read(store: Store) -> None:
+def test_running_experiments_are_read_and_no_others(store: Store) -> None:
     for status in ("draft", "running", "stopped", "decided"):
         experiment(store, f"the_{status}", status)
-    store.settings = {"holdout_percent": 10, "control_percent": 0}
-    db.session.commit()
+    experiment(store, "a_second")
 
-    assert keys_of(store, "cart") == keys_of(store) == [HOLDOUT, "the_running"]
+    assert keys_of(store) == ["a_second", "the_running"]
 
 
 def test_another_store_s_experiments_do_not_run_here(store: Store) -> None:
@@ -101,18 +94,14 @@ def test_another_store_s_experiments_do_not_run_here(store: Store) -> None:
 
 
 def test_it_is_held_until_it_is_forgotten(app: Flask, store: Store) -> None:
-    keys_of(store, "cart")
+    keys_of(store)
     store_id = experiment(store, "mine").store_id
     with counted_statements(app) as statements:
-        before = running(store_id, "cart")
+        before = running(store_id)
     held.forget(store_id)
 
-    assert ([each.key for each in before], statements) == (["slot:cart"], [])
-    assert keys_of(store, "cart") == ["mine", "slot:cart"]
-
-
-def test_a_store_that_is_gone_runs_nothing_but_the_default_control(app: Flask) -> None:
-    assert [each.key for each in running(2**40, "cart")] == ["slot:cart"]
+    assert ([each.key for each in before], statements) == ([], [])
+    assert keys_of(store) == ["mine"]
 
 
 def exposed(store: Store, experiment: str, subject: bytes, arm: str, hours: int) -> None:
@@ -142,7 +131,8 @@ def test_a_person_is_kept_in_the_arm_that_any_of_their_visits_saw_first(store: S
 def test_what_was_seen_first_counts_for_the_next_answer(store: Store) -> None:
     exposed(store, "slot:cart", ANNE, CONTROL, hours=0)
     before = arms_before(db.session.connection(), store.id, [ANNE])
+    on = [each for each in [standing("cart", 5)] if each]
 
-    (found,) = assign(running(store.id, "cart"), ANNES_PHONE.hex(), slot="cart", context={}, sticky=before)
+    (found,) = assign(on, ANNES_PHONE.hex(), slot="cart", context={}, sticky=before)
 
-    assert (found.experiment, found.arm) == ("slot:cart", CONTROL)
+    assert (found.experiment, found.arm, found.reason) == ("slot:cart", CONTROL, STICKY)
