@@ -20,6 +20,7 @@ from app.core.limits import init_limits
 from app.core.logging import configure_logging
 from app.core.queues import DELIVERIES, LEARNING, HintSender, enqueue
 from app.core.redis import init_redis
+from app.decisions.log import DecisionLog
 from app.events import identity_routes as identity
 from app.events import routes as events
 from app.events.identity import person_of
@@ -99,6 +100,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     intake = Intake(engine, settings.shopify_secrets, HintSender(app, DELIVERIES, DRAIN))
     app.extensions["pannier_intake"] = intake
     app.extensions["pannier_events"] = EventIntake(engine, settings.event_retention_days)
+    app.extensions["pannier_decisions"] = DecisionLog(engine)
     app.extensions["pannier_measures"] = (measure, privacy_jobs.measure)
     # Whatever keeps personal data: asked for it, and told to remove it, by app.privacy.
     app.extensions["pannier_rooms"] = (

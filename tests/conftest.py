@@ -165,6 +165,7 @@ def _close_connections(app: Flask) -> None:
     """Close what an application holds open, the connections of its writers too."""
     app.extensions["pannier_intake"].inbox.close()
     app.extensions["pannier_events"].writer.close()
+    app.extensions["pannier_decisions"].close()
     with app.app_context():
         db.engine.dispose()
 
@@ -188,6 +189,7 @@ def app(shared_app: Flask) -> Iterator[Flask]:
         # What the test before has marked would arrive in this one's queue.
         shared_app.extensions["pannier_intake"].hints.idle.wait(10)
         shared_app.extensions["pannier_events"].tallies.discard()
+        shared_app.extensions["pannier_decisions"].discard()
         with db.engine.begin() as connection:
             connection.exec_driver_sql(_emptying())
         shared_app.extensions["pannier_redis"].flushdb()

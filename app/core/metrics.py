@@ -12,6 +12,7 @@ OLDEST_PENDING = Gauge("pannier_oldest_pending_seconds", "How long the oldest of
 STALE = Gauge("pannier_lists_stale", "Products whose published list is older than their counts.")
 ANSWERS = Counter("pannier_answers_total", "Recommendation answers by source.", ["source"])
 EVENTS = Counter("pannier_events_total", "Events by what became of them.", ["outcome", "reason"])
+DECISIONS = Counter("pannier_decisions_total", "Answers for the log of decisions by outcome.", ["outcome"])
 PRIVACY_REQUESTS = Gauge(
     "pannier_privacy_requests_open", "Privacy requests of people that are not carried out."
 )
