@@ -37,6 +37,7 @@ from app.core.redis import Breaker
 from app.experiments import running
 from app.factory import create_app
 from app.recommendations import blends, cache
+from app.rules import current
 from webhooks import intake
 
 SHOPIFY_SECRET = "hush"

@@ -47,6 +47,7 @@ def _rules_and_experiments() -> None:
         sa.Column("version", sa.BigInteger, autoincrement=False, nullable=False),
         sa.Column("rules", _JSON, nullable=False),
         sa.Column("note", sa.String, nullable=False),
+        sa.Column("restored_version", sa.BigInteger),
         sa.Column("created_at", _TIME, server_default=sa.func.now(), nullable=False),
         sa.PrimaryKeyConstraint("store_id", "version", name=op.f("pk_rule_list")),
         _of_store("rule_list"),
