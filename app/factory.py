@@ -32,7 +32,7 @@ from app.privacy import jobs as privacy_jobs
 from app.privacy import routes as privacy
 from app.privacy.commerce_room import CommerceRoom
 from app.privacy.consent_room import ConsentRoom, ExportsRoom
-from app.recommendations import learning, reports, widget
+from app.recommendations import learning, replay, reports, serving, widget
 from app.recommendations import routes as recommendations
 from app.recommendations.jobs import PUBLISH
 from app.recommendations.personal import PersonalRoom
@@ -101,6 +101,9 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.extensions["pannier_intake"] = intake
     app.extensions["pannier_events"] = EventIntake(engine, settings.event_retention_days)
     app.extensions["pannier_decisions"] = DecisionLog(engine)
+    app.extensions["pannier_replay"] = replay.replay
+    app.extensions["pannier_redecide"] = replay.redecide
+    app.extensions["pannier_preview"] = serving.preview
     app.extensions["pannier_measures"] = (measure, privacy_jobs.measure)
     # Whatever keeps personal data: asked for it, and told to remove it, by app.privacy.
     app.extensions["pannier_rooms"] = (

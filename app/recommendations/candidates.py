@@ -54,6 +54,7 @@ class Asked:
         viewed: products that the shopper looked at, last one first.
         shopper: a customer who agreed to be recognised, with what they bought.
         session: the running session of a visitor who agreed to it.
+        with_cart: whether the cards of the cart are needed on the page of a product too.
     """
 
     product_id: str | None
@@ -61,6 +62,7 @@ class Asked:
     viewed: tuple[str, ...] = ()
     shopper: Shopper | None = None
     session: Session = NO_SESSION
+    with_cart: bool = False
 
     @property
     def anchors(self) -> tuple[str, ...]:
@@ -70,7 +72,8 @@ class Asked:
     @property
     def looked_up(self) -> tuple[str, ...]:
         """The products whose cards are needed whatever is shown: also those whose categories tell an intent."""
-        return tuple(dict.fromkeys((*self.anchors, *self.session.looks[:LOOKS])))
+        cart = self.cart if self.with_cart else ()
+        return tuple(dict.fromkeys((*self.anchors, *cart, *self.session.looks[:LOOKS])))
 
 
 class Candidates:

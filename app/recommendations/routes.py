@@ -14,7 +14,10 @@ from app.commerce.access import STOREFRONT_DOC, allow_origin, for_storefront
 from app.commerce.store import StoreAccess
 from app.core import metrics
 from app.core.api import ApiBlueprint, json_response
-from app.recommendations import schemas, serving, visitors
+from app.decisions import reasons
+from app.decisions.log import DecisionLog
+from app.recommendations import asking, schemas, serving, visitors
+from app.recommendations.asking import Circumstances
 from app.recommendations.visitors import Asking, Known
 
 blueprint: Any = ApiBlueprint(
@@ -42,10 +45,13 @@ _Key = tuple[bytes, str | None, str | None, str | None]
 
 @dataclass(frozen=True, slots=True)
 class _Ready:
+    """Held bytes. ``decided`` tells the log what is given again: store, decision id, slot, reason."""
+
     until: float
     body: bytes
     etag: str
     headers: list[tuple[str, str]]
+    decided: tuple[int, str, str, str]
 
 
 class ReadyBytes:
@@ -74,13 +80,13 @@ class ReadyBytes:
         ready = self._found.get(key)
         return ready if ready and ready.until > time.monotonic() else None
 
-    def put(self, key: _Key, body: bytes) -> _Ready:
+    def put(self, key: _Key, body: bytes, decided: tuple[int, str, str, str]) -> _Ready:
         """Hold ``body`` ready for ``key``."""
         etag = f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}"'
         headers = [("ETag", etag), ("Cache-Control", self._cache_control), ("Vary", _VARY)]
         if (origin := key[3]) is not None:  # let in by ``storefront_access``
             headers.append(("Access-Control-Allow-Origin", origin))
-        ready = _Ready(time.monotonic() + self._lifetime_s, body, etag, headers)
+        ready = _Ready(time.monotonic() + self._lifetime_s, body, etag, headers, decided)
         if self._lifetime_s:
             if len(self._found) >= _READY_SIZE:
                 self._found.clear()
@@ -105,6 +111,7 @@ def held_ready(view: Callable[[], Response]) -> Callable[[], Response]:
     def answer() -> Response:
         if any(request.environ.get(name) for name in _PERSONS):
             return view()
+        began = time.perf_counter_ns()
         held: ReadyBytes = current_app.extensions["pannier_ready_bytes"]
         key = held.key()
         ready = held.get(key)
@@ -112,9 +119,11 @@ def held_ready(view: Callable[[], Response]) -> Callable[[], Response]:
             made = view()
             if "Cache-Control" in made.headers:
                 return made
-            ready = held.put(key, made.get_data())
+            ready = held.put(key, made.get_data(), g.decided)
             _MADE.inc()
         else:
+            log: DecisionLog = current_app.extensions["pannier_decisions"]
+            log.repeat(*ready.decided, (time.perf_counter_ns() - began) // 1000)
             _READY.inc()
         return _public(ready)
 
@@ -136,17 +145,18 @@ def get_recommendations(query: dict[str, Any], person: dict[str, Any]) -> Respon
     """
     access: StoreAccess = g.access
     person = {"visitor_id": query.get("visitor_id"), **person}
-    known = _known(access, person)
-    question = serving.question_for_slot(
+    question = asking.question_for_slot(
         query["slot"],
         query.get("product_id"),
         schemas.product_ids(query["cart"]) if "cart" in query else None,
         query.get("limit"),
         viewed=schemas.product_ids(query["viewed"]),
-        shopper=known.shopper,
-        session=known.session,
+        known=_known(access, person),
+        told=_told(query),
     )
-    response = json_response(serving.answer(access, question))
+    answer = serving.answer(access, question)
+    g.decided = (access.store_id, answer["decision_id"], query["slot"], reasons.CACHED)
+    response = json_response(answer)
     return _private(response) if any(person.values()) or query["viewed"] else response
 
 
@@ -168,15 +178,15 @@ def post_recommendations(batch: dict[str, Any], person: dict[str, Any]) -> Respo
     results: list[dict[str, Any]] = []
     shown: set[str] = set()
     for asked in batch["requests"]:
-        question = serving.question_for_slot(
+        question = asking.question_for_slot(
             asked["slot"],
             asked["product_id"],
             asked["cart"],
             asked["limit"],
             exclude=frozenset(shown),
             viewed=asked["viewed"],
-            shopper=known.shopper,
-            session=known.session,
+            known=known,
+            told=_told(batch),
         )
         results.append(serving.answer(access, question))
         shown |= {r["product_id"] for r in results[-1]["recommendations"]}
@@ -198,16 +208,22 @@ def upsell(asked: dict[str, Any], person: dict[str, Any]) -> Response:
     known = _known(
         access, {"visitor_id": asked["visitor_id"], **person}, asked["user_id"], personal=asked["personal"]
     )
-    question = serving.question_for_cart(
-        asked["strategy"],
-        asked["current_cart"],
-        asked["limit"],
-        shopper=known.shopper,
-        session=known.session,
+    question = asking.question_for_cart(
+        asked["strategy"], asked["current_cart"], asked["limit"], known=known, told=_told(asked)
     )
     made = serving.answer(access, question)
     kept = ("decision_id", "strategy", "recommendations", "intent")
     return _private(json_response({name: made[name] for name in kept}))
+
+
+def _told(asked: dict[str, Any]) -> Circumstances:
+    """Return what a request says of the circumstances."""
+    return Circumstances(
+        asked.get("channel") or asking.ONLINE,
+        asked.get("country"),
+        asked.get("device"),
+        asked.get("cart_value"),
+    )
 
 
 def _known(

@@ -63,7 +63,27 @@ def product_ids(listed: str) -> list[str]:
     return [id_ for id_ in listed.split(",") if id_]
 
 
-class RecommendationsQuery(Schema):
+class CircumstancesFields(Schema):
+    """What a page says beside what it asks. Only the merchant's rules and experiments look at it."""
+
+    channel = fields.String(
+        validate=Shape(r"^[a-z][a-z0-9_]{0,39}$", error="Not a channel such as online or pos."),
+        metadata={"description": "Where it is asked; online unless said otherwise."},
+    )
+    country = fields.String(
+        validate=Shape(r"^[A-Z]{2}$", error="Not an ISO 3166-1 alpha-2 code such as NZ."),
+        metadata={"description": "The shopper's country, ISO 3166-1 alpha-2."},
+    )
+    device = fields.String(validate=validate.OneOf(["desktop", "mobile", "tablet"]))
+    cart_value = fields.Integer(
+        validate=validate.Range(min=0, max=10**12),
+        metadata={
+            "description": "What is in the cart, in minor units of the store's currency. Left out: one of each product."
+        },
+    )
+
+
+class RecommendationsQuery(CircumstancesFields):
     """One slot, as a query."""
 
     class Meta:
@@ -152,7 +172,7 @@ class SlotRequest(Schema):
     )
 
 
-class BatchRequest(Schema):
+class BatchRequest(CircumstancesFields):
     """Several slots of one page; no product is recommended twice."""
 
     class Meta:
@@ -164,7 +184,7 @@ class BatchRequest(Schema):
     personal = Truth(load_default=False, metadata=_PERSONAL)
 
 
-class UpsellRequest(Schema):
+class UpsellRequest(CircumstancesFields):
     """A cart, and what to offer with it."""
 
     class Meta:
@@ -237,6 +257,18 @@ class Intent(Schema):
     reason = fields.String(required=True, metadata={"description": "What it was read from, in a sentence."})
 
 
+_EXPERIMENT = {"description": "Null where the visitor is in none, or may not be recognised."}
+
+
+class ArmOfExperiment(Schema):
+    """The arm of an experiment that the answer comes from."""
+
+    key = fields.String(
+        required=True, metadata={"description": "Its key; ``slot:<slot>`` is the slot's own control."}
+    )
+    arm = fields.String(required=True)
+
+
 class Answer(Schema):
     """The recommendations of one slot."""
 
@@ -245,7 +277,7 @@ class Answer(Schema):
     strategy = fields.String(required=True)
     model_version = fields.String(required=True)
     recommendations = fields.List(fields.Nested(Recommendation), required=True)
-    experiment = fields.Raw(required=True, allow_none=True)
+    experiment = fields.Nested(ArmOfExperiment, required=True, allow_none=True, metadata=_EXPERIMENT)
     intent = fields.Nested(Intent, required=True, allow_none=True, metadata=_INTENT)
 
 

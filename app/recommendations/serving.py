@@ -1,34 +1,34 @@
-"""Answering: which strategy of a chain has something to show, and what.
+"""Answering: the plan is made, decided, told, and noted in the log.
 
 An answer without a visitor depends on the request and the store alone, so its decision id is derived from
-its content: equal answers are one decision, and caches may hold them.
+its content: equal answers are one decision, and caches may hold them. A visitor's answer is a decision of its own.
 """
 
 import base64
 import hashlib
-import itertools
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+import os
+import time
+from collections.abc import Mapping
 from typing import Any, Final
 
 import orjson
+from flask import current_app
 
 from app.commerce.store import StoreAccess
 from app.core.db import db, now
-from app.core.errors import InvalidParameters, NotFound
-from app.events import intent
-from app.events.session import NO_SESSION, Session
-from app.recommendations import cache, in_session, selection
+from app.decisions import reasons
+from app.decisions.log import DecisionLog, Record
+from app.experiments.assignment import HOLDOUT, STANDING
+from app.recommendations import cache, deciding, replay, selection
+from app.recommendations.asking import Question, question_for_slot
 from app.recommendations.cache import Card
-from app.recommendations.candidates import Asked, Candidates
-from app.recommendations.personal import Shopper
+from app.recommendations.deciding import Decided
+from app.recommendations.planning import Plan, plan
 from app.recommendations.selection import Entry
-from app.recommendations.strategies import MAX_CART, MAX_VIEWED, SLOTS, STRATEGIES, Strategy, chain_of
+from app.rules.evaluation import RuleSet
 
-# How much of the candidates a session may bring forward: as long as most ready lists are.
-LIST_LENGTH: Final = 50
 # What of a candidate is told as evidence; the rest is ours.
-_EVIDENCE = (
+_EVIDENCE: Final = (
     "orders",
     "confidence",
     "lift",
@@ -43,74 +43,8 @@ _EVIDENCE = (
     "times",
     "days",
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """What is asked: a chain of strategies for a product page, a cart or a shopper. Ids are the platform's.
-
-    ``viewed`` are products that the shopper looked at, last one first. ``shopper`` is a customer who may be recognised,
-    with what they bought; ``session`` is what a visitor who agreed to it does just now.
-    """
-
-    slot: str | None
-    chain: tuple[Strategy, ...]
-    product_id: str | None
-    cart: tuple[str, ...]
-    limit: int
-    exclude: frozenset[str] = frozenset()
-    viewed: tuple[str, ...] = ()
-    shopper: Shopper | None = None
-    session: Session = NO_SESSION
-
-
-def question_for_slot(
-    slot: str,
-    product_id: str | None,
-    cart: Sequence[str] | None,
-    limit: int | None,
-    *,
-    exclude: frozenset[str] = frozenset(),
-    viewed: Sequence[str] = (),
-    shopper: Shopper | None = None,
-    session: Session = NO_SESSION,
-) -> Question:
-    """Return the question that a slot asks.
-
-    Where the request names no cart (None) or no viewed products, those of the session stand in.
-
-    Raises:
-        InvalidParameters: where the slot needs a product and got none.
-    """
-    place = SLOTS[slot]
-    chain = tuple(STRATEGIES[name] for name in place.chain)
-    if chain[0].needs == "product" and not product_id:
-        raise InvalidParameters({"product_id": f"The slot {slot} needs the product of the page."})
-    return Question(
-        slot,
-        chain,
-        product_id,
-        tuple(session.cart if cart is None else cart)[:MAX_CART],
-        limit or place.limit,
-        exclude,
-        tuple(viewed or session.viewed)[:MAX_VIEWED],
-        shopper,
-        session,
-    )
-
-
-def question_for_cart(
-    strategy: str,
-    cart: Sequence[str],
-    limit: int,
-    *,
-    shopper: Shopper | None = None,
-    session: Session = NO_SESSION,
-) -> Question:
-    """Return the question what a strategy, and those that it falls back on, offer with a cart."""
-    chain = tuple(STRATEGIES[name] for name in chain_of(strategy))
-    viewed = session.viewed[:MAX_VIEWED]
-    return Question(None, chain, None, tuple(cart), limit, viewed=viewed, shopper=shopper, session=session)
+# Of a decision id: 120 bits are 24 letters in base32.
+_SEED_BYTES: Final = 15
 
 
 def answer(access: StoreAccess, question: Question) -> dict[str, Any]:
@@ -122,86 +56,93 @@ def answer(access: StoreAccess, question: Question) -> dict[str, Any]:
     Raises:
         NotFound: if the product of the page is not this store's.
     """
-    asked = Asked(question.product_id, question.cart, question.viewed, question.shopper, question.session)
-    candidates = Candidates(access.store_id, asked, question.chain)
-    page = candidates.cards.get(question.product_id) if question.product_id else None
-    if question.product_id and page is None:
-        raise NotFound(f"This store has no product {question.product_id[:50]!r}.")
-    strategy, entries = _first_to_answer(access.store_id, question, candidates)
+    began = time.perf_counter_ns()
+    seed = os.urandom(_SEED_BYTES) if question.known.subject else None
+    made = plan(access, question, seed)
+    decided = deciding.decide(made.wanted, made.policy, made.shelf)
+    shown = decided.shown if made.silent is None else ()
     body: dict[str, Any] = {
         "slot": question.slot,
-        "strategy": strategy.name,
+        "strategy": decided.strategy.name,
         "model_version": _model_version(access.store_id),
-        "recommendations": [_recommendation(entry, page) for entry in entries],
-        "experiment": None,
-        "intent": _intent(question.session, candidates),
+        "recommendations": [_recommendation(entry, made.page) for entry in shown],
+        "experiment": _experiment(made),
+        "intent": {"state": made.intent.state.value, "reason": made.intent.reason} if made.intent else None,
     }
-    return {"decision_id": _decision_id(access.store_id, question, body), **body}
+    id_ = _named(seed) if seed else _content_address(access.store_id, question, body)
+    _note(access.store_id, id_, question, made, decided, body, began)
+    return {"decision_id": id_, **body}
 
 
-def _intent(session: Session, candidates: Candidates) -> dict[str, str] | None:
-    """Return what the session shows the visitor to be about; None where the answer comes from no session."""
-    categories = {product: card.category for product, card in candidates.cards.items()}
-    found = intent.read(session, now(), categories)
-    return None if found is None else {"state": found.state.value, "reason": found.reason}
+def preview(
+    access: StoreAccess, question: Mapping[str, Any], invented: Mapping[str, Any], rules: RuleSet
+) -> dict[str, Any]:
+    """Return what an invented shopper would see, and why. Nothing is logged.
 
+    Args:
+        access: the store.
+        question: ``slot``, and as far as it needs them ``product_id``, ``cart`` and ``limit``.
+        invented: attributes of ``Context``, as JSON.
+        rules: the rules to try.
 
-def _first_to_answer(
-    store_id: int, question: Question, candidates: Candidates
-) -> tuple[Strategy, list[Entry]]:
-    """Return the strategy that answers and what is shown; the first one and nothing, where none has anything."""
-    first = question.chain[0]
-    if first.needs == "cart" and not question.cart:
-        return first, []  # an empty cart is not in want of anything
-    answering: Strategy | None = None
-    shown: list[Entry] = []
-    for strategy in question.chain:
-        shown += _shown(store_id, question, candidates, strategy, shown)
-        if answering is None and shown:
-            answering = strategy
-        if len(shown) >= question.limit or (answering is not None and not answering.tops_up):
-            break
-    return answering or first, shown
-
-
-def _shown(
-    store_id: int, question: Question, candidates: Candidates, strategy: Strategy, before: Sequence[Entry]
-) -> list[Entry]:
-    """Return what one strategy shows behind what stands there already."""
-    hidden = {question.product_id, *question.cart, *question.exclude}
-    hidden |= {*question.session.removed, *question.session.bought}
-    if question.shopper and strategy.rests_goods:
-        hidden |= question.shopper.resting
-    wanted = question.limit - len(before)
-    follows = bool(question.session) and any(source.follows_session for source in strategy.sources)
-    # Most candidates can be shown: look at twice as many as wanted, and further only where that was not enough. A
-    # session may prefer any of a whole list.
-    step = max(2 * wanted + 8, LIST_LENGTH if follows else 0)
-    found = (c for c in candidates.of(strategy) if c[2]["id"] not in hidden)
-    entries: list[Entry] = []
-    shown: list[Entry] = []
-    while some := list(itertools.islice(found, step)):
-        cards = cache.get_cards(store_id, [candidate["id"] for _, _, candidate in some])
-        entries += [
-            Entry(cards[candidate["id"]], candidate, source, reason)
-            for source, reason, candidate in some
-            if candidate["id"] in cards
-        ]
-        ordered = _in_session(entries, question.session, candidates) if follows else entries
-        shown = selection.select(ordered, wanted, anchors=candidates.anchors, before=before)
-        if len(shown) == wanted or len(some) < step:
-            break
-    return shown
-
-
-def _in_session(entries: list[Entry], session: Session, candidates: Candidates) -> list[Entry]:
-    """Return entries in the order that the running session prefers."""
-    goes_with, searched = candidates.goes_with_session, in_session.queries(session)
-    if not (goes_with or searched):
-        return entries
-    return in_session.preferred(
-        [replace(entry, bonus=in_session.bonus(entry, goes_with, searched)) for entry in entries]
+    Raises:
+        InvalidParameters: where the slot needs a product and got none.
+        NotFound: if the product of the page is not this store's.
+    """
+    asked = question_for_slot(
+        question["slot"], question.get("product_id"), question.get("cart") or (), question.get("limit")
     )
+    made = plan(access, asked, None, rules=rules, invented=invented)
+    decided = deciding.decide(made.wanted, made.policy, made.shelf)
+    return {
+        "slot": asked.slot,
+        "strategy": decided.strategy.name,
+        "recommendations": [_recommendation(entry, made.page) for entry in decided.shown],
+        "shown": decided.products,
+        "silent": made.silent,
+        "fired": list(made.policy.effects.fired),
+        "trace": made.policy.effects.trace,
+        "context": made.context.to_json(),
+    }
+
+
+def _note(
+    store_id: int,
+    id_: str,
+    question: Question,
+    made: Plan,
+    decided: Decided,
+    body: dict[str, Any],
+    began: int,
+) -> None:
+    """Tell the log of a decision; it is written later, by somebody else."""
+    log: DecisionLog = current_app.extensions["pannier_decisions"]
+    arms = {arm.experiment: arm.arm for arm in made.arms}
+    log.note(
+        Record(
+            store_id=store_id,
+            id=id_,
+            made_at=now(),
+            subject=question.known.subject,
+            slot=question.slot,
+            strategy=body["strategy"],
+            reason=made.reason,
+            arms=arms,
+            model_version=body["model_version"],
+            cache=reasons.MADE,
+            latency_us=(time.perf_counter_ns() - began) // 1000,
+            shown=[shown["product_id"] for shown in body["recommendations"]],
+            body=lambda: replay.to_json(question, made, decided),
+            keep=bool(arms),
+        )
+    )
+
+
+def _experiment(made: Plan) -> dict[str, str] | None:
+    """Return the arm that the answer comes from: an experiment's of the merchant's before the standing ones."""
+    own = [arm for arm in made.arms if arm.experiment != HOLDOUT and not arm.experiment.startswith(STANDING)]
+    arm = next(iter(own or made.arms), None)
+    return None if arm is None else {"key": arm.experiment, "arm": arm.arm}
 
 
 def _recommendation(entry: Entry, page: Card | None) -> dict[str, Any]:
@@ -221,10 +162,13 @@ def _recommendation(entry: Entry, page: Card | None) -> dict[str, Any]:
     }
 
 
-def _decision_id(store_id: int, question: Question, body: dict[str, Any]) -> str:
+def _content_address(store_id: int, question: Question, body: dict[str, Any]) -> str:
     asked = [store_id, question.product_id, question.cart, question.limit, question.viewed]
-    digest = hashlib.blake2b(orjson.dumps([asked, body]), digest_size=15).digest()
-    return "d_" + base64.b32encode(digest).decode().lower()
+    return _named(hashlib.blake2b(orjson.dumps([asked, body]), digest_size=_SEED_BYTES).digest())
+
+
+def _named(seed: bytes) -> str:
+    return "d_" + base64.b32encode(seed).decode().lower()
 
 
 def _model_version(store_id: int) -> str:

@@ -35,6 +35,7 @@ class Of(StrEnum):
     VIEWED = "viewed"
     REPEATS = "repeats"  # what the customer bought and usually buys again
     HISTORY = "history"  # what goes with what the customer bought, or looks at in the running session
+    RULE = "rule"  # what one of the merchant's rules names
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,10 +83,12 @@ HISTORY: Final = Source(ready_lists.CART_ROWS, Of.HISTORY, "goes_with_purchases"
 # What the same source says of products that were only looked at.
 GOES_WITH_VIEWED: Final = "goes_with_viewed"
 
+RULE: Final = Source(None, Of.RULE, "merchant_choice", given=True)
+
 # Of these a dearer product of the same kind is offered in place of the page's, not beside it.
 SUBSTITUTES: Final = (SIMILAR, MERCHANT_UPSELLS)
 # The merchant's own word stands over our rules on twins of the page.
-MERCHANTS: Final = (MERCHANT_CROSS_SELLS, MERCHANT_UPSELLS)
+MERCHANTS: Final = (MERCHANT_CROSS_SELLS, MERCHANT_UPSELLS, RULE)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,8 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from app.core.db import db, now
-from app.events import identity, session, tokens
+from app.events import feedback, identity, session, tokens
+from app.events.feedback import NO_FEEDBACK, Feedback
 from app.events.session import NO_SESSION, Session
 from app.privacy import consent
 from app.privacy.consent import CHOICE, Signal
@@ -50,10 +51,23 @@ class Asking:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What an answer may depend on."""
+    """What an answer may depend on.
+
+    Attributes:
+        session: the running session.
+        shopper: what the customer bought.
+        subject: the digest of the visitor who asks, where they agreed to analytics.
+        others: digests of other visitors of the same person, where answers may span them.
+        customers: the platform's ids of the person as a customer.
+        feedback: what the visitor did with what they were shown.
+    """
 
     session: Session = NO_SESSION
     shopper: Shopper | None = None
+    subject: bytes | None = None
+    others: tuple[bytes, ...] = ()
+    customers: tuple[str, ...] = ()
+    feedback: Feedback = NO_FEEDBACK
 
 
 NOBODY: Final = Known()
@@ -87,13 +101,24 @@ def _known(connection: Connection, store_id: int, asking: Asking) -> Known:
     person = frozenset[str]()
     if start and by_customer & PERSONAL == PERSONAL:
         person = _person(connection, store_id, start)
-    running = NO_SESSION
+    subject: bytes | None = None
+    others: tuple[bytes, ...] = ()
+    running, reactions = NO_SESSION, NO_FEEDBACK
     if visitor and by_visitor & Purposes.ANALYTICS:
-        spans = by_visitor & PERSONAL == PERSONAL and visitor in person
-        others = [subject_of(store_id, node) for node in person - {visitor}] if spans else []
-        running = session.load(connection, store_id, subject_of(store_id, visitor), now(), also=others)
-    customers = [node.partition(":")[2] for node in person if node.startswith(f"{CUSTOMER}:")]
-    return Known(running, personal.shopper(store_id, customers) if customers else None)
+        subject = subject_of(store_id, visitor)
+        others = _others(store_id, visitor, person, by_visitor)
+        running = session.load(connection, store_id, subject, now(), also=others)
+        reactions = feedback.load(connection, store_id, subject, now(), also=others)
+    customers = tuple(sorted(n.partition(":")[2] for n in person if n.startswith(f"{CUSTOMER}:")))
+    shopper = personal.shopper(store_id, customers) if customers else None
+    return Known(running, shopper, subject, others, customers, reactions)
+
+
+def _others(store_id: int, visitor: str, person: frozenset[str], allowed: Purposes) -> tuple[bytes, ...]:
+    """Return the digests of a person's other nodes, where the visitor lets answers span them."""
+    if allowed & PERSONAL != PERSONAL or visitor not in person:
+        return ()
+    return tuple(sorted(subject_of(store_id, node) for node in person - {visitor}))
 
 
 def _records(connection: Connection, store_id: int, nodes: Collection[str]) -> dict[str, Purposes]:

@@ -25,6 +25,8 @@ from app.recommendations.strategies import BEST_SELLERS, FREQUENTLY_BOUGHT_TOGET
 from tests.factories import product_change, variant_state
 
 _numbers = itertools.count(1)
+# Every visitor is shown the best, whoever they are: what is left to chance has tests of its own.
+PLAIN = {"control_percent": 0.0, "exploration_percent": 0.0}
 # Fields of a product's state that the factory does not take.
 _OF_THE_STATE = ("category", "vendor")
 
@@ -65,7 +67,7 @@ class Shop:
         number = next(_numbers)
         self.origin = f"https://shop-{number}.example"
         found: tuple[Store, NewKeys] = add_store(
-            "shopify", f"shop-{number}.myshopify.com", origins=[self.origin]
+            "shopify", f"shop-{number}.myshopify.com", origins=[self.origin], settings=PLAIN
         )
         self.store, self.keys = found
         db.session.commit()

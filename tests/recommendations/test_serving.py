@@ -11,9 +11,10 @@ from app.commerce.store import StoreAccess
 from app.core.db import db
 from app.core.errors import InvalidParameters, NotFound
 from app.recommendations import cache
+from app.recommendations.asking import Question, question_for_slot
 from app.recommendations.candidates import combine
 from app.recommendations.models import LearnedModel
-from app.recommendations.serving import Question, answer, question_for_slot
+from app.recommendations.serving import answer
 from app.recommendations.strategies import (
     BEST_SELLERS,
     BUY_AGAIN,
