@@ -20,7 +20,9 @@ from app.core.limits import init_limits
 from app.core.logging import configure_logging
 from app.core.queues import DELIVERIES, LEARNING, HintSender, enqueue
 from app.core.redis import init_redis
+from app.decisions import routes as decisions
 from app.decisions.log import DecisionLog
+from app.decisions.rooms import DecisionsRoom
 from app.events import identity_routes as identity
 from app.events import routes as events
 from app.events.identity import person_of
@@ -110,6 +112,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         EventsRoom(),
         PersonalRoom(),
         LinksRoom(),
+        DecisionsRoom(),
         ConsentRoom(),
         ExportsRoom(),
         DeliveriesRoom(),
@@ -132,6 +135,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     api.register_blueprint(events.blueprint)
     api.register_blueprint(identity.blueprint)
     api.register_blueprint(events.reports)
+    api.register_blueprint(decisions.blueprint)
+    api.register_blueprint(decisions.reports)
     api.register_blueprint(segments.blueprint)
     for blueprint in (health.blueprint, widget.blueprint, webhooks.blueprint, install.blueprint):
         app.register_blueprint(blueprint)

@@ -21,6 +21,7 @@ from app.connections.jobs import (
 from app.core.config import ConfigurationError
 from app.core.queues import DELIVERIES, LEARNING, PLATFORMS, UPKEEP
 from app.core.redis import queue_redis
+from app.decisions import jobs as decisions
 from app.events.jobs import count_activity, forget_old_events, make_weeks
 from app.factory import create_app
 from app.privacy.jobs import carry_out_requests, end_retention
@@ -71,6 +72,11 @@ def register(clock: CronScheduler) -> None:
     # Tables of weeks to come, for events; those whose time is over go whole.
     clock.register(make_weeks, UPKEEP, interval=7200, result_ttl=0, failure_ttl=_DAY_S)
     clock.register(forget_old_events, UPKEEP, cron="53 1 * * *", result_ttl=0, failure_ttl=_DAY_S)
+    # The same for decisions.
+    clock.register(decisions.make_weeks, UPKEEP, interval=7200, result_ttl=0, failure_ttl=_DAY_S)
+    clock.register(
+        decisions.forget_old_decisions, UPKEEP, cron="57 1 * * *", result_ttl=0, failure_ttl=_DAY_S
+    )
     # What happened to products, by day.
     clock.register(count_activity, UPKEEP, interval=1800, result_ttl=0, failure_ttl=_DAY_S)
     # What people asked of their data, where a hint was lost or it failed before.

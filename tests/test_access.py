@@ -19,6 +19,7 @@ from app.commerce.store import Store, StoreKey
 from app.connections.models import Subscriptions
 from app.core.crypto import key_digest
 from app.core.db import db, now
+from app.decisions.models import Decision, DecisionTally
 from app.events.links import link, unlink
 from app.events.models import EventTally, IdentityLink
 from app.imports.models import OrderImport
@@ -79,6 +80,9 @@ CALLS: dict[Route, dict[str, Any]] = {
     },
     ("POST", "/v1/batch"): {"json": {"batch": [{"type": "teleport"}]}},
     ("GET", "/v1/reports/events"): {},
+    ("GET", "/v1/reports/decisions"): {},
+    ("GET", "/v1/decisions"): {},
+    ("GET", "/v1/decisions/<id>"): {},
     ("GET", "/v1/identity"): {"query_string": {"customer_id": "only-of-mine"}},
     ("DELETE", "/v1/identity/links"): {"query_string": {"node": ANNE, "other": "customer:2"}},
     ("PUT", "/v1/identity/links"): {"query_string": {"node": ANNE, "other": "customer:3"}},
@@ -106,6 +110,7 @@ CALLS: dict[Route, dict[str, Any]] = {
 FOUND_AT = {
     "/v1/privacy/exports/<id>": "/v1/privacy/exports/1",
     "/v1/privacy/erasures/<id>": "/v1/privacy/erasures/2",
+    "/v1/decisions/<id>": "/v1/decisions/d_only-of-mine",
     "/v1/segments/<key>": "/v1/segments/only_of_mine",
     "/v1/segments/<key>/members": "/v1/segments/only_of_mine/members",
 }
@@ -117,6 +122,7 @@ SERVER_SIDE = (
     "/v1/segments",
     "/v1/privacy/",
     "/v1/identity",
+    "/v1/decisions",
 )
 SERVER = {route for route in CALLS if route[1].startswith(SERVER_SIDE)}
 STOREFRONT = set(CALLS) - SERVER
@@ -192,6 +198,14 @@ def two(client: FlaskClient, keys: dict[str, Any]) -> dict[str, Any]:
             reason={},
         )
     )  # fmt: skip
+    made = {"slot": MINE, "reason": "DEFAULT", "cache": "made", "latency_us": 1, "answers": 1}
+    db.session.add(
+        Decision(
+            store_id=store.id, id=f"d_{MINE}", day=now().date(), made_at=now(), strategy="best_sellers", arms={},
+            model_version="1", shown=[], **made,
+        )
+    )  # fmt: skip
+    db.session.add(DecisionTally(store_id=store.id, day=now().date(), empty=0, **made))
     db.session.add(EventTally(store_id=store.id, day=now().date(), outcome="rejected", reason=MINE, events=1))
     db.session.commit()
     keep(incoming(store.id, topic="orders/create", quarantine=MINE))

@@ -34,6 +34,7 @@ TUNE = "app.recommendations.jobs.tune_everywhere"
 GROWN = "app.recommendations.jobs.refresh_grown"
 DESCRIBED = "app.recommendations.jobs.refresh_described_everywhere"
 TRENDING = "app.recommendations.jobs.refresh_trending_everywhere"
+DECISIONS = "app.decisions.jobs"
 EVENTS = "app.events.jobs"
 SEGMENTS = "app.segments.jobs"
 CARRY_OUT = "app.privacy.jobs.carry_out_requests"
@@ -82,6 +83,8 @@ def test_every_periodic_job_has_its_queue_and_its_time(clock: CronScheduler) -> 
         f"{EVENTS}.make_weeks": (UPKEEP, 7200),
         f"{EVENTS}.count_activity": (UPKEEP, 1800),
         f"{EVENTS}.forget_old_events": (UPKEEP, "53 1 * * *"),
+        f"{DECISIONS}.make_weeks": (UPKEEP, 7200),
+        f"{DECISIONS}.forget_old_decisions": (UPKEEP, "57 1 * * *"),
         f"{CONNECTIONS}.reconcile_everywhere": (PLATFORMS, 900),
         f"{CONNECTIONS}.compare_everywhere": (PLATFORMS, "11 1 * * *"),
         f"{CONNECTIONS}.settle_carts": (UPKEEP, 600),
@@ -117,6 +120,7 @@ def test_at_the_start_the_frequent_jobs_run_at_once(clock: CronScheduler) -> Non
         PLATFORMS: [f"{CONNECTIONS}.reconcile_everywhere"],
         UPKEEP: [
             *(f"{CONNECTIONS}.{name}" for name in ("forget_install_states", "leave", "settle_carts")),
+            f"{DECISIONS}.make_weeks",
             *(f"{EVENTS}.{name}" for name in ("count_activity", "make_weeks")),
             CARRY_OUT,
         ],

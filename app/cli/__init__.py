@@ -9,6 +9,7 @@ Each module holds the commands of one subject; what all of them share is in :mod
 
 import click
 
+from app.cli.decisions import decisions_group
 from app.cli.events import events_group
 from app.cli.imports import import_group
 from app.cli.installation import demo_command, migrate_command, new_secret_key, services
@@ -51,6 +52,7 @@ for _command in (
     import_group,
     webhooks_group,
     events_group,
+    decisions_group,
     privacy_group,
     recommendations_group,
     reports_group,

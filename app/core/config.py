@@ -49,6 +49,7 @@ class Settings:
     drain_batch: int
     delivery_retention_days: int
     event_retention_days: int
+    decision_retention_days: int
     cart_retention_days: int
     consent_retention_days: int
     receipt_retention_days: int
@@ -99,6 +100,7 @@ def load_settings() -> Settings:
             drain_batch=env.int("DRAIN_BATCH", 200, validate=at_least_one),
             delivery_retention_days=env.int("DELIVERY_RETENTION_DAYS", 30, validate=at_least_one),
             event_retention_days=env.int("EVENT_RETENTION_DAYS", 180, validate=at_least_one),
+            decision_retention_days=env.int("DECISION_RETENTION_DAYS", 90, validate=at_least_one),
             cart_retention_days=env.int("CART_RETENTION_DAYS", 180, validate=at_least_one),
             consent_retention_days=env.int("CONSENT_RETENTION_DAYS", 730, validate=at_least_one),
             receipt_retention_days=env.int("RECEIPT_RETENTION_DAYS", 1095, validate=at_least_one),

@@ -181,7 +181,7 @@ def _packed(record: Record) -> bytes | None:
         body = record.body() if callable(record.body) else record.body
         return pack(orjson.dumps(body, default=_plain))
     except Exception as error:  # whatever is wrong with one decision must not keep the others
-        log.exception("decision_body_failed", store_id=record.store_id, error=type(error).__name__)
+        log.error("decision_body_failed", store_id=record.store_id, kind=type(error).__name__, exc_info=True)  # noqa: G201
         return None
 
 

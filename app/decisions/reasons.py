@@ -8,9 +8,9 @@ from typing import Final
 STATIC: Final = "STATIC"  # nothing was to be decided: the merchant's fixed list, and no condition to it
 DEFAULT: Final = "DEFAULT"  # the learned model, without a rule or an experiment
 TARGETING_MATCH: Final = "TARGETING_MATCH"  # a rule of the merchant's fired
-SPLIT: Final = "SPLIT"  # an arm of an experiment
+SPLIT: Final = "SPLIT"  # an arm of an experiment, the hold-out or a control group
 CACHED: Final = "CACHED"  # the bytes of an answer that was made before
-DISABLED: Final = "DISABLED"  # the slot is paused, or the visitor is in the store's hold-out
+DISABLED: Final = "DISABLED"  # the slot is paused
 STALE: Final = "STALE"  # a model that was kept because the newer one was worse
 UNKNOWN: Final = "UNKNOWN"  # by a caller that does not say
 ERROR: Final = "ERROR"  # something failed, and the shopper got less than there is

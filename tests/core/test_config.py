@@ -41,6 +41,7 @@ def test_everything_has_a_default(tmp_path: Path) -> None:
         drain_batch=200,
         delivery_retention_days=30,
         event_retention_days=180,
+        decision_retention_days=90,
         cart_retention_days=180,
         consent_retention_days=730,
         receipt_retention_days=1095,
