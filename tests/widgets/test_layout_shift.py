@@ -160,7 +160,8 @@ def test_reserved_room_is_given_back_out_of_sight(
 
     page.evaluate("scrollTo(0, 0)")
 
-    expect(element).to_have_css("display", "none")
+    expect(element).to_have_css("min-height", "0px")
+    assert element.evaluate("(box) => box.offsetHeight") == 0
     assert shift() == 0
 
 

@@ -361,6 +361,28 @@ def test_box_of_a_cart_is_no_view_of_a_product(page: Page, shop: Storefront) -> 
     assert [name for name, _ in _told(shop)] == ["Product List Viewed"]
 
 
+def test_nothing_to_show_is_told_when_its_place_comes_on_screen(page: Page, shop: Storefront) -> None:
+    shop.recommend()
+    page.add_init_script(_shopify(**_ALL))
+    page.goto(shop.page(spacer=3000))
+    top = "document.querySelector('pannier-bundle').getBoundingClientRect().top"
+
+    # when it is asked for, near the screen, and then comes on screen
+    with page.expect_response("**/v1/recommendations?*"):
+        page.evaluate(f"scrollBy(0, {top} - innerHeight - 200)")
+    page.evaluate("new Promise((next) => requestAnimationFrame(() => requestAnimationFrame(next)))")
+    _leave(page, shop, 1)
+    before = [name for name, _ in _told(shop)]
+    page.evaluate(f"scrollBy(0, {top} - innerHeight / 2)")
+    page.evaluate("new Promise((next) => requestAnimationFrame(() => requestAnimationFrame(next)))")
+    _leave(page, shop, 2)
+
+    assert before == ["Product Viewed"]
+    assert _told(shop)[1:] == [
+        ("Product List Viewed", {"list_id": "pannier", "decision_id": "dec_01J9", "products": []})
+    ]
+
+
 def test_followed_link_is_told(page: Page, shop: Storefront) -> None:
     _open(page, shop, _shopify(**_ALL), 2)
     shop.shop.routes["GET /products/202"] = Reply("", content_type="text/html")

@@ -60,23 +60,29 @@ function boxOf(host: HTMLElement): Box {
     try {
       await onScreen(host, signal, "400px");
       const found = await ask(signal);
-      if (!found.products.length) throw "no products";
+      const ids = found.products.map(({ productId }) => productId);
+      if (!ids[0]) giveUp("no products", signal);
       await quietMoment(host, signal);
       answer = found;
-      unticked = read("ticked") === "none" ? found.products.map(({ productId }) => productId) : [];
-      draw();
+      unticked = read("ticked") === "none" ? ids : [];
+      if (ids[0]) draw();
       await onScreen(host, signal);
+      // Nothing is told of at the same moment: who was to be shown nothing is compared with who was shown something.
       track("Product List Viewed", {
         ...list(),
-        products: found.products.map(({ productId }, position) => ({ product_id: productId, position })),
+        products: ids.map((product_id, position) => ({ position, product_id })),
       });
     } catch (reason) {
-      if (signal.aborted) return;
-      explain(reason);
-      if (!host.offsetHeight) return;
-      await quietMoment(host, signal, true);
-      host.style.display = "none";
+      if (!signal.aborted) giveUp(reason, signal);
     }
+  }
+
+  /** Give the room back that the theme reserved, out of sight. */
+  function giveUp(reason: unknown, signal: AbortSignal): void {
+    explain(reason);
+    void quietMoment(host, signal, true).then(() => {
+      host.style.minHeight = "0";
+    });
   }
 
   const list = () => ({ list_id: "pannier", decision_id: answer?.decisionId });
@@ -104,10 +110,9 @@ function boxOf(host: HTMLElement): Box {
   }
 
   function draw(): void {
-    if (!answer) return;
-    const { claim } = answer;
+    const { claim } = answer as Answer;
     const { strings, spoken } = stringsFor(locale());
-    items = collect(answer);
+    items = collect(answer as Answer);
     view = drawBundle(
       items,
       {
@@ -221,10 +226,10 @@ function boxOf(host: HTMLElement): Box {
       run?.abort();
     },
     change(name) {
-      if (OBSERVED.indexOf(name) > 2) draw();
-      else if (run) {
+      if (OBSERVED.indexOf(name) > 2) {
+        if (view) draw();
+      } else if (run) {
         // Ask again, in the room the box has already taken.
-        host.style.display = "";
         if (host.offsetHeight) host.style.minHeight = `${host.offsetHeight}px`;
         root.replaceChildren();
         answer = view = null;
