@@ -29,6 +29,7 @@ from app.events.identity import person_of
 from app.events.intake import EventIntake
 from app.events.links import LinksRoom
 from app.events.personal import EventsRoom
+from app.experiments import routes as experiments
 from app.privacy import choices, suppression
 from app.privacy import jobs as privacy_jobs
 from app.privacy import routes as privacy
@@ -39,6 +40,7 @@ from app.recommendations import routes as recommendations
 from app.recommendations.jobs import PUBLISH
 from app.recommendations.personal import PersonalRoom
 from app.recommendations.routes import ReadyBytes
+from app.recommendations.strategies import SLOTS, STRATEGIES
 from app.segments import routes as segments
 from app.segments.rooms import SegmentsRoom
 from webhooks import deliveries
@@ -121,6 +123,9 @@ def create_app(settings: Settings | None = None) -> Flask:
     )
     app.extensions["pannier_nodes_of"] = person_of
     app.extensions["pannier_admission"] = suppression.without
+    # What experiments may name, and know nothing of.
+    app.extensions["pannier_slots"] = frozenset(SLOTS)
+    app.extensions["pannier_strategies"] = frozenset(STRATEGIES)
     register_errors(app)
     app.after_request(security_headers)
     app.before_request(_preflight)
@@ -138,6 +143,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     api.register_blueprint(decisions.blueprint)
     api.register_blueprint(decisions.reports)
     api.register_blueprint(segments.blueprint)
+    api.register_blueprint(experiments.blueprint)
     for blueprint in (health.blueprint, widget.blueprint, webhooks.blueprint, install.blueprint):
         app.register_blueprint(blueprint)
     init_documentation(app, api.spec)

@@ -22,6 +22,8 @@ from app.core.db import db, now
 from app.decisions.models import Decision, DecisionTally
 from app.events.links import link, unlink
 from app.events.models import EventTally, IdentityLink
+from app.experiments.models import Experiment
+from app.experiments.schemas import ExperimentFields
 from app.imports.models import OrderImport
 from app.privacy.models import PrivacyRequestRecord
 from app.recommendations.models import PublishedList
@@ -32,6 +34,7 @@ from webhooks.models import QUARANTINED, WebhookDelivery
 Route = tuple[str, str]
 ANNE = "customer:only-of-mine"
 ANYBODY = {"fact": "orders", "at_least": 0}
+EXPERIMENT = {"name": "Another", "arms": [{"key": "b", "settings": {"strategy": "trending"}}]}
 
 # Routes that need no key, and why.
 OPEN: dict[Route, str] = {
@@ -100,6 +103,15 @@ CALLS: dict[Route, dict[str, Any]] = {
     ("PUT", "/v1/segments/<key>"): {"json": {"name": "Another", "definition": ANYBODY}},
     ("DELETE", "/v1/segments/<key>"): {},
     ("GET", "/v1/segments/<key>/members"): {},
+    ("GET", "/v1/experiments"): {},
+    ("POST", "/v1/experiments"): {"json": {"key": "another", **EXPERIMENT}},
+    ("GET", "/v1/experiments/<key>"): {},
+    ("PUT", "/v1/experiments/<key>"): {"json": EXPERIMENT},
+    ("DELETE", "/v1/experiments/<key>"): {},
+    ("POST", "/v1/experiments/<key>/start"): {},
+    ("POST", "/v1/experiments/<key>/stop"): {},
+    ("POST", "/v1/experiments/<key>/decide"): {"json": {"arm": "b"}},
+    ("POST", "/v1/experiments/<key>/copy"): {"json": {"key": "another"}},
     ("GET", "/v1/connection"): {},
     ("GET", "/v1/reports/channels"): {"query_string": {"product_id": "111", "days": 3650}},
     ("GET", "/v1/reports/readiness"): {"query_string": {"product_id": "111"}},
@@ -113,6 +125,11 @@ FOUND_AT = {
     "/v1/decisions/<id>": "/v1/decisions/d_only-of-mine",
     "/v1/segments/<key>": "/v1/segments/only_of_mine",
     "/v1/segments/<key>/members": "/v1/segments/only_of_mine/members",
+    "/v1/experiments/<key>": "/v1/experiments/draft_of_mine",
+    "/v1/experiments/<key>/start": "/v1/experiments/draft_of_mine/start",
+    "/v1/experiments/<key>/stop": "/v1/experiments/running_of_mine/stop",
+    "/v1/experiments/<key>/decide": "/v1/experiments/stopped_of_mine/decide",
+    "/v1/experiments/<key>/copy": "/v1/experiments/draft_of_mine/copy",
 }
 # Below these the merchant's servers alone may ask.
 SERVER_SIDE = (
@@ -120,6 +137,7 @@ SERVER_SIDE = (
     "/v1/connection",
     "/v1/reports/",
     "/v1/segments",
+    "/v1/experiments",
     "/v1/privacy/",
     "/v1/identity",
     "/v1/decisions",
@@ -189,6 +207,13 @@ def two(client: FlaskClient, keys: dict[str, Any]) -> dict[str, Any]:
         )
     )  # fmt: skip
     db.session.add(Segment(store_id=store.id, key="only_of_mine", name=MINE, definition=ANYBODY))
+    for status, slot in (("draft", "home"), ("running", "cart"), ("stopped", "cart")):
+        definition = ExperimentFields().load({**EXPERIMENT, "slots": [slot]})
+        definition.pop("name")
+        key = f"{status}_of_mine"
+        db.session.add(
+            Experiment(store_id=store.id, key=key, name=MINE, status=status, definition=definition)
+        )
     customer = Customer(store_id=store.id, platform_id=MINE)
     db.session.add(customer)
     db.session.flush()
@@ -270,6 +295,14 @@ def untouched() -> bool:
         .where(Store.domain == "mine.myshopify.com")
     ).all()
     if segments != [MINE]:
+        return False
+    experiments = db.session.execute(
+        select(Experiment.name, Experiment.status)
+        .join(Store, Store.id == Experiment.store_id)
+        .where(Store.domain == "mine.myshopify.com")
+        .order_by(Experiment.id)
+    ).all()
+    if experiments != [(MINE, "draft"), (MINE, "running"), (MINE, "stopped")]:
         return False
     return not db.session.scalars(select(Cart)).all() and [
         d.status for d in db.session.scalars(select(WebhookDelivery))

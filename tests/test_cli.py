@@ -101,6 +101,11 @@ def test_the_commands_are_those_that_are_tested_here() -> None:
         "demo",
         "events replay",
         "events status",
+        "experiments decide",
+        "experiments list",
+        "experiments show",
+        "experiments start",
+        "experiments stop",
         "import orders",
         "migrate",
         "new-secret-key",
@@ -827,7 +832,8 @@ def test_every_command_that_prints_data_takes_json() -> None:
                 "recommendations readiness", "recommendations tune", "store status", "backfill",
                 "reconcile", "privacy erase", "privacy requests", "privacy notice", "events status",
                 "import orders", "reports channels", "segments list", "segments overlap", "segments preview",
-                "segments refresh", "segments show"}  # fmt: skip
+                "segments refresh", "segments show", "experiments list", "experiments show", "experiments start",
+                "experiments stop", "experiments decide"}  # fmt: skip
 
     takes = {name for name, c in COMMANDS.items() if any("--json" in o.opts for o in c.params)}
 

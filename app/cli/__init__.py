@@ -11,6 +11,7 @@ import click
 
 from app.cli.decisions import decisions_group
 from app.cli.events import events_group
+from app.cli.experiments import experiments_group
 from app.cli.imports import import_group
 from app.cli.installation import demo_command, migrate_command, new_secret_key, services
 from app.cli.platforms import backfill_command, reconcile_command
@@ -57,6 +58,7 @@ for _command in (
     recommendations_group,
     reports_group,
     segments_group,
+    experiments_group,
 ):
     cli.add_command(_command)
 

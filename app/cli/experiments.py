@@ -1,0 +1,143 @@
+"""``pannier experiments``: ways of answering, compared on visitors."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from app.cli.base import WorkFailed, as_text, json_option, show, store_option, with_app
+from app.commerce.store import find_store
+from app.core.errors import ProblemError
+
+if TYPE_CHECKING:
+    from app.experiments.models import Experiment
+
+
+@click.group("experiments")
+def experiments_group() -> None:
+    """Start and stop experiments, and look at them."""
+
+
+@experiments_group.command("list")
+@store_option
+@click.option(
+    "--status",
+    type=click.Choice(["draft", "running", "stopped", "decided"]),
+    help="Only those that are so.",
+)
+@json_option
+@with_app
+def experiments_list(store: str, status: str | None, as_json: bool) -> None:
+    """List a store's experiments, newest first."""
+    from app.experiments import lifecycle
+
+    rows = [
+        {
+            "key": each.key,
+            "status": each.status,
+            "arms": len(each.definition["arms"]),
+            "started_at": each.started_at,
+            "name": each.name,
+        }
+        for each in lifecycle.listed(find_store(store).id, status)
+    ]
+    show(rows, as_json, "There is none.")
+
+
+@experiments_group.command("show")
+@click.argument("experiment")
+@store_option
+@json_option
+@with_app
+def experiments_show(experiment: str, store: str, as_json: bool) -> None:
+    """Show the definition of EXPERIMENT, and what has become of it."""
+    from app.experiments import lifecycle
+
+    with _failures_in_a_sentence():
+        found = lifecycle.find(find_store(store).id, experiment)
+    _tell(found, as_json)
+
+
+@experiments_group.command("start")
+@click.argument("experiment")
+@store_option
+@json_option
+@with_app
+def experiments_start(experiment: str, store: str, as_json: bool) -> None:
+    """Start EXPERIMENT, a draft: visitors are assigned from now on."""
+    from app.experiments import lifecycle
+
+    with _failures_in_a_sentence():
+        found = lifecycle.start(find_store(store).id, experiment)
+    _tell(found, as_json)
+
+
+@experiments_group.command("stop")
+@click.argument("experiment")
+@store_option
+@json_option
+@with_app
+def experiments_stop(experiment: str, store: str, as_json: bool) -> None:
+    """Stop EXPERIMENT, which runs; it cannot be started again."""
+    from app.experiments import lifecycle
+
+    with _failures_in_a_sentence():
+        found = lifecycle.stop(find_store(store).id, experiment)
+    _tell(found, as_json)
+
+
+@experiments_group.command("decide")
+@click.argument("experiment")
+@click.argument("arm")
+@store_option
+@click.option("--note", default="", help="Why.")
+@json_option
+@with_app
+def experiments_decide(experiment: str, arm: str, store: str, note: str, as_json: bool) -> None:
+    """Note that ARM of EXPERIMENT, which was stopped, is kept."""
+    from app.experiments import lifecycle
+
+    with _failures_in_a_sentence():
+        found = lifecycle.decide(find_store(store).id, experiment, arm, note)
+    _tell(found, as_json)
+
+
+@contextmanager
+def _failures_in_a_sentence() -> Iterator[None]:
+    try:
+        yield
+    except ProblemError as error:
+        raise WorkFailed(error.detail) from error
+
+
+def _tell(experiment: "Experiment", as_json: bool) -> None:
+    """Print an experiment: what it is on stderr, its arms as a table."""
+    from app.experiments import lifecycle
+
+    found = lifecycle.state(experiment)
+    if as_json:
+        click.echo(json.dumps(found, default=as_text))
+        return
+    click.echo(f"{found['key']} ({found['name']}) is {_in_words(found)}.", err=True)
+    if found["hypothesis"]:
+        click.echo(found["hypothesis"], err=True)
+    rows = [
+        {
+            "arm": arm["key"],
+            "share": f"{arm['share']:.1%}",
+            "name": arm["name"],
+            "settings": json.dumps(arm["settings"]) if arm["settings"] else "",
+        }
+        for arm in found["arms"]
+    ]
+    show(rows, as_json=False, empty="")
+
+
+def _in_words(found: dict[str, Any]) -> str:
+    at = found["decided_at"] or found["stopped_at"] or found["started_at"]
+    if at is None:
+        return "a draft"
+    kept = f"; {found['verdict']['arm']} is kept" if found["verdict"] else ""
+    return f"{found['status']} since {as_text(at)}{kept}"

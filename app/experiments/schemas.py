@@ -1,0 +1,372 @@
+"""What an experiment may be, and how it is told. Every error names its path, such as ``arms.1.settings.strategy``."""
+
+import re
+from collections.abc import Collection, Mapping
+from typing import Any, Final
+
+from flask import current_app
+from marshmallow import (
+    RAISE,
+    Schema,
+    ValidationError,
+    fields,
+    post_load,
+    validate,
+    validates,
+    validates_schema,
+)
+
+from app.core.api import Shape, WholeNumber
+from app.events.intent import State
+from app.experiments import uplift
+from app.experiments.assignment import HOLDOUT, NOTHING
+from app.experiments.definition import STATUSES, with_control
+
+# How an experiment may end: looked at once, when its weeks are over; or at any time, with intervals made for it.
+FIXED: Final = "fixed"
+SEQUENTIAL: Final = "sequential"
+PRIMARY_METRICS: Final = (
+    uplift.REVENUE_PER_VISITOR.name,
+    uplift.MARGIN_PER_VISITOR.name,
+    uplift.CONVERSION.name,
+    uplift.AVERAGE_ORDER_VALUE.name,
+)
+DEVICES: Final = ("desktop", "mobile", "tablet")
+MOST_ARMS: Final = 6
+
+# What a schema for machines cannot say.
+TAKEN: Final = "A word of Pannier's own."
+NO_SUCH_SLOT: Final = "There is no such slot."
+NO_SUCH_STRATEGY: Final = "There is no such strategy."
+TWICE: Final = "This stands here twice."
+EMPTY_PART: Final = "This is not more than from."
+TOO_MANY_ARMS: Final = f"These are more than {MOST_ARMS} arms with the control."
+ALL_ALIKE: Final = "No arm does anything that the control does not."
+NO_SUCH_ARM: Final = "This experiment has no such arm."
+NO_RULES: Final = "Rules are not known here."
+RULES: Final = frozenset(
+    {
+        NO_RULES,
+        TAKEN,
+        NO_SUCH_SLOT,
+        NO_SUCH_STRATEGY,
+        TWICE,
+        EMPTY_PART,
+        TOO_MANY_ARMS,
+        ALL_ALIKE,
+        NO_SUCH_ARM,
+    }
+)
+
+_LARGEST_MONEY: Final = 10**12
+_MOST_VALUES: Final = 50
+_MOST_RULES: Final = 50
+_KEY: Final = r"^[a-z][a-z0-9_]{0,49}$"
+KEY: Final = Shape(_KEY, error="Not a key.")
+TEXT: Final = Shape(r"^[^\x00-\x1f\x7f]{1,100}$", error="Not 1 to 100 characters of text.")
+LONG_TEXT: Final = Shape(
+    r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]{0,2000}$", error="Not text of up to 2000 characters."
+)
+COUNTRY: Final = Shape(r"^[A-Z]{2}$", error="Not a country of ISO 3166-1 alpha-2.")
+
+
+def is_key(text: str) -> bool:
+    """Return whether ``text`` could be the key of an experiment."""
+    return re.fullmatch(_KEY, text) is not None and not text.endswith("\n")
+
+
+class Number(fields.Float):
+    """A finite JSON number: no text and no truth value."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> float:
+        if type(value) not in (int, float):
+            raise self.make_error("invalid", input=value)
+        return float(super()._deserialize(value, attr, data, **kwargs) or 0)
+
+
+class Strict(Schema):
+    """Refuses what it does not know."""
+
+    class Meta:
+        unknown = RAISE
+
+
+class Slot(fields.String):
+    """A place on the page that this service knows."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(validate=TEXT, **kwargs)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
+        return _known(super()._deserialize(value, attr, data, **kwargs), "pannier_slots", NO_SUCH_SLOT)
+
+
+class Strategy(fields.String):
+    """A way of finding products that this service knows."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(validate=TEXT, **kwargs)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
+        return _known(
+            super()._deserialize(value, attr, data, **kwargs), "pannier_strategies", NO_SUCH_STRATEGY
+        )
+
+
+def _known(name: str, extension: str, reason: str) -> str:
+    if name not in current_app.extensions[extension]:
+        raise ValidationError(reason)
+    return name
+
+
+class ArmRules(fields.List[Any]):
+    """Rules that go before the store's own, checked by whoever knows rules."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(fields.Dict(), validate=validate.Length(max=_MOST_RULES), **kwargs)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> list[Any]:
+        found = super()._deserialize(value, attr, data, **kwargs)
+        check = current_app.extensions.get("pannier_check_rules")
+        if check is None:
+            raise ValidationError(NO_RULES)
+        checked: list[Any] = check(found)
+        return checked
+
+
+class ArmSettings(Strict):
+    """What an arm does otherwise; nothing: as if the experiment were not there."""
+
+    strategy = Strategy(metadata={"description": "Finds the products, before those of the slot."})
+    rules = ArmRules(metadata={"description": "Rules before the store's own."})
+    show = fields.String(
+        validate=validate.OneOf([NOTHING]),
+        metadata={"description": "What would have been shown is noted, and not shown."},
+    )
+    offer = fields.String(validate=TEXT, metadata={"description": "The offer to make."})
+    price_rule = fields.String(validate=TEXT, metadata={"description": "The rule that prices follow."})
+    copy = fields.String(validate=TEXT, metadata={"description": "The words around the products."})
+    placement = fields.String(validate=TEXT, metadata={"description": "Where on the page."})
+
+
+class ArmFields(Strict):
+    """One of the ways that are compared."""
+
+    key = fields.String(required=True, validate=KEY, metadata={"description": "What reports call it."})
+    name = fields.String(
+        load_default=None, allow_none=True, validate=TEXT, metadata={"description": "For people."}
+    )
+    weight = Number(
+        load_default=1.0,
+        validate=validate.Range(min=0.01, max=1000),
+        metadata={"description": "Its share is this of the sum of all weights."},
+    )
+    settings = fields.Nested(ArmSettings, load_default=dict)
+
+    @post_load
+    def _named(self, arm: dict[str, Any], **_: Any) -> dict[str, Any]:
+        return {**arm, "name": arm["name"] or arm["key"]}
+
+
+class NamespacePart(Strict):
+    """A part of a namespace: experiments with separate parts of one share no visitor."""
+
+    key = fields.String(required=True, validate=KEY)
+    from_ = Number(required=True, data_key="from", attribute="from", validate=validate.Range(min=0, max=1))
+    to = Number(required=True, validate=validate.Range(min=0, max=1))
+
+    @validates_schema
+    def _not_empty(self, part: Mapping[str, Any], **_: Any) -> None:
+        if part["to"] <= part["from"]:
+            raise ValidationError(EMPTY_PART, "to")
+
+
+def _any_of(values: fields.Field[Any], what: str) -> fields.List[Any]:
+    return fields.List(
+        values,
+        validate=validate.Length(min=1, max=_MOST_VALUES),
+        metadata={"description": f"One of these {what}."},
+    )
+
+
+class TargetingFields(Strict):
+    """Whom it is about: all that is said here must hold when it is asked."""
+
+    segment = _any_of(fields.String(validate=KEY), "segments; a visitor in any of them")
+    intent = _any_of(
+        fields.String(validate=validate.OneOf([state.value for state in State])), "intents of the session"
+    )
+    channel = _any_of(fields.String(validate=TEXT), "channels")
+    country = _any_of(fields.String(validate=COUNTRY), "countries")
+    device = _any_of(fields.String(validate=validate.OneOf(DEVICES)), "devices")
+
+
+class ExperimentFields(Strict):
+    """What the merchant says of an experiment. What is left out is put in with its default, and stays so."""
+
+    name = fields.String(required=True, validate=TEXT, metadata={"description": "What people call it."})
+    hypothesis = fields.String(
+        load_default="", validate=LONG_TEXT, metadata={"description": "What should be better, and why."}
+    )
+    slots = fields.List(
+        Slot(),
+        load_default=None,
+        allow_none=True,
+        validate=validate.Length(min=1, max=_MOST_VALUES),
+        metadata={"description": "The places that it is about; null for all."},
+    )
+    arms = fields.List(
+        fields.Nested(ArmFields),
+        required=True,
+        validate=validate.Length(min=1, max=MOST_ARMS),
+        metadata={"description": "What is compared. Without one called control, that is added."},
+    )
+    coverage = Number(
+        load_default=1.0,
+        validate=validate.Range(min=0.001, max=1),
+        metadata={"description": "The share of all visitors who take part."},
+    )
+    namespace = fields.Nested(NamespacePart, load_default=None, allow_none=True)
+    targeting = fields.Nested(TargetingFields, load_default=dict)
+    primary_metric = fields.String(
+        load_default=PRIMARY_METRICS[0],
+        validate=validate.OneOf(PRIMARY_METRICS),
+        metadata={"description": "What the verdict is about."},
+    )
+    minimum_effect = Number(
+        load_default=0.05,
+        validate=validate.Range(min=0.001, max=1),
+        metadata={"description": "The smallest relative difference worth finding."},
+    )
+    winsor_cap = WholeNumber(
+        load_default=None,
+        allow_none=True,
+        validate=validate.Range(min=1, max=_LARGEST_MONEY),
+        metadata={
+            "description": "A visitor's revenue counts up to this, in minor units; null for all of it."
+        },
+    )
+    planned_weeks = WholeNumber(
+        load_default=4,
+        validate=validate.Range(min=1, max=52),
+        metadata={"description": "How long it shall run."},
+    )
+    stop_rule = fields.String(
+        load_default=SEQUENTIAL,
+        validate=validate.OneOf([FIXED, SEQUENTIAL]),
+        metadata={"description": "Looked at once, when the weeks are over; or at any time."},
+    )
+
+    @validates_schema
+    def _makes_sense(self, data: Mapping[str, Any], **_: Any) -> None:
+        refuse_twice("slots", data["slots"] or [])
+        arms = with_control(data["arms"])
+        refuse_twice("arms", [arm["key"] for arm in arms])
+        if len(arms) > MOST_ARMS:
+            raise ValidationError(TOO_MANY_ARMS, "arms")
+        if all(arm["settings"] == arms[0]["settings"] for arm in arms):
+            raise ValidationError(ALL_ALIKE, "arms")
+
+    @post_load
+    def _complete(self, data: dict[str, Any], **_: Any) -> dict[str, Any]:
+        return {**data, "arms": with_control(data["arms"])}
+
+
+def refuse_twice(field: str, names: Collection[str]) -> None:
+    """Raise ValidationError of ``field`` where a name stands twice."""
+    if len(set(names)) < len(names):
+        raise ValidationError(TWICE, field)
+
+
+class FreeKey(Strict):
+    """A key for a new experiment."""
+
+    key = fields.String(
+        required=True,
+        validate=KEY,
+        metadata={"description": "What programs call it: small letters, digits and _; it stays."},
+    )
+
+    @validates("key")
+    def _free(self, key: str, **_: Any) -> None:
+        if key == HOLDOUT:
+            raise ValidationError(TAKEN)
+
+
+class ExperimentCreation(ExperimentFields, FreeKey):
+    """An experiment of the store."""
+
+
+class ExperimentCopying(FreeKey):
+    """The same experiment once more, as a draft."""
+
+    name = fields.String(
+        load_default=None, allow_none=True, validate=TEXT, metadata={"description": "Else that of the first."}
+    )
+
+
+class ExperimentVerdict(Strict):
+    """What is made of an experiment that was stopped."""
+
+    arm = fields.String(required=True, validate=KEY, metadata={"description": "The arm that is kept."})
+    note = fields.String(load_default="", validate=LONG_TEXT, metadata={"description": "Why."})
+
+
+class ExperimentsQuery(Schema):
+    """Which experiments."""
+
+    status = fields.String(validate=validate.OneOf(STATUSES))
+
+
+class ArmState(Schema):
+    """An arm, and its share of those who take part."""
+
+    key = fields.String(required=True)
+    name = fields.String(required=True)
+    weight = fields.Float(required=True)
+    share = fields.Float(required=True)
+    settings = fields.Dict(required=True)
+
+
+class VerdictState(Schema):
+    """What was made of it."""
+
+    arm = fields.String(required=True)
+    note = fields.String(required=True)
+
+
+class ExperimentState(Schema):
+    """An experiment of the store."""
+
+    key = fields.String(required=True)
+    name = fields.String(required=True)
+    status = fields.String(required=True, validate=validate.OneOf(STATUSES))
+    hypothesis = fields.String(required=True)
+    slots = fields.List(fields.String(), required=True, allow_none=True)
+    arms = fields.List(fields.Nested(ArmState), required=True)
+    coverage = fields.Float(required=True)
+    namespace = fields.Dict(required=True, allow_none=True)
+    targeting = fields.Dict(required=True)
+    primary_metric = fields.String(required=True)
+    minimum_effect = fields.Float(required=True)
+    winsor_cap = fields.Integer(required=True, allow_none=True)
+    planned_weeks = fields.Integer(required=True)
+    stop_rule = fields.String(required=True)
+    created_at = fields.AwareDateTime(required=True)
+    updated_at = fields.AwareDateTime(required=True)
+    started_at = fields.AwareDateTime(required=True, allow_none=True)
+    stopped_at = fields.AwareDateTime(required=True, allow_none=True)
+    decided_at = fields.AwareDateTime(required=True, allow_none=True)
+    verdict = fields.Nested(VerdictState, required=True, allow_none=True)
+
+
+class ExperimentsState(Schema):
+    """The store's experiments, newest first."""
+
+    experiments = fields.List(fields.Nested(ExperimentState), required=True)
+
+
+class ExperimentDeleted(Schema):
+    """An experiment that is no more."""
+
+    deleted = fields.String(required=True)

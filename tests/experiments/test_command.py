@@ -1,0 +1,84 @@
+"""``pannier experiments``: good use, bad use, and what it prints."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from flask import Flask
+
+from app.cli import cli
+from app.commerce.store import Store
+from app.core.config import Settings
+from app.experiments import lifecycle
+from app.experiments.schemas import ExperimentFields
+from tests.conftest import SECRET_KEY
+
+Pannier = Callable[..., Result]
+
+
+@pytest.fixture
+def pannier(app: Flask, shopify: Store, settings: Settings, tmp_path: Path) -> Pannier:
+    """Run ``pannier experiments`` for a store with one draft."""
+    definition = ExperimentFields().load(
+        {
+            "name": "Trending",
+            "hypothesis": "What is new sells.",
+            "arms": [{"key": "b", "weight": 3, "settings": {"strategy": "trending"}}],
+        }
+    )
+    lifecycle.create(shopify.id, "one", definition.pop("name"), definition)
+    environment = {
+        "DATABASE_URL": str(settings.database_url),
+        "REDIS_URL": str(settings.redis_url),
+        "PANNIER_SECRET_KEYS": SECRET_KEY,
+        "PANNIER_VAR_DIR": str(tmp_path / "var"),
+        "PANNIER_LOG_LEVEL": "error",
+    }
+
+    def run(*arguments: str) -> Result:
+        whole = ["experiments", *arguments, "--store", str(shopify.id)]
+        result = CliRunner().invoke(cli, whole, env=environment, prog_name="pannier")
+        assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+        return result
+
+    return run
+
+
+def test_an_experiment_is_shown_started_stopped_and_decided(pannier: Pannier) -> None:
+    shown = pannier("show", "one")
+    started = json.loads(pannier("start", "one", "--json").stdout)
+    listed = json.loads(pannier("list", "--status", "running", "--json").stdout)
+    stopped = pannier("stop", "one")
+    decided = pannier("decide", "one", "b", "--note", "It does.")
+
+    assert shown.stderr == "one (Trending) is a draft.\nWhat is new sells.\n"
+    assert shown.stdout.splitlines() == [
+        "arm      share  name     settings",
+        "control  50.0%  Control",
+        'b        50.0%  b        {"strategy": "trending"}',
+    ]
+    assert started["status"] == "running"
+    assert [(each["key"], each["arms"], each["started_at"]) for each in listed] == [
+        ("one", 2, started["started_at"])
+    ]
+    assert stopped.stderr.startswith("one (Trending) is stopped since 20")
+    assert decided.stderr.splitlines()[0].endswith("; b is kept.")
+    assert pannier("list", "--status", "running").stdout == "There is none.\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "text"),
+    [
+        (["show", "two"], 1, "This store has no experiment 'two'."),
+        (["stop", "one"], 1, "It is draft, and only what is running can be stopped."),
+        (["decide", "one", "b"], 1, "It is draft, and only what is stopped can be decided."),
+        (["list", "--status", "odd"], 2, "'odd' is not one of 'draft', 'running', 'stopped', 'decided'."),
+    ],
+)
+def test_bad_use_is_one_sentence(pannier: Pannier, arguments: list[str], code: int, text: str) -> None:
+    result = pannier(*arguments)
+
+    assert (result.exit_code, result.stdout) == (code, "")
+    assert text in result.stderr
