@@ -16,6 +16,10 @@ ANSWERS: Final = (STRATEGY, FIXED, NOTHING)
 FILTERED: Final = (HIDE, RESTRICT, BOOST, BURY, PROMOTE)
 ACTIONS: Final = (PIN, *FILTERED, *ANSWERS)
 
+# What boosts and buries come to together, at least and at most.
+LEAST_WEIGHT: Final = 0.01
+MOST_WEIGHT: Final = 100.0
+
 
 @dataclass(frozen=True, slots=True)
 class Action:
@@ -77,7 +81,7 @@ def _action(given: Mapping[str, Any], filters: list[Mapping[str, Any]]) -> Actio
         bit=bit,
         position=given.get("position", 0) - 1,
         product=given.get("product", ""),
-        products=tuple(given.get("products", ())),
+        products=tuple(dict.fromkeys(given.get("products", ()))),
         strategy=given.get("strategy", ""),
         percent=given.get("percent", 0),
         factor=given.get("factor", 1.0),

@@ -13,6 +13,8 @@ from app.rules.actions import (
     BURY,
     FIXED,
     HIDE,
+    LEAST_WEIGHT,
+    MOST_WEIGHT,
     NOTHING,
     PIN,
     PROMOTE,
@@ -24,9 +26,6 @@ from app.rules.actions import (
 from app.rules.context import Item
 from app.rules.filters import Filters, bits_of
 
-# What boosts and buries come to together, at least and at most.
-LEAST_WEIGHT: Final = 0.01
-MOST_WEIGHT: Final = 100.0
 # A product at place n, from 0, has the score 1 / (10 + n): a boost of 2 takes the eleventh to the first place.
 _SCORE_OFFSET: Final = 10
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from app.rules.actions import LEAST_WEIGHT, MOST_WEIGHT
 from app.rules.context import Context, Item
-from app.rules.effects import LEAST_WEIGHT, MOST_WEIGHT
 from app.rules.evaluation import Effects, RuleSet
 from tests.rules import lists
 from tests.rules.lists import (
