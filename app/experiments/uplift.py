@@ -402,7 +402,7 @@ def cap_from(values: npt.ArrayLike, share: float = 0.99, fewest: int = 100) -> f
     buyers = column[column > 0.0]
     if buyers.size < fewest:
         return None
-    return float(np.quantile(buyers, share, method="higher"))
+    return float(np.quantile(buyers, share, method="lower"))
 
 
 def sidak(alpha: float, comparisons: int) -> float:
