@@ -30,12 +30,14 @@ from app.events.intake import EventIntake
 from app.events.links import LinksRoom
 from app.events.personal import EventsRoom
 from app.experiments import routes as experiments
+from app.monitoring import slot_routes as slots
 from app.privacy import choices, suppression
 from app.privacy import jobs as privacy_jobs
 from app.privacy import routes as privacy
 from app.privacy.commerce_room import CommerceRoom
 from app.privacy.consent_room import ConsentRoom, ExportsRoom
 from app.recommendations import learning, replay, reports, serving, widget
+from app.recommendations import guard_routes as guard
 from app.recommendations import routes as recommendations
 from app.recommendations.jobs import PUBLISH
 from app.recommendations.personal import PersonalRoom
@@ -143,6 +145,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     api.register_blueprint(decisions.blueprint)
     api.register_blueprint(decisions.reports)
     api.register_blueprint(segments.blueprint)
+    api.register_blueprint(guard.blueprint)
+    api.register_blueprint(slots.blueprint)
     api.register_blueprint(experiments.blueprint)
     for blueprint in (health.blueprint, widget.blueprint, webhooks.blueprint, install.blueprint):
         app.register_blueprint(blueprint)

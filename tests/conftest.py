@@ -36,7 +36,7 @@ from app.core.migrations import migrate
 from app.core.redis import Breaker
 from app.experiments import running
 from app.factory import create_app
-from app.recommendations import blends, cache
+from app.recommendations import blends, cache, paused, sensitive
 from app.rules import current
 from webhooks import intake
 
@@ -201,6 +201,8 @@ def app(shared_app: Flask) -> Iterator[Flask]:
         shared_app.extensions["pannier_redis_breaker"] = Breaker()
         cache._versions.found.clear()
         blends.forget()
+        paused.forget()
+        sensitive.forget()
         running.forget()
         yield shared_app
         db.session.rollback()

@@ -26,7 +26,7 @@ from app.experiments.models import Experiment
 from app.experiments.schemas import ExperimentFields
 from app.imports.models import OrderImport
 from app.privacy.models import PrivacyRequestRecord
-from app.recommendations.models import PublishedList
+from app.recommendations.models import PublishedList, SensitiveWords, SlotPause
 from app.segments.models import Segment, SegmentMembership
 from tests.factories import incoming, keep, order_change, product_change, variant_state
 from webhooks.models import QUARANTINED, WebhookDelivery
@@ -112,6 +112,10 @@ CALLS: dict[Route, dict[str, Any]] = {
     ("POST", "/v1/experiments/<key>/stop"): {},
     ("POST", "/v1/experiments/<key>/decide"): {"json": {"arm": "b"}},
     ("POST", "/v1/experiments/<key>/copy"): {"json": {"key": "another"}},
+    ("GET", "/v1/guard"): {},
+    ("PUT", "/v1/guard"): {"json": {"words": []}},
+    ("GET", "/v1/slots"): {},
+    ("POST", "/v1/slots/<slot>/resume"): {},
     ("GET", "/v1/connection"): {},
     ("GET", "/v1/reports/channels"): {"query_string": {"product_id": "111", "days": 3650}},
     ("GET", "/v1/reports/readiness"): {"query_string": {"product_id": "111"}},
@@ -125,6 +129,7 @@ FOUND_AT = {
     "/v1/decisions/<id>": "/v1/decisions/d_only-of-mine",
     "/v1/segments/<key>": "/v1/segments/only_of_mine",
     "/v1/segments/<key>/members": "/v1/segments/only_of_mine/members",
+    "/v1/slots/<slot>/resume": "/v1/slots/cart/resume",
     "/v1/experiments/<key>": "/v1/experiments/draft_of_mine",
     "/v1/experiments/<key>/start": "/v1/experiments/draft_of_mine/start",
     "/v1/experiments/<key>/stop": "/v1/experiments/running_of_mine/stop",
@@ -140,6 +145,8 @@ SERVER_SIDE = (
     "/v1/experiments",
     "/v1/privacy/",
     "/v1/identity",
+    "/v1/guard",
+    "/v1/slots",
     "/v1/decisions",
 )
 SERVER = {route for route in CALLS if route[1].startswith(SERVER_SIDE)}
@@ -207,6 +214,8 @@ def two(client: FlaskClient, keys: dict[str, Any]) -> dict[str, Any]:
         )
     )  # fmt: skip
     db.session.add(Segment(store_id=store.id, key="only_of_mine", name=MINE, definition=ANYBODY))
+    db.session.add(SensitiveWords(store_id=store.id, words=[f"{MINE}-words"]))
+    db.session.add(SlotPause(store_id=store.id, slot="cart", paused_at=now(), reason=MINE, measures={}))
     for status, slot in (("draft", "home"), ("running", "cart"), ("stopped", "cart")):
         definition = ExperimentFields().load({**EXPERIMENT, "slots": [slot]})
         definition.pop("name")
@@ -295,6 +304,11 @@ def untouched() -> bool:
         .where(Store.domain == "mine.myshopify.com")
     ).all()
     if segments != [MINE]:
+        return False
+    words = db.session.scalars(select(SensitiveWords.words).order_by(SensitiveWords.store_id)).all()
+    if words[:1] != [[f"{MINE}-words"]]:
+        return False
+    if db.session.scalars(select(SlotPause.ended_at)).all() != [None]:
         return False
     experiments = db.session.execute(
         select(Experiment.name, Experiment.status)
