@@ -33,7 +33,7 @@ Replayer = Callable[[Connection, StoreAccess, Found], Outcome]
 
 
 def replay(connection: Connection, access: StoreAccess, found: Found) -> dict[str, Any]:
-    """Return what ``schemas.Replay`` shows: without an outcome, and with the reason, where there is none."""
+    """Return what ``schemas.DecisionReplay`` shows: without an outcome, and with the reason, where there is none."""
     replayer: Replayer | None = current_app.extensions.get("pannier_replay")
     if not found.whole:
         return _none("What replays it was not kept: the sample left it out.")

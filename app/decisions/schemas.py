@@ -103,7 +103,7 @@ class DecisionsPage(Schema):
     next_cursor = fields.String(required=True, allow_none=True)
 
 
-class Replay(Schema):
+class DecisionReplay(Schema):
     """How the decision comes out when it is made again from what was kept of it."""
 
     same = fields.Boolean(
@@ -130,7 +130,7 @@ class DecisionState(DecisionHead):
             " and what they did, the experiments. Null where it was not kept."
         },
     )
-    replay = fields.Nested(Replay, required=True)
+    replay = fields.Nested(DecisionReplay, required=True)
 
 
 class DecisionReportQuery(Schema):
