@@ -43,6 +43,7 @@ from app.recommendations.jobs import PUBLISH
 from app.recommendations.personal import PersonalRoom
 from app.recommendations.routes import ReadyBytes
 from app.recommendations.strategies import SLOTS, STRATEGIES
+from app.rules.schemas import checked
 from app.segments import routes as segments
 from app.segments.rooms import SegmentsRoom
 from webhooks import deliveries
@@ -128,6 +129,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     # What experiments may name, and know nothing of.
     app.extensions["pannier_slots"] = frozenset(SLOTS)
     app.extensions["pannier_strategies"] = frozenset(STRATEGIES)
+    app.extensions["pannier_check_rules"] = checked
     register_errors(app)
     app.after_request(security_headers)
     app.before_request(_preflight)

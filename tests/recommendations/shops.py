@@ -28,7 +28,7 @@ _numbers = itertools.count(1)
 # Every visitor is shown the best, whoever they are: what is left to chance has tests of its own.
 PLAIN = {"control_percent": 0.0, "exploration_percent": 0.0}
 # Fields of a product's state that the factory does not take.
-_OF_THE_STATE = ("category", "vendor")
+_OF_THE_STATE = ("category", "vendor", "tags")
 
 
 def candidate(product: str, score: float = 1.0, **evidence: float) -> dict[str, Any]:
