@@ -48,6 +48,7 @@ from app.segments import routes as segments
 from app.segments.rooms import SegmentsRoom
 from webhooks import deliveries
 from webhooks import routes as webhooks
+from app.rules import routes as rules
 from webhooks.express import ExpressLane
 from webhooks.intake import Intake
 from webhooks.jobs import DRAIN, measure
@@ -158,6 +159,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     return app
 
 
+    api.register_blueprint(rules.blueprint)
 def _service_urls(settings: Settings) -> tuple[str, str]:
     running = None
     if not (settings.database_url and settings.redis_url):

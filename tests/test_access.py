@@ -28,6 +28,7 @@ from app.imports.models import OrderImport
 from app.privacy.models import PrivacyRequestRecord
 from app.recommendations.models import PublishedList, SensitiveWords, SlotPause
 from app.segments.models import Segment, SegmentMembership
+from app.rules.models import RuleList
 from tests.factories import incoming, keep, order_change, product_change, variant_state
 from webhooks.models import QUARANTINED, WebhookDelivery
 
@@ -35,6 +36,7 @@ Route = tuple[str, str]
 ANNE = "customer:only-of-mine"
 ANYBODY = {"fact": "orders", "at_least": 0}
 EXPERIMENT = {"name": "Another", "arms": [{"key": "b", "settings": {"strategy": "trending"}}]}
+RULE: dict[str, Any] = {"name": "Another", "then": [{"do": "pin", "product": "111", "position": 1}]}
 
 # Routes that need no key, and why.
 OPEN: dict[Route, str] = {
@@ -105,6 +107,20 @@ CALLS: dict[Route, dict[str, Any]] = {
     ("GET", "/v1/segments/<key>/members"): {},
     ("GET", "/v1/experiments"): {},
     ("POST", "/v1/experiments"): {"json": {"key": "another", **EXPERIMENT}},
+    ("GET", "/v1/rules"): {},
+    ("PUT", "/v1/rules"): {"json": {"rules": [], "version": 2}},
+    ("POST", "/v1/rules"): {"json": {**RULE, "id": "another"}},
+    ("GET", "/v1/rules/lint"): {},
+    ("POST", "/v1/rules/preview"): {"json": {"question": {"slot": "home"}}},
+    ("POST", "/v1/rules/impact"): {"json": {"rules": []}},
+    ("POST", "/v1/rules/move"): {"json": {"id": "of-mine", "position": 2}},
+    ("POST", "/v1/rules/undo"): {},
+    ("GET", "/v1/rules/versions"): {},
+    ("GET", "/v1/rules/versions/<version>"): {},
+    ("POST", "/v1/rules/versions/<version>/restore"): {},
+    ("GET", "/v1/rules/<id>"): {},
+    ("PUT", "/v1/rules/<id>"): {"json": {"name": "Another", "then": RULE["then"]}},
+    ("DELETE", "/v1/rules/<id>"): {},
     ("GET", "/v1/experiments/<key>"): {},
     ("PUT", "/v1/experiments/<key>"): {"json": EXPERIMENT},
     ("DELETE", "/v1/experiments/<key>"): {},
@@ -139,6 +155,9 @@ FOUND_AT = {
 # Below these the merchant's servers alone may ask.
 SERVER_SIDE = (
     "/v1/webhooks/",
+    "/v1/rules/<id>": "/v1/rules/of-mine",
+    "/v1/rules/versions/<version>": "/v1/rules/versions/1",
+    "/v1/rules/versions/<version>/restore": "/v1/rules/versions/1/restore",
     "/v1/connection",
     "/v1/reports/",
     "/v1/segments",
@@ -153,6 +172,7 @@ SERVER = {route for route in CALLS if route[1].startswith(SERVER_SIDE)}
 STOREFRONT = set(CALLS) - SERVER
 # Begins what takes longer than an answer.
 LASTING: Route = ("POST", "/v1/privacy/erasures")
+    "/v1/rules",
 # Takes something and says nothing.
 TAKING: Route = ("POST", "/v1/carts")
 # Says only what the same caller told.
@@ -174,6 +194,10 @@ def routes(app: Flask) -> set[Route]:
         for rule in app.url_map.iter_rules()
         for method in set(rule.methods or ()) - {"HEAD", "OPTIONS"}
     }
+# Say what other rules would do, and change nothing.
+TRYING_RULES = {("POST", "/v1/rules/preview"), ("POST", "/v1/rules/impact")}
+# Are asked for by the version that counts, or need one to go back to: a store that has none has a conflict.
+BY_VERSION = {("PUT", "/v1/rules"), ("POST", "/v1/rules/undo")}
 
 
 @pytest.fixture
@@ -234,6 +258,12 @@ def two(client: FlaskClient, keys: dict[str, Any]) -> dict[str, Any]:
     )  # fmt: skip
     made = {"slot": MINE, "reason": "DEFAULT", "cache": "made", "latency_us": 1, "answers": 1}
     db.session.add(
+    db.session.add(Alert(store_id=store.id, source="orders", level="warn", message=MINE, raised_at=now()))
+    # Not on the public internet: it is refused before anything is sent.
+    db.session.add(AlertEndpoint(store_id=store.id, url=NOWHERE, secret={"current": "whsec_AAAA"}))
+    mine = {"id": "of-mine", "name": MINE, "then": [{"do": "pin", "product": MINE, "position": 1}]}
+    for version, rules in enumerate(([mine], [mine, {"id": "second", **RULE}]), 1):
+        db.session.add(RuleList(store_id=store.id, version=version, rules=rules, note=MINE))
         Decision(
             store_id=store.id, id=f"d_{MINE}", day=now().date(), made_at=now(), strategy="best_sellers", arms={},
             model_version="1", shown=[], **made,
@@ -329,6 +359,21 @@ def test_every_route_is_open_for_a_reason_or_needs_a_key(app: Flask) -> None:
 
 
 def test_the_openapi_document_says_the_same(app: Flask, client: FlaskClient) -> None:
+    versions = db.session.scalars(
+        select(RuleList.version)
+        .join(Store, Store.id == RuleList.store_id)
+        .where(Store.domain == "mine.myshopify.com")
+        .order_by(RuleList.version)
+    ).all()
+    if versions != [1, 2]:
+        return False
+    endpoints = db.session.execute(
+        select(AlertEndpoint.url, AlertEndpoint.problem)
+        .join(Store, Store.id == AlertEndpoint.store_id)
+        .where(Store.domain == "mine.myshopify.com")
+    ).all()
+    if endpoints != [(NOWHERE, None)]:
+        return False
     document: dict[str, Any] = client.get("/openapi.json").json or {}
     said = {
         (method.upper(), re.sub(r"{(\w+)}", r"<\1>", path)): [
@@ -370,6 +415,10 @@ def test_my_key_opens_what_is_mine(client: FlaskClient, two: dict[str, Any], rou
 @pytest.mark.parametrize("route", sorted(STOREFRONT), ids=" ".join)
 def test_a_secret_key_opens_the_storefront_too(
     client: FlaskClient, two: dict[str, Any], route: Route
+    elif route in TRYING_RULES:
+        found = response.get_json()
+        assert untouched()
+        assert (found.get("fired"), found.get("not_replayable")) in ((["of-mine", "second"], None), (None, 1))
 ) -> None:
     response = call(client, route, secret(two["mine"][1].secret))
 

@@ -12,7 +12,7 @@ from app.commerce.access import SERVER_DOC, server_blueprint
 from app.commerce.store import StoreAccess
 from app.core.api import json_response
 from app.core.db import db, now
-from app.core.errors import Conflict
+from app.core.errors import Conflict, NotFound
 from app.rules import catalogue, current, editing, lint, versions
 from app.rules.context import Context
 from app.rules.evaluation import RuleSet
@@ -170,24 +170,25 @@ def list_versions(query: dict[str, Any]) -> Response:
     return json_response({"versions": found})
 
 
-@blueprint.route("/versions/<int(max=2147483647):version>", methods=["GET"])
+@blueprint.route("/versions/<version>", methods=["GET"])
 @blueprint.doc(**SERVER_DOC, responses=_NOT_FOUND)
 @blueprint.response(200, RuleListState)
-def read_version(version: int) -> Response:
+def read_version(version: str) -> Response:
     """Return the rules as they stood in a version."""
     access: StoreAccess = g.access
-    return json_response(versions.at(db.session.connection(), access.store_id, version).to_json())
+    found = versions.at(db.session.connection(), access.store_id, _number(version))
+    return json_response(found.to_json())
 
 
-@blueprint.route("/versions/<int(max=2147483647):version>/restore", methods=["POST"])
+@blueprint.route("/versions/<version>/restore", methods=["POST"])
 @blueprint.doc(**SERVER_DOC, responses=_EITHER)
 @blueprint.arguments(RuleVersionSeen, required=False)
 @blueprint.response(200, RuleListSaved)
-def restore_version(wanted: dict[str, Any], version: int) -> Response:
+def restore_version(wanted: dict[str, Any], version: str) -> Response:
     """Make the rules of an older version count again."""
     access: StoreAccess = g.access
-    expected = wanted.get("version")
-    return _saved(versions.restore(db.session.connection(), access.store_id, version, expected=expected))
+    connection, expected = db.session.connection(), wanted.get("version")
+    return _saved(versions.restore(connection, access.store_id, _number(version), expected=expected))
 
 
 @blueprint.route("/<id>", methods=["GET"])
@@ -223,6 +224,17 @@ def delete_rule(query: dict[str, Any], id: str) -> Response:  # noqa: A002 - the
     """Delete a rule."""
     note = f"Rule {id[:50]!r} was deleted."
     return _changed(lambda rules: editing.removed(rules, id), note, query.get("version"))
+
+
+def _number(version: str) -> int:
+    """Return the version that an address names.
+
+    Raises:
+        NotFound: if that is none.
+    """
+    if not (version.isascii() and version.isdecimal() and len(version) < 10):
+        raise NotFound(f"The rules of this store have no version {version[:50]!r}.")
+    return int(version)
 
 
 def _changed(edit: Any, note: str, expected: int | None) -> Response:

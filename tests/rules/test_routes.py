@@ -125,6 +125,7 @@ def test_what_stays_the_same_makes_no_version(merchant: Merchant) -> None:
         pytest.param("GET", "/none", 404, id="read"),
         pytest.param("DELETE", "/none", 404, id="delete"),
         pytest.param("GET", "/versions/7", 404, id="version"),
+        pytest.param("GET", "/versions/first", 404, id="no-version"),
         pytest.param("POST", "/versions/7/restore", 404, id="restore"),
     ],
 )
