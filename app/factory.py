@@ -31,6 +31,7 @@ from app.events.links import LinksRoom
 from app.events.personal import EventsRoom
 from app.experiments import routes as experiments
 from app.monitoring import slot_routes as slots
+from app.monitoring import alerts
 from app.privacy import choices, suppression
 from app.privacy import jobs as privacy_jobs
 from app.privacy import routes as privacy
@@ -127,6 +128,9 @@ def create_app(settings: Settings | None = None) -> Flask:
     )
     app.extensions["pannier_nodes_of"] = person_of
     app.extensions["pannier_admission"] = suppression.without
+    # Whom to tell of what, for the rooms below monitoring.
+    app.extensions["pannier_raise_alert"] = alerts.raise_alert
+    app.extensions["pannier_clear_alert"] = alerts.clear_alert
     # What experiments may name, and know nothing of.
     app.extensions["pannier_slots"] = frozenset(SLOTS)
     app.extensions["pannier_strategies"] = frozenset(STRATEGIES)

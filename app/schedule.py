@@ -34,6 +34,7 @@ from app.recommendations.jobs import (
     refresh_trending_everywhere,
     tune_everywhere,
 )
+from app.recommendations.promotion_jobs import watch_everywhere
 from app.segments import jobs as segments
 from webhooks.jobs import forget_old_deliveries, sweep
 
@@ -57,6 +58,8 @@ def register(clock: CronScheduler) -> None:
     # The same for stores that are new or grow fast: their lists do not wait for the night.
     clock.register(refresh_grown, LEARNING, interval=60, result_ttl=0, failure_ttl=_DAY_S)
     clock.register(refresh_trending_everywhere, LEARNING, interval=3600, result_ttl=0, failure_ttl=_DAY_S)
+    # Whether the model that answers holds its own on the orders since; else the kept one returns.
+    clock.register(watch_everywhere, LEARNING, interval=3600, result_ttl=0, failure_ttl=_DAY_S)
     # Who is in which segment: recency moves by itself. Soon, for stores that were never looked at.
     clock.register(segments.refresh_everywhere, LEARNING, cron="17 4 * * *", result_ttl=0, failure_ttl=_DAY_S)
     clock.register(segments.refresh_new, LEARNING, interval=3600, result_ttl=0, failure_ttl=_DAY_S)

@@ -134,6 +134,7 @@ CALLS: dict[Route, dict[str, Any]] = {
     ("POST", "/v1/slots/<slot>/resume"): {},
     ("GET", "/v1/connection"): {},
     ("GET", "/v1/reports/channels"): {"query_string": {"product_id": "111", "days": 3650}},
+    ("GET", "/v1/reports/models"): {"query_string": {"limit": 100}},
     ("GET", "/v1/reports/readiness"): {"query_string": {"product_id": "111"}},
     ("GET", "/v1/webhooks/deliveries"): {},
     ("POST", "/v1/webhooks/deliveries/replay"): {"json": {"status": "quarantined"}},

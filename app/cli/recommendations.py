@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from app.cli.base import OneSentence, WorkFailed, json_option, show, store_option, with_app
+from app.cli.base import OneSentence, WorkFailed, as_text, json_option, show, store_option, with_app
 from app.commerce.store import SETTINGS, find_store
 from app.core.config import load_settings
 from app.core.db import db
@@ -44,6 +44,7 @@ def recommendations_group() -> None:
 @click.option(
     "--orders", default=None, metavar="PARQUET", help="Spark: learn from these order lines, not the store's."
 )
+@click.option("--force", is_flag=True, help="Have the new model answer whatever its test says.")
 @with_app
 def recommendations_rebuild(
     store: str,
@@ -52,28 +53,42 @@ def recommendations_rebuild(
     spark_dir: Path | None,
     spark_conf: tuple[str, ...],
     orders: str | None,
+    force: bool,
 ) -> None:
-    """Count a store's orders anew and publish every list."""
+    """Count a store's orders anew and publish every list.
+
+    Unless the new lists foretell the newest orders worse than those before: then these go on answering.
+    """
     from app.recommendations.rebuilding import count_here
 
     store_id = find_store(store).id
     if engine == "local":
         if orders is not None:
             raise OneSentence("--orders needs --engine spark.")
-        learned = _rebuild(store_id, count_here)
+        learned = _rebuild(store_id, count_here, force=force)
     else:
         from app.recommendations import spark
 
         directory = spark_dir or load_settings().var_dir / "spark"
         try:
             with spark.spark_engine(directory, master, _settings_of(spark_conf), orders) as counting:
-                learned = _rebuild(store_id, counting)
+                learned = _rebuild(store_id, counting, force=force)
         except spark.SparkFailed as error:
             raise WorkFailed(str(error)) from error
         except spark.SparkError as error:
             raise OneSentence(str(error)) from error
     _refresh(store_id)
     click.echo(f"Learned from {learned} orders.")
+    _say_whether_held(store_id)
+
+
+def _say_whether_held(store_id: int) -> None:
+    """Say why a kept model answers, where it does."""
+    from app.recommendations import holding
+
+    held = holding.state(db.session.connection(), store_id)["held"]
+    if held is not None:
+        click.echo(f"The kept model answers. {held['explanation']}", err=True)
 
 
 def _refresh(store_id: int) -> None:
@@ -94,7 +109,7 @@ def _settings_of(pairs: tuple[str, ...]) -> dict[str, str]:
     return {key: value for key, _, value in (pair.partition("=") for pair in pairs)}
 
 
-def _rebuild(store_id: int, engine: "Engine") -> int:
+def _rebuild(store_id: int, engine: "Engine", *, force: bool = False) -> int:
     """Rebuild with a progress bar; return the number of orders."""
     from app.recommendations.rebuilding import rebuild
 
@@ -107,7 +122,7 @@ def _rebuild(store_id: int, engine: "Engine") -> int:
             bar.update(step)
             done += step
 
-        orders = rebuild(store_id, progress, engine)
+        orders = rebuild(store_id, progress, engine, force=force)
         bar.update(1000 - done)
     return orders
 
@@ -142,6 +157,68 @@ def recommendations_tune(store: str, as_json: bool) -> None:
         )
         rows = [{"method": name, "mrr": value} for name, value in tuned.measured.items()]
         show(rows, as_json=False, empty="")
+
+
+@recommendations_group.command("checks")
+@store_option
+@click.option("--limit", default=10, show_default=True, type=click.IntRange(1, 100), help="Rows at most.")
+@json_option
+@with_app
+def recommendations_checks(store: str, limit: int, as_json: bool) -> None:
+    """Show how a store's models stood their tests.
+
+    The newest first: shares of the newest orders that were foretold, the kept model's, and best sellers'.
+    """
+    from app.recommendations import holding
+
+    store_id = find_store(store).id
+    found = holding.checks(db.session.connection(), store_id, limit)
+    if as_json:
+        click.echo(json.dumps(found, default=as_text))
+        return
+    show(
+        [_check_row(check) for check in found],
+        as_json=False,
+        empty="No model was tested yet: none was rebuilt.",
+    )
+    _say_whether_held(store_id)
+
+
+def _check_row(check: dict[str, Any]) -> dict[str, Any]:
+    """Return a test as a row of a table; a figure that nothing was asked for is left open."""
+
+    def share(name: str, side: str) -> str:
+        found = check["measures"].get(name) or {}
+        return f"{found[side]:.3f}" if found.get("orders") else ""
+
+    return {
+        "at": check["checked_at"].isoformat(timespec="minutes"),
+        "model": check["version"],
+        "kind": check["kind"],
+        "passed": "yes" if check["passed"] else "no",
+        "newest": share("newest", "ours"),
+        "kept": share("newest", "theirs"),
+        "known": share("known", "ours"),
+        "then": share("known", "theirs"),
+        "all": share("popularity", "ours"),
+        "best_sellers": share("popularity", "theirs"),
+        "reason": check["reason"],
+    }
+
+
+@recommendations_group.command("return")
+@store_option
+@with_app
+def recommendations_return(store: str) -> None:
+    """Have a store's last good model answer again.
+
+    Until `pannier recommendations rebuild --force`. Orders are counted meanwhile.
+    """
+    from app.recommendations.promotion_jobs import return_by_hand
+
+    if not return_by_hand(find_store(store).id):
+        raise WorkFailed("There is no kept model to return to: the store's first rebuild makes one.")
+    click.echo("The kept model answers, until a rebuild with --force.")
 
 
 @recommendations_group.command("show")

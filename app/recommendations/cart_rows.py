@@ -12,7 +12,7 @@ import numpy as np
 
 from app.recommendations import item_model, ranking
 from app.recommendations.compiled import Floats
-from app.recommendations.cooccurrence import Integers, Neighbours
+from app.recommendations.cooccurrence import Increment, Integers, Neighbours
 from app.recommendations.ranking import Counted, Gates, ProductTotals, Ranked
 
 # How many companions each of the two reasons may bring into a row.
@@ -104,24 +104,65 @@ def learn_item_model(counted: Counted, ridge: float, length: int = LENGTH) -> It
             weighs most in all.
         length: how many companions are kept of each product, the largest by absolute weight.
     """
-    orders, weights = counted.product_orders, counted.product_weights
-    order = np.lexsort((counted.products, -orders))[: item_model.MOST_PRODUCTS]
-    chosen = np.sort(order[weights[order] > 0])
+    chosen, gram, _ = _gram(counted)
     if len(chosen) < 2:
         return no_item_model()
-    places = np.full(len(counted.products), -1, np.int64)
-    places[chosen] = np.arange(len(chosen))
+    return _strongest(chosen, item_model.item_weights(gram, ridge), length)
+
+
+def learn_item_models(counted: Counted, ridge: float, removed: Increment) -> tuple[ItemWeights, ItemWeights]:
+    """Return the same model, and as it would be without some orders; counts are gone through once.
+
+    Args:
+        counted: the store's counts.
+        ridge: as above.
+        removed: what the orders add, taken back: negative amounts.
+    """
+    chosen, gram, unit = _gram(counted)
+    if len(chosen) < 2:
+        return no_item_model(), no_item_model()
+    less = gram.copy()
+    _add(less, chosen, removed.products, removed.product_weights / unit)
+    _add_pairs(less, chosen, removed.neighbours, unit)
+    try:
+        tested = _strongest(chosen, item_model.item_weights(less, ridge), LENGTH)
+    except ValueError:  # these orders were never counted, but others: nothing can be taken back
+        tested = no_item_model()
+    del less
+    return _strongest(chosen, item_model.item_weights(gram, ridge), LENGTH), tested
+
+
+def _gram(counted: Counted) -> tuple[Integers, Floats, float]:
+    """Return the most-bought products, the matrix of their weighted co-purchases, and the unit that it counts in."""
+    orders, weights = counted.product_orders, counted.product_weights
+    order = np.lexsort((counted.products, -orders))[: item_model.MOST_PRODUCTS]
+    chosen = counted.products[np.sort(order[weights[order] > 0])]
     gram = np.zeros((len(chosen), len(chosen)))
-    unit = max(float(weights.max()) / max(float(orders[int(np.argmax(weights))]), 1.0), 1.0)
-    gram[np.diag_indices(len(chosen))] = weights[chosen] / unit
+    heaviest = int(np.argmax(weights)) if len(weights) else 0
+    unit = max(float(weights[heaviest]) / max(float(orders[heaviest]), 1.0), 1.0) if len(weights) else 1.0
+    if len(chosen) < 2:
+        return chosen, gram, unit
+    _add(gram, chosen, counted.products, weights / unit)
     for block in counted.blocks():
-        rows = block.neighbours
-        owners = places[np.repeat(np.searchsorted(counted.products, rows.products), np.diff(rows.indptr))]
-        others = places[np.searchsorted(counted.products, rows.others)]
-        inside = (owners >= 0) & (others >= 0)
-        gram[owners[inside], others[inside]] = rows.weights[inside] / unit
-    learned = item_model.item_weights(gram, ridge)
-    return _strongest(counted.products[chosen], learned, length)
+        _add_pairs(gram, chosen, block.neighbours, unit)
+    return chosen, gram, unit
+
+
+def _add(gram: Floats, chosen: Integers, products: Integers, amounts: Floats) -> None:
+    """Add what products weigh to the diagonal."""
+    inside = np.isin(products, chosen)
+    places = np.searchsorted(chosen, products[inside])
+    gram[places, places] += amounts[inside]
+
+
+def _add_pairs(gram: Floats, chosen: Integers, rows: Neighbours, unit: float) -> None:
+    """Add what pairs weigh; those of products that do not take part are passed over."""
+    owners = np.repeat(rows.products, np.diff(rows.indptr))
+    places, others = np.searchsorted(chosen, owners), np.searchsorted(chosen, rows.others)
+    inside = np.zeros(len(owners), np.bool_)
+    met = (places < len(chosen)) & (others < len(chosen))
+    inside[met] = (chosen[places[met]] == owners[met]) & (chosen[others[met]] == rows.others[met])
+    gram[places[inside], others[inside]] += rows.weights[inside] / unit
 
 
 def _strongest(products: Integers, weights: Floats, length: int) -> ItemWeights:

@@ -18,7 +18,7 @@ PUBLISH: Final = "app.recommendations.jobs.publish"
 TUNE: Final = "app.recommendations.jobs.tune"
 REFRESH: Final = "app.recommendations.jobs.refresh"
 REFRESH_TRENDING: Final = "app.recommendations.jobs.refresh_trending"
-_REBUILD_TIMEOUT_S: Final = 3600
+REBUILD_TIMEOUT_S: Final = 3600
 # A store that has grown so much since its last refresh is refreshed at once, or after an hour.
 _GROWN_MUCH: Final = 1.5
 _GROWN: Final = 1.1
@@ -35,14 +35,14 @@ def rebuild(store_id: int) -> None:
 def tune(store_id: int) -> None:
     """Tune how a store's scores are blended, and rebuild its rows accordingly."""
     tuning_jobs.tune(store_id)
-    enqueue(LEARNING, REBUILD, store_id, timeout_s=_REBUILD_TIMEOUT_S)
+    enqueue(LEARNING, REBUILD, store_id, timeout_s=REBUILD_TIMEOUT_S)
 
 
 def tune_everywhere() -> None:
     """Enqueue tuning for every store that has grown much since its last one, or was tuned a week ago."""
     for store_id, orders in _learned_orders().items():
         if tuning_jobs.due(store_id, orders):
-            enqueue(LEARNING, TUNE, store_id, timeout_s=_REBUILD_TIMEOUT_S)
+            enqueue(LEARNING, TUNE, store_id, timeout_s=REBUILD_TIMEOUT_S)
     db.session.rollback()
 
 
@@ -76,7 +76,7 @@ def refresh_described_everywhere() -> None:
 def rebuild_everywhere() -> None:
     """Enqueue a rebuild for every store that has learned something."""
     for store_id in _learned_orders():
-        enqueue(LEARNING, REBUILD, store_id, timeout_s=_REBUILD_TIMEOUT_S)
+        enqueue(LEARNING, REBUILD, store_id, timeout_s=REBUILD_TIMEOUT_S)
 
 
 def refresh_everywhere() -> None:
@@ -114,7 +114,7 @@ def _has_grown(orders: int, mark: bytes | None) -> bool:
 
 
 def _enqueue_refresh(store_id: int, orders: int) -> None:
-    if enqueue(LEARNING, REFRESH, store_id, timeout_s=_REBUILD_TIMEOUT_S):
+    if enqueue(LEARNING, REFRESH, store_id, timeout_s=REBUILD_TIMEOUT_S):
         mark = f"{orders}:{int(time.time())}"
         breaker().call(
             lambda: redis_client().set(_refreshed_key(store_id), mark, ex=_REMEMBERED_S), otherwise=None

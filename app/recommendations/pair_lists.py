@@ -12,7 +12,7 @@ if TYPE_CHECKING:  # Numba is imported in jobs only
     from app.recommendations.ranking import Ranked
 
 LIST_LENGTH: Final = 50
-_BEST_SELLERS: Final = 100
+BEST_SELLERS_LENGTH: Final = 100
 
 
 def as_lists(ranked: "Ranked", platform_ids: dict[int, str]) -> dict[str, list[cache.Candidate]]:
@@ -43,7 +43,12 @@ def as_lists(ranked: "Ranked", platform_ids: dict[int, str]) -> dict[str, list[c
 
 
 def publish_best_sellers(connection: Connection, store_id: int) -> None:
-    """Publish what a store sells most; recent orders count for more.
+    """Publish what a store sells most. The caller commits."""
+    store_lists(connection, store_id, BEST_SELLERS, {WHOLE_STORE: best_sellers(connection, store_id)})
+
+
+def best_sellers(connection: Connection, store_id: int) -> list[cache.Candidate]:
+    """Return what a store sells most; recent orders count for more.
 
     ``share`` is of all orders, by the same weights (see ``cart_rows.popularity``).
     """
@@ -59,12 +64,11 @@ def publish_best_sellers(connection: Connection, store_id: int) -> None:
             WHERE c.store_id = %(store)s
         ) t
         WHERE c.store_id = %(store)s AND c.orders > 0 ORDER BY c.popularity DESC, c.product_id
-        LIMIT {_BEST_SELLERS}
+        LIMIT {BEST_SELLERS_LENGTH}
         """,
         {"store": store_id},
     )
-    items = [
+    return [
         {"id": platform_id, "orders": orders, "share": float(f"{share:.4g}")}
         for platform_id, orders, share in rows
     ]
-    store_lists(connection, store_id, BEST_SELLERS, {WHOLE_STORE: items})

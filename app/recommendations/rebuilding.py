@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 from app.commerce.changes import SALES
 from app.commerce.ingest import BASKET_SQL, lock_commerce
 from app.core.db import db, lock_store
-from app.recommendations import cache, row_lists
+from app.recommendations import cache, gate, holding, row_lists
 from app.recommendations.blends import stored_ranking
 from app.recommendations.cooccurrence import Parameters
 from app.recommendations.counts import (
@@ -30,6 +30,8 @@ from app.recommendations.publishing import forget_lists, write_lists
 from app.recommendations.ready_lists import CART_ROWS, PAIRS
 
 if TYPE_CHECKING:  # Numba is imported in jobs only
+    from app.recommendations.cart_rows import ItemWeights
+    from app.recommendations.challenger import Challenger
     from app.recommendations.ranking import Baskets, Counted, Gates
 
 log = structlog.get_logger()
@@ -66,13 +68,20 @@ def count_here(
 
 
 def rebuild(
-    store_id: int, on_progress: Callable[[int, int], None] | None = None, engine: Engine = count_here
+    store_id: int,
+    on_progress: Callable[[int, int], None] | None = None,
+    engine: Engine = count_here,
+    *,
+    force: bool = False,
 ) -> int:
     """Count a store's orders anew from their lines and publish every list; return the number of orders.
 
     Intake goes on meanwhile; applying and publishing wait. Readers see the old lists until the new ones are
     committed. Then Redis is given the new ones; should that not come to an end, their products are stale and the
     next publication makes up for it.
+
+    Lists that answer worse than those before are not published (see :mod:`app.recommendations.gate`), unless
+    ``force`` says so: the counts stand, the kept model's lists answer.
     ``on_progress`` is called with (products done, products in all).
     """
     connection = db.session.connection()
@@ -81,7 +90,9 @@ def rebuild(
     parameters = _rebuild_parameters(connection, store_id)
     _refresh_stored_baskets(connection, store_id)
     built = engine(connection, store_id, parameters, gates_of(store_id), LIST_LENGTH)
-    unlisted = _replace_counts(connection, store_id, parameters, built, on_progress)
+    test = gate.prepare(connection, store_id, parameters, built.orders)
+    challenger, unlisted = _replace_counts(connection, store_id, parameters, built, test, on_progress)
+    unlisted = gate.decide(connection, store_id, test, challenger, unlisted, force=force)
     transaction = connection.exec_driver_sql("SELECT pg_current_xact_id()::xid::text").scalar_one()
     db.session.commit()
     log.info("model_rebuilt", store_id=store_id, orders=built.orders, products=len(built.products))
@@ -94,9 +105,13 @@ def _replace_counts(
     store_id: int,
     parameters: Parameters,
     built: "Counted",
+    test: gate.Test,
     on_progress: Callable[[int, int], None] | None,
-) -> set[str]:
-    """Write counts and lists in place of a store's old ones; return the subjects that have no list any more."""
+) -> "tuple[Challenger | None, set[str]]":
+    """Write counts and lists in place of a store's old ones.
+
+    Returns the model without the orders of the test, if there is one, and the subjects that have no list any more.
+    """
     from app.recommendations import cart_rows, ranking  # Numba: in jobs only
 
     platform_ids = _platform_ids(connection, store_id)
@@ -118,8 +133,7 @@ def _replace_counts(
     )
     done = 0
     popular = cart_rows.popularity_of(built)
-    ridge = (stored_ranking(store_id) or {}).get("ridge")
-    item = cart_rows.learn_item_model(built, ridge) if ridge else cart_rows.no_item_model()
+    item, challenger = _challenged(store_id, built, test, platform_ids)
     for block in built.blocks():
         append_segments(connection, store_id, block.neighbours)
         lists = as_lists(block.ranked, platform_ids)
@@ -130,11 +144,32 @@ def _replace_counts(
         carts = cart_rows.assemble(block.neighbours, best, item, popular)
         rows = row_lists.as_lists(carts, block.ranked, platform_ids)
         write_lists(connection, store_id, CART_ROWS, rows)
+        if challenger is not None:
+            challenger.take(block.neighbours)
         unlisted -= rows.keys()
         done += len(block.neighbours.products)
         if on_progress:
             on_progress(done, len(built.products))
-    return unlisted
+    return challenger, unlisted
+
+
+def _challenged(
+    store_id: int, built: "Counted", test: gate.Test, platform_ids: dict[int, str]
+) -> "tuple[ItemWeights, Challenger | None]":
+    """Return the item model, and where anything is worth asking the model that lacks the orders of the test."""
+    from app.recommendations import cart_rows  # Numba: in jobs only
+    from app.recommendations.challenger import challenge
+
+    ridge = (stored_ranking(store_id) or {}).get("ridge")
+    if not test.worth_asking:
+        item = cart_rows.learn_item_model(built, ridge) if ridge else cart_rows.no_item_model()
+        return item, None
+    item = tested = cart_rows.no_item_model()
+    if ridge:
+        item, tested = cart_rows.learn_item_models(built, ridge, test.removed)
+    subjects = test.subjects
+    wanted = np.array([id_ for id_, name in platform_ids.items() if name in subjects], np.int64)
+    return item, challenge(built, test.removed, wanted, tested, platform_ids)
 
 
 def _hand_to_redis(store_id: int, transaction: str, unlisted: set[str]) -> None:
@@ -143,6 +178,9 @@ def _hand_to_redis(store_id: int, transaction: str, unlisted: set[str]) -> None:
     ``transaction`` wrote the counts. A product whose row another has written since was touched by an order or
     published by somebody else, and is not ours to mark.
     """
+    if holding.held_reason(db.session.connection(), store_id) is not None:
+        holding.hand_out(store_id, unlisted)
+        return
     publish_best_sellers(db.session.connection(), store_id)
     db.session.commit()
     gone: dict[str, list[cache.Candidate]] = {subject: [] for subject in unlisted}

@@ -12,7 +12,8 @@ from app.commerce.access import SERVER_DOC, server_blueprint
 from app.commerce.store import Store, StoreAccess
 from app.core.db import db
 from app.core.errors import NotFound
-from app.recommendations import channels, readiness
+from app.recommendations import channels, holding, readiness
+from app.recommendations.promotion import SENTENCES, Outcome
 from app.recommendations.schemas import ProductId
 
 blueprint = server_blueprint(
@@ -173,3 +174,54 @@ def read_channels(query: dict[str, Any]) -> dict[str, Any]:
     if found is None:
         raise NotFound(f"This store has no product {(product_id or '')[:50]!r}.")
     return found
+
+
+class ModelsQuery(Schema):
+    """How many tests."""
+
+    limit = fields.Integer(load_default=20, validate=validate.Range(1, 100))
+
+
+class HeldModel(Schema):
+    """A kept model answers."""
+
+    since = fields.AwareDateTime(required=True)
+    reason = fields.String(required=True, validate=validate.OneOf([outcome.value for outcome in Outcome]))
+    explanation = fields.String(required=True)
+
+
+class ModelTest(Schema):
+    """A test of a model."""
+
+    version = fields.Integer(required=True)
+    kind = fields.String(required=True, validate=validate.OneOf([holding.REBUILD, holding.WATCH]))
+    passed = fields.Boolean(required=True)
+    reason = fields.String(required=True, validate=validate.OneOf([outcome.value for outcome in Outcome]))
+    explanation = fields.String(required=True)
+    measures = fields.Dict(
+        required=True, metadata={"description": "Orders asked about, shares of right answers, chances."}
+    )
+    checked_at = fields.AwareDateTime(required=True)
+
+
+class ModelsReport(Schema):
+    """Which model answers, and the tests."""
+
+    version = fields.Integer(required=True, metadata={"description": "Of the newest model; 0 for none."})
+    held = fields.Nested(HeldModel, required=True, allow_none=True)
+    checks = fields.List(fields.Nested(ModelTest), required=True)
+
+
+@blueprint.route("/models", methods=["GET"])
+@blueprint.doc(**SERVER_DOC)
+@blueprint.arguments(ModelsQuery, location="query")
+@blueprint.response(200, ModelsReport)
+def read_models(query: dict[str, Any]) -> dict[str, Any]:
+    """Report whether the newest model answers, and how models stood their tests."""
+    access: StoreAccess = g.access
+    connection = db.session.connection()
+    checks = holding.checks(connection, access.store_id, query["limit"])
+    return {
+        **holding.state(connection, access.store_id),
+        "checks": [{**check, "explanation": SENTENCES[Outcome(check["reason"])]} for check in checks],
+    }

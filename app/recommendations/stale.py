@@ -10,7 +10,7 @@ import structlog
 from sqlalchemy import Connection
 
 from app.core.db import db, lock_store
-from app.recommendations import cache, cooccurrence, row_lists
+from app.recommendations import cache, cooccurrence, holding, row_lists
 from app.recommendations.counts import PUBLISHING_LOCK, compact, gates_of, read_head
 from app.recommendations.pair_lists import LIST_LENGTH, as_lists, publish_best_sellers
 from app.recommendations.publishing import store_lists
@@ -31,7 +31,8 @@ def publish_stale(store_id: int) -> int:
 
     Only products that an order touched are published anew. The others' ratios drift with the number of
     orders until the next rebuild, by less than a change of one order makes. A product stays stale where Redis did
-    not take its list: the list that Redis still holds would outlive this one.
+    not take its list: the list that Redis still holds would outlive this one. A store that is held publishes what
+    the kept model says of them.
     """
     return _publish(store_id, 0, math.inf)[0]
 
@@ -58,11 +59,14 @@ def _publish(store_id: int, after: int, until: float) -> tuple[int, int | None]:
         if not stale:
             db.session.rollback()
             break
-        if totals is None:
-            publish_best_sellers(connection, store_id)
-        if totals is None or totals.state != _state(connection, store_id):
-            totals = _Totals(connection, store_id)
-        _publish_products(connection, store_id, stale, totals)
+        if holding.held_reason(connection, store_id) is not None:
+            _publish_kept(connection, store_id, stale)
+        else:
+            if totals is None:
+                publish_best_sellers(connection, store_id)
+            if totals is None or totals.state != _state(connection, store_id):
+                totals = _Totals(connection, store_id)
+            _publish_products(connection, store_id, stale, totals)
         db.session.commit()
         published, last = published + len(stale), stale[-1]
         if len(stale) == _PUBLISH_BATCH and time.monotonic() >= until:
@@ -139,14 +143,26 @@ def _publish_products(connection: Connection, store_id: int, products: list[int]
     )
     if not taken:
         return
-    connection.exec_driver_sql(
-        "UPDATE product_count SET stale = false WHERE store_id = %(store)s"
-        " AND product_id = ANY(%(ids)s::bigint[])",
-        {"store": store_id, "ids": products},
-    )
+    _mark_published(connection, store_id, products)
     connection.exec_driver_sql(
         "DELETE FROM product_count WHERE store_id = %(store)s AND product_id = ANY(%(ids)s::bigint[])"
         " AND orders = 0 AND weight = 0",
+        {"store": store_id, "ids": products},
+    )
+
+
+def _publish_kept(connection: Connection, store_id: int, products: list[int]) -> None:
+    """Give Redis the lists that PostgreSQL keeps of these products, whatever was counted since."""
+    subjects = list(_platform_ids(connection, store_id, products).values())
+    lists = ((kind, cache.load_lists(connection, store_id, kind, subjects)) for kind in (PAIRS, CART_ROWS))
+    if all(cache.put_lists(store_id, kind, found) for kind, found in lists):
+        _mark_published(connection, store_id, products)
+
+
+def _mark_published(connection: Connection, store_id: int, products: list[int]) -> None:
+    connection.exec_driver_sql(
+        "UPDATE product_count SET stale = false WHERE store_id = %(store)s"
+        " AND product_id = ANY(%(ids)s::bigint[])",
         {"store": store_id, "ids": products},
     )
 

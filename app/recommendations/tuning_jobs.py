@@ -11,6 +11,7 @@ from app.core.db import db, now
 from app.recommendations.blends import stored_ranking
 from app.recommendations.cooccurrence import Parameters
 from app.recommendations.counts import day_number
+from app.recommendations.holding import held_reason
 
 if TYPE_CHECKING:  # SciPy and LightGBM are imported in jobs only
     from app.recommendations.tuning import Tuned
@@ -25,8 +26,8 @@ _GROWN: Final = 1.2
 
 
 def due(store_id: int, orders: int) -> bool:
-    """Return whether a store that has learned so many orders should be tuned."""
-    if orders < LEAST_ORDERS:
+    """Return whether a store that has learned so many orders should be tuned; not while a kept model answers."""
+    if orders < LEAST_ORDERS or held_reason(db.session.connection(), store_id) is not None:
         return False
     stored = stored_ranking(store_id)
     return stored is None or orders >= _GROWN * stored["orders"] or day_number(now()) >= stored["day"] + _DAYS
