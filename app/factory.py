@@ -32,6 +32,8 @@ from app.events.personal import EventsRoom
 from app.experiments import routes as experiments
 from app.monitoring import slot_routes as slots
 from app.monitoring import alerts
+from app.monitoring import jobs as monitoring_jobs
+from app.monitoring import routes as monitoring
 from app.privacy import choices, suppression
 from app.privacy import jobs as privacy_jobs
 from app.privacy import routes as privacy
@@ -113,7 +115,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.extensions["pannier_replay"] = replay.replay
     app.extensions["pannier_redecide"] = replay.redecide
     app.extensions["pannier_preview"] = serving.preview
-    app.extensions["pannier_measures"] = (measure, privacy_jobs.measure)
+    app.extensions["pannier_measures"] = (measure, privacy_jobs.measure, monitoring_jobs.measure)
     # Whatever keeps personal data: asked for it, and told to remove it, by app.privacy.
     app.extensions["pannier_rooms"] = (
         EventsRoom(),
@@ -155,6 +157,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     api.register_blueprint(guard.blueprint)
     api.register_blueprint(slots.blueprint)
     api.register_blueprint(experiments.blueprint)
+    api.register_blueprint(monitoring.freshness_blueprint)
+    api.register_blueprint(monitoring.blueprint)
     for blueprint in (health.blueprint, widget.blueprint, webhooks.blueprint, install.blueprint):
         app.register_blueprint(blueprint)
     init_documentation(app, api.spec)

@@ -24,6 +24,7 @@ from app.core.redis import queue_redis
 from app.decisions import jobs as decisions
 from app.events.jobs import count_activity, forget_old_events, make_weeks
 from app.factory import create_app
+from app.monitoring import jobs as monitoring
 from app.privacy.jobs import carry_out_requests, end_retention
 from app.recommendations.jobs import (
     publish_everywhere,
@@ -86,6 +87,10 @@ def register(clock: CronScheduler) -> None:
     clock.register(carry_out_requests, UPKEEP, interval=60, result_ttl=0, failure_ttl=_DAY_S)
     # Carts, consent, exports and receipts whose time is over.
     clock.register(end_retention, UPKEEP, cron="31 2 * * *", result_ttl=0, failure_ttl=_DAY_S)
+    # What is late or lost; whom to tell of it, or again because they did not answer.
+    clock.register(monitoring.watch, UPKEEP, interval=300, result_ttl=0, failure_ttl=_DAY_S)
+    clock.register(monitoring.tell, UPKEEP, interval=60, result_ttl=0, failure_ttl=_DAY_S)
+    clock.register(monitoring.forget_old_alerts, UPKEEP, cron="37 2 * * *", result_ttl=0, failure_ttl=_DAY_S)
     clock.register(forget_old_deliveries, UPKEEP, cron="41 2 * * *", result_ttl=0, failure_ttl=_DAY_S)
 
 

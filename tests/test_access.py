@@ -25,6 +25,7 @@ from app.events.models import EventTally, IdentityLink
 from app.experiments.models import Experiment
 from app.experiments.schemas import ExperimentFields
 from app.imports.models import OrderImport
+from app.monitoring.models import Alert, AlertEndpoint
 from app.privacy.models import PrivacyRequestRecord
 from app.recommendations.models import PublishedList, SensitiveWords, SlotPause
 from app.segments.models import Segment, SegmentMembership
@@ -38,6 +39,7 @@ ANYBODY = {"fact": "orders", "at_least": 0}
 EXPERIMENT = {"name": "Another", "arms": [{"key": "b", "settings": {"strategy": "trending"}}]}
 RULE: dict[str, Any] = {"name": "Another", "then": [{"do": "pin", "product": "111", "position": 1}]}
 
+NOWHERE = "https://127.0.0.1:8443/only-of-mine"
 # Routes that need no key, and why.
 OPEN: dict[Route, str] = {
     ("GET", "/healthz"): "for machines that keep the process alive",
@@ -132,6 +134,12 @@ CALLS: dict[Route, dict[str, Any]] = {
     ("PUT", "/v1/guard"): {"json": {"words": []}},
     ("GET", "/v1/slots"): {},
     ("POST", "/v1/slots/<slot>/resume"): {},
+    ("GET", "/v1/freshness"): {},
+    ("GET", "/v1/alerts"): {},
+    ("GET", "/v1/alerts/endpoint"): {},
+    ("PUT", "/v1/alerts/endpoint"): {"json": {"url": "https://93.184.215.14/"}},
+    ("DELETE", "/v1/alerts/endpoint"): {},
+    ("POST", "/v1/alerts/test"): {},
     ("GET", "/v1/connection"): {},
     ("GET", "/v1/reports/channels"): {"query_string": {"product_id": "111", "days": 3650}},
     ("GET", "/v1/reports/models"): {"query_string": {"limit": 100}},
@@ -159,6 +167,8 @@ SERVER_SIDE = (
     "/v1/rules/<id>": "/v1/rules/of-mine",
     "/v1/rules/versions/<version>": "/v1/rules/versions/1",
     "/v1/rules/versions/<version>/restore": "/v1/rules/versions/1/restore",
+    "/v1/freshness",
+    "/v1/alerts",
     "/v1/connection",
     "/v1/reports/",
     "/v1/segments",

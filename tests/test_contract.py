@@ -23,6 +23,7 @@ from app.core.db import db, now
 from app.core.limits import FailureLimiter
 from app.experiments import schemas as experiments
 from app.factory import create_app
+from app.monitoring.schemas import NOT_REACHED
 from app.recommendations.models import PublishedList
 from app.recommendations.strategies import BEST_SELLERS, FREQUENTLY_BOUGHT_TOGETHER, SLOTS, STRATEGIES
 from app.segments.schemas import RULES
@@ -103,6 +104,7 @@ BEYOND_SCHEMA = {
     "Not an e-mail address.",
     "Name either a customer_id or a node.",
     "Not a cursor of this list.",
+    NOT_REACHED,
     *RULES,
     *experiments.RULES,
 }

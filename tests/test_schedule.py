@@ -34,6 +34,7 @@ TUNE = "app.recommendations.jobs.tune_everywhere"
 GROWN = "app.recommendations.jobs.refresh_grown"
 DESCRIBED = "app.recommendations.jobs.refresh_described_everywhere"
 TRENDING = "app.recommendations.jobs.refresh_trending_everywhere"
+MONITORING = "app.monitoring.jobs"
 DECISIONS = "app.decisions.jobs"
 EVENTS = "app.events.jobs"
 SEGMENTS = "app.segments.jobs"
@@ -83,6 +84,9 @@ def test_every_periodic_job_has_its_queue_and_its_time(clock: CronScheduler) -> 
         f"{EVENTS}.make_weeks": (UPKEEP, 7200),
         f"{EVENTS}.count_activity": (UPKEEP, 1800),
         f"{EVENTS}.forget_old_events": (UPKEEP, "53 1 * * *"),
+        f"{MONITORING}.watch": (UPKEEP, 300),
+        f"{MONITORING}.tell": (UPKEEP, 60),
+        f"{MONITORING}.forget_old_alerts": (UPKEEP, "37 2 * * *"),
         f"{DECISIONS}.make_weeks": (UPKEEP, 7200),
         f"{DECISIONS}.forget_old_decisions": (UPKEEP, "57 1 * * *"),
         f"{CONNECTIONS}.reconcile_everywhere": (PLATFORMS, 900),
@@ -122,6 +126,7 @@ def test_at_the_start_the_frequent_jobs_run_at_once(clock: CronScheduler) -> Non
             *(f"{CONNECTIONS}.{name}" for name in ("forget_install_states", "leave", "settle_carts")),
             f"{DECISIONS}.make_weeks",
             *(f"{EVENTS}.{name}" for name in ("count_activity", "make_weeks")),
+            *(f"{MONITORING}.{name}" for name in ("tell", "watch")),
             CARRY_OUT,
         ],
     }
@@ -129,7 +134,12 @@ def test_at_the_start_the_frequent_jobs_run_at_once(clock: CronScheduler) -> Non
 
 @pytest.mark.parametrize(
     ("seconds", "due"),
-    [(9, []), (10, [SWEEP]), (20, [SWEEP, DESCRIBED]), (60, [SWEEP, DESCRIBED, PUBLISH, GROWN, CARRY_OUT])],
+    [
+        (9, []),
+        (10, [SWEEP]),
+        (20, [SWEEP, DESCRIBED]),
+        (60, [SWEEP, DESCRIBED, PUBLISH, GROWN, CARRY_OUT, f"{MONITORING}.tell"]),
+    ],
 )
 def test_the_frequent_jobs_come_again(
     clock: CronScheduler, redis: Redis, seconds: int, due: list[str]

@@ -12,6 +12,7 @@ import click
 from app.cli.decisions import decisions_group
 from app.cli.events import events_group
 from app.cli.experiments import experiments_group
+from app.cli.freshness import freshness_command
 from app.cli.imports import import_group
 from app.cli.installation import demo_command, migrate_command, new_secret_key, services
 from app.cli.platforms import backfill_command, reconcile_command
@@ -59,6 +60,7 @@ for _command in (
     reports_group,
     segments_group,
     experiments_group,
+    freshness_command,
 ):
     cli.add_command(_command)
 

@@ -17,3 +17,8 @@ PRIVACY_REQUESTS = Gauge(
     "pannier_privacy_requests_open", "Privacy requests of people that are not carried out."
 )
 PRIVACY_OVERDUE = Gauge("pannier_privacy_requests_overdue", "Those of them whose due date has passed.")
+FRESHNESS = Gauge(
+    "pannier_freshness_seconds", "Age of the newest news, of the store where it is oldest.", ["source"]
+)
+FRESHNESS_STORES = Gauge("pannier_freshness_stores", "Stores by how a source stands.", ["source", "level"])
+ALERTS = Gauge("pannier_alerts_open", "Alerts that are not over.", ["source", "level"])

@@ -138,7 +138,8 @@ def _judge(read: Read, now: datetime) -> Iterator[Finding]:
         yield _connection(read, now)
         if read.problem is None:
             yield _reconciliation(read.asked_at, now)
-            yield _subscriptions(read, now)
+    if read.subscriptions_at is not None and read.problem is None:
+        yield _subscriptions(read.subscription_problems, read.subscriptions_at, now)
 
 
 def _feed(source: str, feed: Feed, now: datetime) -> Finding:
@@ -225,14 +226,11 @@ def _reconciliation(asked_at: datetime | None, now: datetime) -> Finding:
     )
 
 
-def _subscriptions(read: Read, now: datetime) -> Finding:
-    if read.subscriptions_at is None:
-        return Finding(SUBSCRIPTIONS, WAITING, "The shop's webhooks were not looked at yet.")
-    age = _age(read.subscriptions_at, now)
-    if read.subscription_problems:
-        message = f"The shop's webhooks: {' '.join(read.subscription_problems)}"
-        return Finding(SUBSCRIPTIONS, WARN, message, read.subscriptions_at, age)
-    return Finding(SUBSCRIPTIONS, OK, "The shop's webhooks are in order.", read.subscriptions_at, age)
+def _subscriptions(problems: tuple[str, ...], looked_at: datetime, now: datetime) -> Finding:
+    age = _age(looked_at, now)
+    if problems:
+        return Finding(SUBSCRIPTIONS, WARN, f"The shop's webhooks: {' '.join(problems)}", looked_at, age)
+    return Finding(SUBSCRIPTIONS, OK, "The shop's webhooks are in order.", looked_at, age)
 
 
 def _by_age(

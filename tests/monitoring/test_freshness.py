@@ -136,7 +136,7 @@ def test_a_platform_that_lets_nobody_in_is_an_error_and_hides_what_follows_from_
 
 
 def test_a_store_that_only_delivers_webhooks_has_no_ties_to_judge() -> None:
-    sources = [f.source for f in judge(replace(WELL, connected=False), NOW)]
+    sources = [f.source for f in judge(replace(WELL, connected=False, subscriptions_at=None), NOW)]
 
     assert sources == ["orders", "carts", "events", "catalogue", "model", "inbox"]
 
@@ -147,12 +147,12 @@ def test_webhooks_with_problems_warn() -> None:
     assert (found.level, found.message) == ("warn", "The shop's webhooks: One is off. One is odd.")
 
 
-def test_ties_that_were_never_looked_at_wait() -> None:
-    read = replace(WELL, asked_at=None, subscriptions_at=None, rebuilt_at=None)
+def test_what_never_happened_yet_waits() -> None:
+    read = replace(WELL, asked_at=None, rebuilt_at=None)
 
     levels = {f.source: f.level for f in judge(read, NOW)}
 
-    assert [levels[s] for s in ("reconciliation", "subscriptions", "model")] == ["waiting"] * 3
+    assert [levels[s] for s in ("reconciliation", "model")] == ["waiting"] * 2
 
 
 def test_a_clock_that_goes_back_makes_nothing_younger_than_now() -> None:

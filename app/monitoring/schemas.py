@@ -1,0 +1,146 @@
+"""What the routes of monitoring take and return."""
+
+import base64
+from typing import Any, Final
+
+from marshmallow import RAISE, Schema, ValidationError, fields, validate
+
+from app.core.api import Shape
+from app.monitoring.alerts import ERROR, WARN
+from app.monitoring.freshness import LEVELS, SOURCES
+from app.recommendations.schemas import Truth
+
+# What a schema for machines cannot say.
+NOT_A_CURSOR: Final = "Not a cursor of this list."
+NOT_REACHED: Final = "Not an https address of a host on the public internet, at port 443 or 8443."
+
+ALL: Final = "all"
+OPEN: Final = "open"
+
+_URL: Final = Shape(r"^https?://[!-~]{1,1990}$", error="Not a web address.")
+_LEVEL: Final = {"description": "How it stands."}
+
+
+class FindingState(Schema):
+    """How one source stands."""
+
+    source = fields.String(required=True, validate=validate.OneOf(SOURCES))
+    level = fields.String(required=True, validate=validate.OneOf(LEVELS), metadata=_LEVEL)
+    message = fields.String(required=True, metadata={"description": "In a sentence, with what to do."})
+    newest_at = fields.DateTime(required=True, allow_none=True)
+    age_seconds = fields.Integer(required=True, allow_none=True)
+    warn_after_seconds = fields.Integer(required=True, allow_none=True)
+    error_after_seconds = fields.Integer(required=True, allow_none=True)
+
+
+class FreshnessState(Schema):
+    """How fresh a store is."""
+
+    level = fields.String(required=True, validate=validate.OneOf(LEVELS), metadata=_LEVEL)
+    checked_at = fields.DateTime(required=True)
+    sources = fields.List(fields.Nested(FindingState), required=True)
+
+
+class EndpointRequest(Schema):
+    """Where alerts go."""
+
+    class Meta:
+        unknown = RAISE
+
+    url = fields.String(
+        required=True, validate=_URL, metadata={"description": "An https address; port 443 or 8443."}
+    )
+    new_secret = Truth(
+        load_default=False, metadata={"description": "Make another secret; the old one signs for a day more."}
+    )
+
+
+class EndpointState(Schema):
+    """Where alerts go, and how that goes."""
+
+    url = fields.String(required=True)
+    created_at = fields.DateTime(required=True)
+    disabled_at = fields.DateTime(
+        required=True, allow_none=True, metadata={"description": "Since when nothing is sent."}
+    )
+    problem = fields.String(
+        required=True, allow_none=True, metadata={"description": "Why the last message did not arrive."}
+    )
+
+
+class EndpointSet(EndpointState):
+    """The same, when it was set."""
+
+    secret = fields.String(
+        required=True,
+        allow_none=True,
+        metadata={"description": "Signs the messages. Shown once, where it is new."},
+    )
+
+
+class EndpointDeleted(Schema):
+    """What was deleted."""
+
+    deleted = fields.String(required=True)
+
+
+class Cursor(fields.String):
+    """An opaque place in the list."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+        text = super()._deserialize(value, attr, data, **kwargs)
+        try:
+            id_ = int(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
+        except ValueError:
+            id_ = 0
+        if not 0 < id_ < 2**63:
+            raise ValidationError(NOT_A_CURSOR)
+        return id_
+
+    @staticmethod
+    def of(id_: int) -> str:
+        """Return the cursor after the row ``id_``."""
+        return base64.urlsafe_b64encode(str(id_).encode()).decode().rstrip("=")
+
+
+class AlertsQuery(Schema):
+    """Which alerts."""
+
+    state = fields.String(
+        load_default=ALL,
+        validate=validate.OneOf([ALL, OPEN]),
+        metadata={"description": "All of them, or those that are not over."},
+    )
+    limit = fields.Integer(load_default=50, validate=validate.Range(min=1, max=200))
+    cursor = Cursor(metadata={"description": "``next_cursor`` of the page before."})
+
+
+class AlertState(Schema):
+    """An alert."""
+
+    id = fields.String(required=True)
+    source = fields.String(required=True, metadata={"description": "What it is about."})
+    level = fields.String(required=True, validate=validate.OneOf([WARN, ERROR]))
+    message = fields.String(required=True)
+    raised_at = fields.DateTime(required=True)
+    cleared_at = fields.DateTime(required=True, allow_none=True)
+    told_at = fields.DateTime(
+        required=True, allow_none=True, metadata={"description": "When the endpoint last took news of it."}
+    )
+
+
+class AlertsPage(Schema):
+    """Alerts, newest first."""
+
+    alerts = fields.List(fields.Nested(AlertState), required=True)
+    next_cursor = fields.String(required=True, allow_none=True)
+
+
+class TestResult(Schema):
+    """What came of a test message."""
+
+    __test__ = False  # not pytest's
+
+    delivered = fields.Boolean(required=True)
+    status = fields.Integer(required=True, allow_none=True, metadata={"description": "Of the answer."})
+    problem = fields.String(required=True, allow_none=True)
