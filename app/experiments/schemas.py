@@ -43,10 +43,8 @@ EMPTY_PART: Final = "This is not more than from."
 TOO_MANY_ARMS: Final = f"These are more than {MOST_ARMS} arms with the control."
 ALL_ALIKE: Final = "No arm does anything that the control does not."
 NO_SUCH_ARM: Final = "This experiment has no such arm."
-NO_RULES: Final = "Rules are not known here."
 RULES: Final = frozenset(
     {
-        NO_RULES,
         TAKEN,
         NO_SUCH_SLOT,
         NO_SUCH_STRATEGY,
@@ -58,6 +56,8 @@ RULES: Final = frozenset(
     }
 )
 
+# The hold-out, and an address.
+_TAKEN: Final = frozenset({HOLDOUT, "power"})
 _LARGEST_MONEY: Final = 10**12
 _MOST_VALUES: Final = 50
 _MOST_RULES: Final = 50
@@ -127,10 +127,7 @@ class ArmRules(fields.List[Any]):
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> list[Any]:
         found = super()._deserialize(value, attr, data, **kwargs)
-        check = current_app.extensions.get("pannier_check_rules")
-        if check is None:
-            raise ValidationError(NO_RULES)
-        checked: list[Any] = check(found)
+        checked: list[Any] = current_app.extensions["pannier_check_rules"](found)
         return checked
 
 
@@ -289,7 +286,7 @@ class FreeKey(Strict):
 
     @validates("key")
     def _free(self, key: str, **_: Any) -> None:
-        if key == HOLDOUT:
+        if key in _TAKEN:
             raise ValidationError(TAKEN)
 
 

@@ -4,7 +4,6 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from marshmallow import ValidationError
 
 from app.core.db import db
 from app.experiments import lifecycle, running, schemas
@@ -112,25 +111,32 @@ def test_everything_that_can_be_said_is_kept(merchant: Merchant) -> None:
     assert {name: made[name] for name in said} == said
 
 
-def test_rules_of_an_arm_are_checked_by_who_knows_rules(
-    merchant: Merchant, app: Flask, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def check(rules: list[Any]) -> list[Any]:
-        if "bad" in rules[0]:
-            raise ValidationError({0: {"bad": ["Not a rule."]}})
-        return [{**rule, "checked": True} for rule in rules]
+def test_rules_of_an_arm_are_rules(merchant: Merchant) -> None:
+    hide = {"name": "No mugs", "then": [{"do": "hide", "filter": {"categories": ["Mugs"]}}]}
+    good, bad = ([{"key": "b", "settings": {"rules": [rule]}}] for rule in (hide, {**hide, "then": []}))
 
-    monkeypatch.setitem(app.extensions, "pannier_check_rules", check)
-    good, bad = ([{"key": "b", "settings": {"rules": [{name: 1}]}}] for name in ("good", "bad"))
+    (rule,) = merchant.define(arms=good)[1]["arms"][1]["settings"]["rules"]
 
-    assert reasons(merchant.define(arms=bad)) == {"arms.0.settings.rules.0.bad": "Not a rule."}
-    assert merchant.define(arms=good)[1]["arms"][1]["settings"] == {"rules": [{"good": 1, "checked": True}]}
+    assert (rule["name"], rule["enabled"], bool(rule["id"])) == ("No mugs", True, True)
+    assert set(reasons(merchant.define(arms=bad))) == {"arms.0.settings.rules.0.then"}
+
+
+def test_what_was_told_of_a_running_experiment_with_rules_can_be_sent_back(merchant: Merchant) -> None:
+    hide = {"name": "No mugs", "then": [{"do": "hide", "filter": {"categories": ["Mugs"]}}]}
+    merchant.has("one", "running", arms=[{"key": "b", "settings": {"rules": [hide]}}])
+    told = merchant.ask("GET", "/one")[1]
+    arms = [{name: value for name, value in arm.items() if name != "share"} for arm in told["arms"]]
+
+    answer = merchant.ask("PUT", "/one", {"name": "Other", "arms": arms})
+
+    assert (answer[0], answer[1]["name"], answer[1]["arms"]) == (200, "Other", told["arms"])
 
 
 @pytest.mark.parametrize(
     ("fields", "expected"),
     [
         pytest.param({"key": "holdout"}, {"key": schemas.TAKEN}, id="the hold-out's key"),
+        pytest.param({"key": "power"}, {"key": schemas.TAKEN}, id="an address"),
         pytest.param({"key": "slot:cart"}, {"key": "Not a key."}, id="a key like a control's"),
         pytest.param({"slots": ["roof"]}, {"slots.0": schemas.NO_SUCH_SLOT}, id="an unknown slot"),
         pytest.param({"slots": ["cart", "cart"]}, {"slots": schemas.TWICE}, id="a slot twice"),
