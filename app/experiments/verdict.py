@@ -255,10 +255,10 @@ def _missing(plan: Plan, arms: Mapping[str, Totals], arm: str, days: float) -> l
         buyers = round(arms[name].sum(uplift.BUYERS)) if name in arms else 0
         if visitors < sequences.FEWEST_VISITORS:
             missing.append(
-                f"{_named(name)} has {visitors:,} visitors of the {sequences.FEWEST_VISITORS} it takes"
+                f"{_called(name)} has {visitors:,} visitors of the {sequences.FEWEST_VISITORS} it takes"
             )
         elif buyers < sequences.FEWEST_BUYERS:
-            missing.append(f"{_named(name)} has {buyers} buyers of the {sequences.FEWEST_BUYERS} it takes")
+            missing.append(f"{_called(name)} has {buyers} buyers of the {sequences.FEWEST_BUYERS} it takes")
     if days < LEAST_DAYS:
         missing.append(f"it ran {days:.1f} days of the {LEAST_DAYS} it takes")
     return missing
@@ -379,8 +379,14 @@ def _method(plan: Plan, single: bool, explained: float) -> list[str]:
     return said
 
 
+def _called(arm: str) -> str:
+    """Return how an arm is called within a sentence; a letter or two need a word before them."""
+    return f"arm {arm}" if len(arm) <= 2 else arm
+
+
 def _named(arm: str) -> str:
-    return f"Arm {arm}" if len(arm) <= 2 else arm[0].upper() + arm[1:]
+    called = _called(arm)
+    return called[0].upper() + called[1:]
 
 
 def _percent(share: float) -> str:
