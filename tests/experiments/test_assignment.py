@@ -30,7 +30,7 @@ from app.experiments.assignment import (
 from app.experiments.hashing import bucket, bucket_ranges
 from tests.experiments import published
 
-UNITS = [published.text_of(unit) for unit in published.visitors(4_000, seed=3)]
+UNITS = published.texts(published.visitors(4_000, seed=3))
 ARMS = (Arm(CONTROL), Arm("b", {"strategy": "trending"}))
 
 

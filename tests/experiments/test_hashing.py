@@ -143,7 +143,7 @@ def test_it_agrees_with_an_implementation_of_its_own() -> None:
 
     for seed in ("a", "cart_copy", "slot:product"):
         expected = published.buckets(seed, units) / 10_000
-        assert [bucket(seed, published.text_of(unit)) for unit in units] == expected.tolist()
+        assert [bucket(seed, unit) for unit in published.texts(units)] == expected.tolist()
 
 
 # --- a million visitors ---------------------------------------------------------------------------------------------
