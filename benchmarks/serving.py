@@ -2,7 +2,8 @@
 
 *Ready* answers come from bytes in the process. *Cold* calls are all different, so each is put together from Redis.
 Every strategy answers for carts of four, and whole carts of 1 to 50 products are completed; these answers are all
-made, none is held. *Visitors* name themselves and have a running session of ten events each. At half of the measured
+made, none is held. *Visitors* name themselves and have a running session of ten events each. *Ruled* calls are the same
+once the merchant has 50 rules and two experiments; the log of decisions is written throughout. At half of the measured
 maximum the p99 is what a shopper meets on a busy day.
 
 ``python -m benchmarks.serving`` measures this alone.
@@ -12,6 +13,7 @@ import argparse
 import itertools
 import statistics
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 
@@ -41,6 +43,8 @@ _CARTS = (1, 4, 20, 50)
 _USUAL_CART = 4
 _P99_MS = 50.0
 _VISITORS = 200
+# Longer than a process holds rules and experiments.
+_NOTICED_S = 6.0
 _LOOKS = 10
 
 
@@ -73,6 +77,7 @@ def run(world: World) -> Iterator[Result]:
             "cold": load.run(port, cold, seconds=_SECONDS, rate=rates["cold"] / 2),
         }
         made = [*_visited(world, port, products, rates), *_made(world, port, products, rates["bare"])]
+        made += _ruled(world, port, bare_port, products)
     for name, bar in (("ready", 0.7), ("cold", None)):
         yield Result(
             name=f"recommendations, {name}", value=rates[name], unit="requests/s", baseline_name=_BARE,
@@ -130,6 +135,65 @@ def _visit(world: World, names: Sequence[str], products: Sequence[str]) -> None:
         ]
     db.session.execute(insert(Event), rows)
     db.session.commit()
+
+
+def _ruled(world: World, port: int, bare_port: int, products: list[str]) -> Iterator[Result]:
+    """Measure the same calls under 50 rules and two experiments."""
+    _rule(world, products)
+    time.sleep(_NOTICED_S)
+    requests = {
+        "ready": (_ready(world, products), 0.5),
+        "cold": (_cold(world, products), None),
+        "visitor": (
+            _of_visitors(world, products, [f"visitor-{number}" for number in range(_VISITORS)]),
+            None,
+        ),
+    }
+    bare = load.run(bare_port, lambda _: load.get("/json"), seconds=_SECONDS).per_second
+    for name, (request, bar) in requests.items():
+        most = load.run(port, request, seconds=_SECONDS)
+        half = load.run(port, request, seconds=_SECONDS, rate=most.per_second / 2)
+        yield Result(
+            f"ruled, {name}",
+            most.per_second,
+            "requests/s",
+            _BARE,
+            bare,
+            ratio=most.per_second / bare,
+            bar=bar,
+        )
+        yield Result(
+            f"p99 ruled, {name}, half of maximum", half.p99_ms, "ms", "asked, at most", _P99_MS,
+            ratio=_P99_MS / half.p99_ms, bar=1.0,
+        )  # fmt: skip
+
+
+def _rule(world: World, products: Sequence[str]) -> None:
+    """Give the store 50 rules, half of which fire, and two experiments that everybody is in."""
+    headers = {"Authorization": f"Bearer {world.secret_key}"}
+    client = world.app.test_client()
+    rules = [
+        {
+            "name": f"Rule {number}",
+            "if": {"fact": "slot", "in": ["product" if number % 2 else "cart"]},
+            "then": [
+                {"do": "boost", "factor": 1.5, "filter": {"products": [products[number]]}},
+                {"do": "hide", "filter": {"tags": [f"hidden-{number}"]}},
+            ],
+        }
+        for number in range(50)
+    ]
+    asked = [("PUT", "/v1/rules", {"rules": rules, "version": 0})]
+    for number, setting in enumerate(({"copy": "short"}, {"placement": "low"})):
+        arm = {"key": "b", "settings": setting}
+        asked += [
+            ("POST", "/v1/experiments", {"key": f"bench{number}", "name": "Measured", "arms": [arm]}),
+            ("POST", f"/v1/experiments/bench{number}/start", {}),
+        ]
+    for method, path, body in asked:
+        answer = client.open(path, method=method, json=body, headers=headers)
+        if answer.status_code >= 300:
+            raise RuntimeError(f"{method} {path}: {answer.text}")
 
 
 def _of_visitors(world: World, products: list[str], names: Sequence[str]) -> Callable[[int], bytes]:
