@@ -19,6 +19,7 @@ from app.cli.platforms import backfill_command, reconcile_command
 from app.cli.privacy import privacy_group
 from app.cli.recommendations import recommendations_group
 from app.cli.reports import reports_group
+from app.cli.rules import rules_group
 from app.cli.segments import segments_group
 from app.cli.stores import store_group
 from app.cli.webhooks import webhooks_group
@@ -59,6 +60,7 @@ for _command in (
     recommendations_group,
     reports_group,
     segments_group,
+    rules_group,
     experiments_group,
     freshness_command,
 ):
