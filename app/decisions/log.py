@@ -4,13 +4,13 @@ Nobody waits for it. A process that is killed loses what it gathered since the l
 first. While PostgreSQL is away decisions wait, up to a bound; beyond it they are counted and dropped.
 """
 
-import atexit
 import os
 import threading
 import time
 import weakref
 from itertools import islice
-from typing import Final
+from multiprocessing.util import Finalize
+from typing import Any, Final
 
 import structlog
 from sqlalchemy import Engine
@@ -67,6 +67,7 @@ class DecisionLog:
         self._due = 0.0
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
+        self._ending: Finalize[Any] | None = None
 
     def note(self, record: Record) -> None:
         """Have a decision written. Neither waits nor raises; beyond the bound it is dropped, and only counted."""
@@ -111,10 +112,11 @@ class DecisionLog:
         """Write what is gathered, and end the thread; what comes afterwards starts another."""
         with self._lock:
             thread, self._thread = self._thread, None
+            ending, self._ending = self._ending, None
             self._stopping.set()
             self._stopping = threading.Event()
-        if thread is not None:
-            atexit.unregister(self.close)
+        if thread is not None and ending is not None:
+            ending.cancel()
             thread.join()
         self.flush()
 
@@ -125,8 +127,8 @@ class DecisionLog:
         except RuntimeError:  # the process ends, or has no room for another thread
             return
         self._thread = thread
-        # A daemon is not waited for, and must be: but only until this.
-        atexit.register(self.close)
+        # Not by atexit alone: granian's workers are children of multiprocessing, which end without it.
+        self._ending = Finalize(None, self.close, exitpriority=0)
 
     def _run(self, stopping: threading.Event) -> None:
         while not stopping.wait(_EVERY_S):
