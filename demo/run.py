@@ -60,6 +60,8 @@ _LOOK_S: Final = 0.5
 _KEEP_S: Final = 5.0
 _PROBES: Final = 400
 _PAIRS_SHOWN: Final = 8
+# Whoever looks at the demo sees what there is: nobody is a control, and nothing is left to chance.
+_SETTINGS: Final = {"control_percent": 0, "exploration_percent": 0}
 
 
 @dataclass(slots=True)
@@ -325,6 +327,8 @@ def _install(platform: Platform, outlet: Outlet, app: Flask, settings: Settings,
     with app.app_context():
         found = known_store(platform, domain)
         assert found is not None  # the merchant was shown its key
+        found.settings = _SETTINGS | found.settings
+        db.session.commit()
         outlet.store_id = found.id
 
 

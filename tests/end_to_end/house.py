@@ -25,6 +25,8 @@ from demo.shops import Shop, load_shop
 from webhooks.models import PENDING, WebhookDelivery
 
 SECRET = "end-to-end-secret"
+# Every visitor is shown the best, whoever they are.
+PLAIN = {"control_percent": 0.0, "exploration_percent": 0.0}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -135,6 +137,7 @@ def open_house(directory: Path, platforms: tuple[Platform, ...], orders: int) ->
                     currency=shop.currency,
                     origins=[shop.base_url],
                     webhook_secret=SECRET,
+                    settings=PLAIN,
                 )
                 path = f"woocommerce/{store.webhook_token}" if platform == "woocommerce" else "shopify"
                 shops[platform] = Connected(
