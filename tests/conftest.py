@@ -34,6 +34,7 @@ from app.core.db import Model, db
 from app.core.logging import configure_logging
 from app.core.migrations import migrate
 from app.core.redis import Breaker
+from app.events import feedback
 from app.experiments import running
 from app.factory import create_app
 from app.recommendations import blends, cache, paused, sensitive
@@ -201,6 +202,7 @@ def app(shared_app: Flask) -> Iterator[Flask]:
         shared_app.extensions["pannier_redis_breaker"] = Breaker()
         cache._versions.found.clear()
         blends.forget()
+        feedback.forget()
         paused.forget()
         sensitive.forget()
         running.forget()

@@ -4,12 +4,13 @@ Read from the events themselves and kept nowhere else, like the running session:
 is gone from the next answer. What follows from it is worked out in ``app.recommendations.feedback``.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+import time
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Row
 
 from app.events.session import LIST_VIEWED, PRODUCT_ADDED, PRODUCT_CLICKED, Happening
 
@@ -19,21 +20,35 @@ PRODUCT_DISMISSED: Final = "Product Dismissed"
 REACH: Final = timedelta(days=30)
 # A dismissal counts for longer: see ``app.recommendations.feedback``.
 DISMISSAL_REACH: Final = timedelta(days=120)
-# How many events, and how many dismissals, of the newest: it bounds the work of an answer, whatever a page sends.
+# How many events of a visitor, and how many older dismissals: it bounds the work, whatever a page sends.
 MOST_EVENTS: Final = 400
 MOST_DISMISSALS: Final = 100
 
-# Lists that somebody else made, such as a category's page, are no impressions of ours: they name no decision.
-_QUERY: Final = """
-    (SELECT LEAST(occurred_at, received_at), name, products FROM event
-    WHERE store_id = %(store)s AND subject = ANY(%(subjects)s) AND received_at > %(since)s AND received_at <= %(now)s
-        AND type = 'track' AND (name = ANY(%(answers)s) OR (name = %(listed)s AND properties ? 'decision_id'))
-    ORDER BY received_at DESC, id DESC LIMIT %(most)s)
-    UNION ALL
-    (SELECT LEAST(occurred_at, received_at), name, products FROM event
-    WHERE store_id = %(store)s AND subject = ANY(%(subjects)s) AND received_at > %(dismissed_since)s
-        AND received_at <= %(now)s AND type = 'track' AND name = %(dismissed)s
-    ORDER BY received_at DESC, id DESC LIMIT %(most_dismissed)s)
+# Four months are many partitions. Hardly anybody ever dismissed something, so who did not is asked of the recent ones
+# alone for a while; old dismissals do not come into being, they only grow old, which the overlap allows for.
+_NONE_FOR_S: Final = 600.0
+_OVERLAP: Final = timedelta(hours=1)
+_MOST_HELD: Final = 20_000
+_without_old: dict[tuple[int, frozenset[bytes]], float] = {}
+
+# Visitor by visitor, so that the newest come off the index of subjects. Lists that somebody else made, such as a
+# category's page, are no impressions of ours: they name no decision.
+_EVENTS: Final = """
+    SELECT f.at, f.name, f.products FROM unnest(%(subjects)s::bytea[]) AS s(subject) CROSS JOIN LATERAL (
+        SELECT LEAST(occurred_at, received_at) AS at, name, products FROM event e
+        WHERE e.store_id = %(store)s AND e.subject = s.subject AND e.received_at > %(since)s
+            AND e.received_at <= %(until)s AND e.type = 'track'
+            AND (e.name = ANY(%(names)s) OR (e.name = %(listed)s AND e.properties ? 'decision_id'))
+        ORDER BY e.received_at DESC LIMIT %(most)s
+    ) f
+"""
+_OLD_DISMISSALS: Final = """
+    SELECT f.at, f.name, f.products FROM unnest(%(subjects)s::bytea[]) AS s(subject) CROSS JOIN LATERAL (
+        SELECT LEAST(occurred_at, received_at) AS at, name, products FROM event e
+        WHERE e.store_id = %(store)s AND e.subject = s.subject AND e.received_at > %(since)s
+            AND e.received_at <= %(until)s AND e.type = 'track' AND e.name = %(dismissed)s
+        ORDER BY e.received_at DESC LIMIT %(most)s
+    ) f
 """
 
 
@@ -62,7 +77,7 @@ def load(
 ) -> Feedback:
     """Return what a visitor did with what they were shown.
 
-    One query on the index of subjects, of the newest ``MOST_EVENTS`` events and ``MOST_DISMISSALS`` dismissals.
+    One query on the index of subjects; in ten minutes one more, for dismissals that are older than ``REACH``.
 
     Args:
         connection: as ever.
@@ -71,24 +86,52 @@ def load(
         now: the time of the answer.
         also: other visitors of the same person, where their events may count.
     """
+    subjects = [subject, *also]
     rows = connection.exec_driver_sql(
-        _QUERY,
+        _EVENTS,
         {
             "store": store_id,
-            "subjects": [subject, *also],
+            "subjects": subjects,
             "since": now - REACH,
-            "dismissed_since": now - DISMISSAL_REACH,
-            "now": now + timedelta(minutes=1),  # the database's clock may be ahead of ours
-            "answers": [PRODUCT_CLICKED, PRODUCT_ADDED],
+            "until": now + timedelta(minutes=1),  # the database's clock may be ahead of ours
+            "names": [PRODUCT_CLICKED, PRODUCT_ADDED, PRODUCT_DISMISSED],
             "listed": LIST_VIEWED,
-            "dismissed": PRODUCT_DISMISSED,
             "most": MOST_EVENTS,
-            "most_dismissed": MOST_DISMISSALS,
         },
     ).all()
+    rows = [*rows, *_old_dismissals(connection, store_id, subjects, now)]
     if not rows:
         return NO_FEEDBACK
     return from_events(Happening(at, name, tuple(products)) for at, name, products in rows)
+
+
+def _old_dismissals(
+    connection: Connection, store_id: int, subjects: list[bytes], now: datetime
+) -> Sequence[Row[datetime, str, list[str]]]:
+    key = (store_id, frozenset(subjects))
+    if _without_old.get(key, 0.0) > time.monotonic():
+        return ()
+    rows = connection.exec_driver_sql(
+        _OLD_DISMISSALS,
+        {
+            "store": store_id,
+            "subjects": subjects,
+            "since": now - DISMISSAL_REACH,
+            "until": now - REACH + _OVERLAP,
+            "dismissed": PRODUCT_DISMISSED,
+            "most": MOST_DISMISSALS,
+        },
+    ).all()
+    if not rows:
+        if len(_without_old) >= _MOST_HELD:
+            _without_old.clear()
+        _without_old[key] = time.monotonic() + _NONE_FOR_S
+    return rows
+
+
+def forget() -> None:
+    """Forget who has no old dismissals: they are looked for again."""
+    _without_old.clear()
 
 
 def from_events(events: Iterable[Happening]) -> Feedback:

@@ -121,7 +121,7 @@ def test_others_count_only_where_they_are_named(shared_app: Flask) -> None:
         assert sorted(_load(store.id, OTHER).dismissed) == ["1", "2"]
 
 
-def test_the_work_is_bounded_and_one_question(shared_app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_work_is_bounded(shared_app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     with shared_app.app_context():
         store_id = new_store().id
         keep(
@@ -130,32 +130,54 @@ def test_the_work_is_bounded_and_one_question(shared_app: Flask, monkeypatch: py
             *((second, LIST_VIEWED, [str(second)]) for second in range(1, 6)),
             decision_id="d_1",
         )
-        keep(store_id, VISITOR, *((second, PRODUCT_DISMISSED, [str(second)]) for second in range(1, 6)))
+        keep(store_id, VISITOR, *((60 * DAY_S + n, PRODUCT_DISMISSED, [str(n)]) for n in range(1, 6)))
         monkeypatch.setattr(feedback, "MOST_EVENTS", 3)
         monkeypatch.setattr(feedback, "MOST_DISMISSALS", 2)
 
-        with counted_statements(shared_app) as statements:
-            found = _load(store_id)
+        found = _load(store_id)
 
         assert sorted(found.impressions) == ["1", "2", "3"]
         assert sorted(found.dismissed) == ["1", "2"]
+
+
+@pytest.mark.parametrize("age_s", [30 * DAY_S + offset for offset in (-3602, -3598, -300, -2, 2)])
+def test_a_dismissal_that_grows_old_is_not_lost(shared_app: Flask, age_s: int) -> None:
+    with shared_app.app_context():
+        store_id = new_store().id
+        keep(store_id, VISITOR, (age_s, PRODUCT_DISMISSED, ["1"]))
+        assert list(_load(store_id).dismissed) == ["1"]
+
+        later = load(db.session.connection(), store_id, VISITOR, clock() + timedelta(minutes=9))
+
+        assert list(later.dismissed) == ["1"]
+
+
+def test_a_visitor_without_feedback_costs_one_question(shared_app: Flask) -> None:
+    with shared_app.app_context():
+        store_id = new_store().id
+        _load(store_id)
+
+        with counted_statements(shared_app) as statements:
+            assert _load(store_id) == NO_FEEDBACK
+
         assert len(statements) == 1
 
 
-def test_it_is_read_by_the_index_of_subjects(shared_app: Flask) -> None:
+@pytest.mark.parametrize("query", [feedback._EVENTS, feedback._OLD_DISMISSALS], ids=["events", "dismissals"])
+def test_it_is_read_by_the_index_of_subjects(shared_app: Flask, query: str) -> None:
     with shared_app.app_context():
         connection = db.session.connection()
         connection.exec_driver_sql("SET LOCAL enable_seqscan = off")
         plan = connection.exec_driver_sql(
-            "EXPLAIN " + feedback._QUERY,
+            "EXPLAIN " + query,
             {
-                "store": 1, "subjects": [VISITOR], "since": clock() - feedback.REACH, "now": clock(),
-                "dismissed_since": clock() - feedback.DISMISSAL_REACH, "answers": [PRODUCT_CLICKED],
-                "listed": LIST_VIEWED, "dismissed": PRODUCT_DISMISSED, "most": 400, "most_dismissed": 100,
+                "store": 1, "subjects": [VISITOR], "since": clock() - feedback.REACH, "until": clock(),
+                "names": [PRODUCT_CLICKED], "listed": LIST_VIEWED, "dismissed": PRODUCT_DISMISSED, "most": 400,
             },
         ).scalars().all()  # fmt: skip
         db.session.rollback()
 
         text = "\n".join(plan)
-        assert "subject" in text
+        assert "store_id_subject_received_at" in text
+        assert "(subject = s.subject)" in text
         assert "Seq Scan" not in text
