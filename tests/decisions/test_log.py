@@ -271,7 +271,10 @@ def test_neither_a_note_nor_a_repetition_raises_where_no_thread_can_be_started(
 
 
 def test_processes_that_fork_end_and_are_killed(shop: tuple[Store, NewKeys], database_url: str) -> None:
-    """A fork writes its own and no more, whoever ends writes first, and a kill loses what was not written."""
+    """A fork writes its own and no more, whoever ends writes first, and a kill loses what was not written.
+
+    The servers of the web fork, and end their workers as multiprocessing ends its children.
+    """
     store_id = shop[0].id
     with subprocess.Popen(
         [sys.executable, CHILD, str(store_id), database_url],
@@ -284,5 +287,9 @@ def test_processes_that_fork_end_and_are_killed(shop: tuple[Store, NewKeys], dat
         parent.send_signal(signal.SIGKILL)
         parent.wait(30)
 
-    assert said == "the fork ended with 0\n"
-    assert [(r.id, r.answers) for r in rows(store_id)] == [("d_fork", 1), ("d_parent", 1)]
+    assert said == "they ended with 0 0\n"
+    assert [(r.id, r.answers) for r in rows(store_id)] == [
+        ("d_fork", 1),
+        ("d_parent", 1),
+        ("d_worker", 1),
+    ]
