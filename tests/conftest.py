@@ -206,6 +206,7 @@ def app(shared_app: Flask) -> Iterator[Flask]:
         paused.forget()
         sensitive.forget()
         running.forget()
+        current.forget()
         yield shared_app
         db.session.rollback()
 
