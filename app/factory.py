@@ -158,6 +158,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     api.register_blueprint(slots.blueprint)
     api.register_blueprint(experiments.blueprint)
     api.register_blueprint(monitoring.freshness_blueprint)
+    api.register_blueprint(monitoring.drift_blueprint)
     api.register_blueprint(monitoring.blueprint)
     for blueprint in (health.blueprint, widget.blueprint, webhooks.blueprint, install.blueprint):
         app.register_blueprint(blueprint)

@@ -90,6 +90,9 @@ def register(clock: CronScheduler) -> None:
     # What is late or lost; whom to tell of it, or again because they did not answer.
     clock.register(monitoring.watch, UPKEEP, interval=300, result_ttl=0, failure_ttl=_DAY_S)
     clock.register(monitoring.tell, UPKEEP, interval=60, result_ttl=0, failure_ttl=_DAY_S)
+    clock.register(
+        monitoring.look_for_drift_everywhere, UPKEEP, cron="37 5 * * *", result_ttl=0, failure_ttl=_DAY_S
+    )
     clock.register(monitoring.forget_old_alerts, UPKEEP, cron="37 2 * * *", result_ttl=0, failure_ttl=_DAY_S)
     clock.register(forget_old_deliveries, UPKEEP, cron="41 2 * * *", result_ttl=0, failure_ttl=_DAY_S)
 

@@ -135,6 +135,7 @@ CALLS: dict[Route, dict[str, Any]] = {
     ("GET", "/v1/slots"): {},
     ("POST", "/v1/slots/<slot>/resume"): {},
     ("GET", "/v1/freshness"): {},
+    ("GET", "/v1/reports/drift"): {},
     ("GET", "/v1/alerts"): {},
     ("GET", "/v1/alerts/endpoint"): {},
     ("PUT", "/v1/alerts/endpoint"): {"json": {"url": "https://93.184.215.14/"}},

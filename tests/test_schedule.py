@@ -86,6 +86,7 @@ def test_every_periodic_job_has_its_queue_and_its_time(clock: CronScheduler) -> 
         f"{EVENTS}.forget_old_events": (UPKEEP, "53 1 * * *"),
         f"{MONITORING}.watch": (UPKEEP, 300),
         f"{MONITORING}.tell": (UPKEEP, 60),
+        f"{MONITORING}.look_for_drift_everywhere": (UPKEEP, "37 5 * * *"),
         f"{MONITORING}.forget_old_alerts": (UPKEEP, "37 2 * * *"),
         f"{DECISIONS}.make_weeks": (UPKEEP, 7200),
         f"{DECISIONS}.forget_old_decisions": (UPKEEP, "57 1 * * *"),

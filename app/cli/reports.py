@@ -42,6 +42,20 @@ def reports_channels(store: str, product: str | None, limit: int, days: int, as_
     )
 
 
+@reports_group.command("drift")
+@store_option
+@json_option
+@with_app
+def reports_drift(store: str, as_json: bool) -> None:
+    """Say how far a store has moved away from what its model learned."""
+    from app.core.db import db, now
+    from app.monitoring import counting, drift
+
+    measures = drift.judge(counting.count(db.session.connection(), find_store(store).id, now()))
+    rows = [{name: getattr(measure, name) for name in measure.__slots__} for measure in measures]
+    show(rows, as_json, empty="")
+
+
 def _row(pair: dict[str, Any], channel: dict[str, Any]) -> dict[str, Any]:
     """Return a pair in a channel as a row of the table."""
     difference = pair["difference"]

@@ -1,6 +1,7 @@
 """RQ entry points of monitoring, and what the gauges show. Everything here may come twice."""
 
 from collections import Counter
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -11,15 +12,16 @@ from sqlalchemy import func, select
 from app.commerce.store import Store
 from app.core import metrics
 from app.core.db import db, now
-from app.core.queues import UPKEEP, enqueue
+from app.core.queues import LEARNING, UPKEEP, enqueue
 from app.core.redis import breaker, redis_client
-from app.monitoring import alerts, freshness, reading, sending
+from app.monitoring import alerts, counting, drift, freshness, reading, sending
 from app.monitoring.freshness import Finding
 from app.monitoring.models import Alert
 
 log = structlog.get_logger()
 
 TELL: Final = "app.monitoring.jobs.tell_store"
+LOOK_FOR_DRIFT: Final = "app.monitoring.jobs.look_for_drift"
 _TROUBLE: Final = (freshness.WARN, freshness.ERROR)
 # What the last round over all stores found, for the gauges of every web process. Gone when three rounds are missed.
 _SUMMARY_KEY: Final = "pannier:freshness"
@@ -31,9 +33,7 @@ def watch() -> None:
 
     A store that cannot be judged is left out and does not keep the others waiting.
     """
-    stores = db.session.scalars(
-        select(Store.id).where(Store.uninstalled_at.is_(None)).order_by(Store.id)
-    ).all()
+    stores = _present_stores()
     still_open = _open_alerts()
     levels: Counter[tuple[str, str]] = Counter()
     ages: dict[str, int] = {}
@@ -61,6 +61,24 @@ def tell() -> None:
 def tell_store(store_id: int) -> None:
     """Send what a store is to be told now."""
     sending.tell(store_id)
+
+
+def look_for_drift_everywhere() -> None:
+    """Enqueue a look at how far each store has moved away from what its model learned."""
+    for store_id in _present_stores():
+        enqueue(LEARNING, LOOK_FOR_DRIFT, store_id)
+
+
+def look_for_drift(store_id: int) -> None:
+    """Raise an alert for everything of a store that has drifted, and end those that are over."""
+    connection = db.session.connection()
+    for measure in drift.judge(counting.count(connection, store_id, now())):
+        source = f"drift:{measure.measure}"
+        if measure.level not in _TROUBLE:
+            alerts.clear_alert(connection, store_id, source)
+        elif alerts.raise_alert(connection, store_id, source, measure.level, measure.message):
+            log.info("alert_raised", store_id=store_id, source=source, level=measure.level)
+    db.session.commit()
 
 
 def forget_old_alerts() -> None:
@@ -105,6 +123,10 @@ def _watch_store(store_id: int, still_open: frozenset[str]) -> list[Finding]:
             log.info("alert_cleared", store_id=store_id, source=source)
     db.session.commit()
     return findings
+
+
+def _present_stores() -> Sequence[int]:
+    return db.session.scalars(select(Store.id).where(Store.uninstalled_at.is_(None)).order_by(Store.id)).all()
 
 
 def _open_alerts() -> dict[int, frozenset[str]]:

@@ -11,7 +11,7 @@ from app.commerce.access import SERVER_DOC, server_blueprint
 from app.commerce.store import StoreAccess
 from app.core.db import db, now
 from app.core.errors import Conflict, InvalidParameters, NotFound
-from app.monitoring import alerts, endpoint, jobs, sending
+from app.monitoring import alerts, counting, drift, endpoint, jobs, sending
 from app.monitoring.freshness import worst
 from app.monitoring.models import AlertEndpoint
 from app.monitoring.schemas import (
@@ -20,6 +20,7 @@ from app.monitoring.schemas import (
     AlertsPage,
     AlertsQuery,
     Cursor,
+    DriftState,
     EndpointDeleted,
     EndpointRequest,
     EndpointSet,
@@ -41,6 +42,12 @@ blueprint = server_blueprint(
     url_prefix="/v1/alerts",
     description="What the merchant should know of, and where they want to be told.",
 )
+drift_blueprint = server_blueprint(
+    "drift",
+    __name__,
+    url_prefix="/v1/reports/drift",
+    description="How far the shop has moved away from what its model learned.",
+)
 _NOT_FOUND: Final = {404: "NOT_FOUND"}
 _NO_ENDPOINT: Final = "This store has no endpoint for alerts."
 
@@ -54,6 +61,17 @@ def read_freshness() -> dict[str, Any]:
     moment = now()
     found = jobs.findings_of(access.store_id, moment)
     return {"level": worst(f.level for f in found), "checked_at": moment, "sources": found}
+
+
+@drift_blueprint.route("", methods=["GET"])
+@drift_blueprint.doc(**SERVER_DOC)
+@drift_blueprint.response(200, DriftState)
+def read_drift() -> dict[str, Any]:
+    """Compare the last seven days with the four weeks before, and the catalogue with the model."""
+    access: StoreAccess = g.access
+    moment = now()
+    found = drift.judge(counting.count(db.session.connection(), access.store_id, moment))
+    return {"level": worst(m.level for m in found), "checked_at": moment, "measures": found}
 
 
 @blueprint.route("", methods=["GET"])

@@ -7,6 +7,7 @@ from marshmallow import RAISE, Schema, ValidationError, fields, validate
 
 from app.core.api import Shape
 from app.monitoring.alerts import ERROR, WARN
+from app.monitoring.drift import MEASURES
 from app.monitoring.freshness import LEVELS, SOURCES
 from app.recommendations.schemas import Truth
 
@@ -39,6 +40,29 @@ class FreshnessState(Schema):
     level = fields.String(required=True, validate=validate.OneOf(LEVELS), metadata=_LEVEL)
     checked_at = fields.DateTime(required=True)
     sources = fields.List(fields.Nested(FindingState), required=True)
+
+
+class MeasureState(Schema):
+    """How one thing has moved."""
+
+    measure = fields.String(required=True, validate=validate.OneOf(MEASURES))
+    level = fields.String(required=True, validate=validate.OneOf(LEVELS), metadata=_LEVEL)
+    value = fields.Float(
+        required=True,
+        allow_none=True,
+        metadata={"description": "An index or a share; null where there is too little to tell."},
+    )
+    warn_from = fields.Float(required=True)
+    error_from = fields.Float(required=True, allow_none=True)
+    message = fields.String(required=True)
+
+
+class DriftState(Schema):
+    """How far a store has moved away from what its model learned."""
+
+    level = fields.String(required=True, validate=validate.OneOf(LEVELS), metadata=_LEVEL)
+    checked_at = fields.DateTime(required=True)
+    measures = fields.List(fields.Nested(MeasureState), required=True)
 
 
 class EndpointRequest(Schema):
