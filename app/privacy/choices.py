@@ -128,8 +128,8 @@ def put_consent(choice: dict[str, Any]) -> Response:
     """Record a choice, and return what counts now.
 
     The newest choice counts. `Sec-GPC: 1` turns every yes into a no. A visitor of whom nothing is known and who
-    allows nothing is not recorded. Without `analytics`, the visitor's events and identity links are removed before
-    the answer.
+    allows nothing is not recorded. Without `analytics`, the visitor's events, identity links and decisions are
+    removed before the answer.
     """
     access: StoreAccess = g.access
     node = _node(access, choice)
