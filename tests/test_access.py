@@ -153,6 +153,9 @@ FOUND_AT = {
     "/v1/privacy/exports/<id>": "/v1/privacy/exports/1",
     "/v1/privacy/erasures/<id>": "/v1/privacy/erasures/2",
     "/v1/decisions/<id>": "/v1/decisions/d_only-of-mine",
+    "/v1/rules/<id>": "/v1/rules/of-mine",
+    "/v1/rules/versions/<version>": "/v1/rules/versions/1",
+    "/v1/rules/versions/<version>/restore": "/v1/rules/versions/1/restore",
     "/v1/segments/<key>": "/v1/segments/only_of_mine",
     "/v1/segments/<key>/members": "/v1/segments/only_of_mine/members",
     "/v1/slots/<slot>/resume": "/v1/slots/cart/resume",
@@ -165,9 +168,6 @@ FOUND_AT = {
 # Below these the merchant's servers alone may ask.
 SERVER_SIDE = (
     "/v1/webhooks/",
-    "/v1/rules/<id>": "/v1/rules/of-mine",
-    "/v1/rules/versions/<version>": "/v1/rules/versions/1",
-    "/v1/rules/versions/<version>/restore": "/v1/rules/versions/1/restore",
     "/v1/freshness",
     "/v1/alerts",
     "/v1/connection",
@@ -282,6 +282,9 @@ def two(client: FlaskClient, keys: dict[str, Any]) -> dict[str, Any]:
         )
     )  # fmt: skip
     db.session.add(DecisionTally(store_id=store.id, day=now().date(), empty=0, **made))
+    for days in (0, 10):  # so many that they are compared
+        tally = {**made, "reason": "STATIC", "answers": 500, "day": (now() - timedelta(days=days)).date()}
+        db.session.add(DecisionTally(store_id=store.id, empty=0, **tally))
     db.session.add(EventTally(store_id=store.id, day=now().date(), outcome="rejected", reason=MINE, events=1))
     db.session.commit()
     keep(incoming(store.id, topic="orders/create", quarantine=MINE))
