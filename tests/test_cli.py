@@ -23,7 +23,7 @@ from app.commerce import ingest
 from app.commerce.store import SETTINGS, AccessCache, Store, add_store
 from app.core.config import Settings
 from app.core.db import db, now
-from app.recommendations import refresh, sets
+from app.recommendations import rebuilding, refresh, sets
 from app.recommendations.models import LearnedModel
 from tests.conftest import SECRET_KEY
 from tests.factories import at, incoming, keep, order_change, product_change, shopify_order
@@ -114,9 +114,11 @@ def test_the_commands_are_those_that_are_tested_here() -> None:
         "privacy notice",
         "privacy requests",
         "privacy verify-receipt",
+        "recommendations checks",
         "recommendations evaluate",
         "recommendations readiness",
         "recommendations rebuild",
+        "recommendations return",
         "recommendations sets",
         "recommendations show",
         "recommendations tune",
@@ -640,6 +642,35 @@ def test_recommendations_rebuild_and_show(pannier: Pannier, bought: Store) -> No
     assert (row["confidence"], row["lift"], row["support"]) == (1.0, 2.5, 0.4)
     assert table.splitlines()[0].split()[:2] == ["product_id", "product"]
     assert [(r["other_id"], r["other"]) for r in of_one] == [("1", "Product 1")]
+
+
+def test_recommendations_checks_and_return(pannier: Pannier, bought: Store) -> None:
+    nothing = done(pannier("recommendations", "checks", "--store", "1"))
+    refused = pannier("recommendations", "return", "--store", "1")
+    rebuilding.rebuild(bought.id)
+    tested = done(pannier("recommendations", "checks", "--store", "1"))
+    returned = done(pannier("recommendations", "return", "--store", "1"))
+    rebuilt = pannier("recommendations", "rebuild", "--store", "1")
+    held = pannier("recommendations", "checks", "--store", "1", "--limit", "1")
+    forced = pannier("recommendations", "rebuild", "--store", "1", "--force")
+    checks = json.loads(done(pannier("recommendations", "checks", "--store", "1", "--json")))
+
+    assert nothing == "No model was tested yet: none was rebuilt.\n"
+    assert sentence(refused, 1) == "There is no kept model to return to: the store's first rebuild makes one."
+    head, row = tested.splitlines()
+    assert head.split()[:4] == ["at", "model", "kind", "passed"]
+    assert row.split()[1:] == ["1", "rebuild", "yes", "too_few_orders"]
+    assert returned == "The kept model answers, until a rebuild with --force.\n"
+    assert rebuilt.exit_code == forced.exit_code == held.exit_code == 0
+    assert "The kept model answers. The merchant went back to the kept model" in rebuilt.stderr
+    assert held.stderr.startswith("The kept model answers.")
+    assert "The kept model answers" not in forced.stderr
+    assert [check["reason"] for check in checks] == [
+        "forced",
+        "returned_by_hand",
+        "returned_by_hand",
+        "too_few_orders",
+    ]
 
 
 def test_recommendations_show_of_an_unknown_product(pannier: Pannier, bought: Store) -> None:

@@ -34,6 +34,7 @@ TUNE = "app.recommendations.jobs.tune_everywhere"
 GROWN = "app.recommendations.jobs.refresh_grown"
 DESCRIBED = "app.recommendations.jobs.refresh_described_everywhere"
 TRENDING = "app.recommendations.jobs.refresh_trending_everywhere"
+WATCH = "app.recommendations.promotion_jobs.watch_everywhere"
 MONITORING = "app.monitoring.jobs"
 DECISIONS = "app.decisions.jobs"
 EVENTS = "app.events.jobs"
@@ -76,6 +77,7 @@ def test_every_periodic_job_has_its_queue_and_its_time(clock: CronScheduler) -> 
         REFRESH: (LEARNING, "47 3 * * *"),
         GROWN: (LEARNING, 60),
         TRENDING: (LEARNING, 3600),
+        WATCH: (LEARNING, 3600),
         f"{SEGMENTS}.refresh_everywhere": (LEARNING, "17 4 * * *"),
         f"{SEGMENTS}.refresh_new": (LEARNING, 3600),
         FORGET: (UPKEEP, "41 2 * * *"),
@@ -121,7 +123,7 @@ def test_at_the_start_the_frequent_jobs_run_at_once(clock: CronScheduler) -> Non
 
     assert {queue: sorted(jobs) for queue, jobs in queued().items()} == {
         DELIVERIES: [SWEEP],
-        LEARNING: [PUBLISH, DESCRIBED, GROWN, TRENDING, f"{SEGMENTS}.refresh_new"],
+        LEARNING: [PUBLISH, DESCRIBED, GROWN, TRENDING, WATCH, f"{SEGMENTS}.refresh_new"],
         PLATFORMS: [f"{CONNECTIONS}.reconcile_everywhere"],
         UPKEEP: [
             *(f"{CONNECTIONS}.{name}" for name in ("forget_install_states", "leave", "settle_carts")),
