@@ -45,18 +45,6 @@ def backdate(store: Store, **ago: float) -> None:
     db.session.commit()
 
 
-@pytest.mark.parametrize(
-    ("day", "monday"),
-    [
-        (date(2026, 11, 23), date(2026, 11, 23)),
-        (date(2026, 11, 22), date(2026, 11, 16)),
-        (date(2027, 1, 1), date(2026, 12, 28)),
-    ],
-)
-def test_a_week_begins_on_monday(day: date, monday: date) -> None:
-    assert partitions.week_of(day) == monday
-
-
 def test_this_week_and_four_ahead_are_made_once(store: Store) -> None:
     assert jobs.make_weeks() == 5
     assert jobs.make_weeks() == 0
