@@ -102,3 +102,15 @@ def test_without_a_yes_there_is_not_even_a_digest(app: Flask, client: FlaskClien
     for secret in (VISITOR_ID, digest(selling[0].id, VISITOR, VISITOR_ID).hex(), USER_AGENT):
         assert secret not in told
     assert (row.arms, "'unit': None" in told) == ({}, True)
+
+
+def test_a_served_decision_comes_out_the_same_again(app: Flask, client: FlaskClient, selling: Shop) -> None:
+    answer = ask(app, client, selling, secret=False)
+
+    response = client.get(
+        f"/v1/decisions/{answer['decision_id']}",
+        headers={"Authorization": f"Bearer {selling[1].secret}"},
+    )
+
+    shown = [product["product_id"] for product in answer["recommendations"]]
+    assert response.get_json()["replay"] == {"same": True, "differences": [], "shown": shown}
