@@ -20,13 +20,13 @@ from app.recommendations.strategies import SLOTS
 
 log = structlog.get_logger()
 
-_WATCH_LOCK: Final = 61
+_GUARD_LOCK: Final = 61
 TRIAL: Final = "trial"
 MERCHANT: Final = "merchant"
 NOTHING: Final = Evidence({}, {})
 
-# Returns the totals of the arms of an experiment, by arm, over visitors who were first exposed since a time.
-Measure = Callable[[Connection, int, str, datetime], Mapping[str, Totals]]
+# Returns the totals of a slot's arms, by arm, over visitors who were first exposed since a time; None: not now.
+Measure = Callable[[Connection, int, str, datetime], Mapping[str, Totals] | None]
 Say = Callable[[Connection, int, str, str, str], Any]
 
 
@@ -46,18 +46,18 @@ def look(
         unsay: clears an alert: connection, store, source.
     """
     connection = db.session.connection()
-    lock_store(connection, store_id, _WATCH_LOCK)
     moment = now()
-    open_, let_go = _pauses(store_id)
+    seen = _all_evidence(connection, store_id, moment, measure)
+    # Measuring may take minutes, and the merchant may have ended a pause meanwhile.
+    lock_store(connection, store_id, _GUARD_LOCK)
+    db.session.expire_all()
+    open_, _ = _pauses(store_id)
     taken: dict[str, Step] = {}
-    for slot in SLOTS:
+    for slot, (pause, evidence) in seen.items():
         row = open_.get(slot)
-        pause = Pause(row.paused_at, row.trial_at) if row else None
-        evidence = _evidence(connection, store_id, slot, pause, let_go.get(slot), moment, measure)
-        step = pausing.step(pause, evidence, moment)
+        step = pausing.step(pause, evidence, moment) if _as_pause(row) == pause else None
         if step is not None:
-            row = _take(store_id, slot, row, step, evidence, moment)
-            _tell(connection, row, step, say, unsay)
+            _tell(connection, _take(store_id, slot, row, step, evidence, moment), step, say, unsay)
             taken[slot] = step
     db.session.commit()
     for slot, step in taken.items():
@@ -70,7 +70,7 @@ def look(
 def resume(store_id: int, slot: str) -> bool:
     """End a slot's pause because the merchant says so; return whether there was one. Commits."""
     connection = db.session.connection()
-    lock_store(connection, store_id, _WATCH_LOCK)
+    lock_store(connection, store_id, _GUARD_LOCK)
     row = _pauses(store_id)[0].get(slot)
     if row is not None:
         row.ended_at, row.ended_by = now(), MERCHANT
@@ -98,19 +98,25 @@ def _pauses(store_id: int) -> tuple[dict[str, SlotPause], dict[str, datetime]]:
     return {row.slot: row for row in rows}, {slot: at for slot, at in ended if at is not None}
 
 
-def _evidence(
-    connection: Connection,
-    store_id: int,
-    slot: str,
-    pause: Pause | None,
-    let_go: datetime | None,
-    moment: datetime,
-    measure: Measure,
-) -> Evidence:
-    """Return what is known of a slot; of one that rests nothing is asked."""
-    if pause is not None and pause.trial_at is None:
-        return NOTHING
-    return pausing.weigh(measure(connection, store_id, slot, pausing.since(pause, let_go, moment)))
+def _as_pause(row: SlotPause | None) -> Pause | None:
+    return None if row is None else Pause(row.paused_at, row.trial_at)
+
+
+def _all_evidence(
+    connection: Connection, store_id: int, moment: datetime, measure: Measure
+) -> dict[str, tuple[Pause | None, Evidence]]:
+    """Return what is known of each slot; of one that rests nothing is asked."""
+    open_, let_go = _pauses(store_id)
+    found: dict[str, tuple[Pause | None, Evidence]] = {}
+    for slot in SLOTS:
+        pause = _as_pause(open_.get(slot))
+        if pause is not None and pause.trial_at is None:
+            found[slot] = pause, NOTHING
+            continue
+        arms = measure(connection, store_id, slot, pausing.since(pause, let_go.get(slot), moment))
+        if arms is not None:
+            found[slot] = pause, pausing.weigh(arms)
+    return found
 
 
 def _take(

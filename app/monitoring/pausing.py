@@ -21,10 +21,9 @@ from enum import StrEnum
 from typing import Any, Final
 
 from app.experiments import sequences, uplift
+from app.experiments.assignment import CONTROL, SHOWN
 from app.experiments.uplift import BUYERS, CONVERSION, REVENUE_PER_VISITOR, Effect, Metric, Totals
 
-SHOWN: Final = "shown"
-CONTROL: Final = "control"
 GUARDED: Final[tuple[Metric, ...]] = (CONVERSION, REVENUE_PER_VISITOR)
 # The chance that an interval is ever wrong, to either side, for all measures together.
 ALPHA: Final = 0.05

@@ -8,13 +8,14 @@ import pytest
 import time_machine
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, select, update
 
 from app.core.db import db
+from app.experiments.assignment import CONTROL, SHOWN
 from app.experiments.uplift import Totals
 from app.monitoring import guardrails
 from app.monitoring.models import Alert
-from app.monitoring.pausing import CONTROL, REST, SHOWN, TRIAL, Step, since
+from app.monitoring.pausing import REST, TRIAL, Step, since
 from app.recommendations import paused
 from app.recommendations.models import SlotPause
 from app.recommendations.strategies import SLOTS
@@ -30,16 +31,16 @@ LITTLE = {SHOWN: totals(300, 3), CONTROL: totals(20, 1)}
 class Measured:
     """What is measured of slots, and what was asked."""
 
-    def __init__(self, **arms: Mapping[str, Totals]) -> None:
+    def __init__(self, **arms: Mapping[str, Totals] | None) -> None:
         self.arms = arms
         self.asked: list[tuple[str, datetime]] = []
 
-    def __call__(self, _: Connection, __: int, slot: str, since: datetime) -> Mapping[str, Totals]:
+    def __call__(self, _: Connection, __: int, slot: str, since: datetime) -> Mapping[str, Totals] | None:
         self.asked.append((slot, since))
         return self.arms.get(slot, {})
 
 
-def look_at(moment: datetime, store_id: int, **arms: Mapping[str, Totals]) -> dict[str, Step]:
+def look_at(moment: datetime, store_id: int, **arms: Mapping[str, Totals] | None) -> dict[str, Step]:
     with time_machine.travel(moment, tick=False):
         return guardrails.look(store_id, Measured(**arms))
 
@@ -104,6 +105,34 @@ def test_a_slot_that_is_no_better_pauses_again_in_the_same_pause(shared_app: Fla
         assert (row.paused_at, row.trial_at, row.ended_at, row.measures["trials"]) == (later, None, None, 1)
         assert look_at(later + REST, store) == {"cart": Step.TRY}
         assert alerts_of(store) == [("slot:cart", "error", False)]
+
+
+def test_a_slot_that_is_not_measured_now_stays_as_it_is(shared_app: Flask) -> None:
+    with shared_app.app_context():
+        store = new_store().id
+        look_at(NOW, store, cart=HARMFUL)
+        look_at(NOW + REST, store)
+
+        assert look_at(NOW + REST + TRIAL, store, cart=None) == {}
+        assert state(store) == "trial"
+
+
+def test_a_pause_that_the_merchant_ends_meanwhile_is_ended(app: Flask) -> None:
+    store = new_store().id
+    look_at(NOW, store, cart=HARMFUL)
+    look_at(NOW + REST, store)
+
+    class Slow(Measured):
+        def __call__(self, *args: Any) -> Mapping[str, Totals] | None:
+            with db.engine.begin() as another:
+                another.execute(update(SlotPause).values(ended_at=NOW, ended_by="merchant"))
+            return super().__call__(*args)
+
+    with time_machine.travel(NOW + REST + timedelta(days=1), tick=False):
+        assert guardrails.look(store, Slow(cart=HARMFUL)) == {}
+
+    row = db.session.scalars(select(SlotPause).where(SlotPause.store_id == store)).one()
+    assert (row.ended_by, row.trial_at) == ("merchant", NOW + REST)
 
 
 def test_what_is_measured_begins_with_the_epoch_the_trial_or_the_end_of_the_last_pause(

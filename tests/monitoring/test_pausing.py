@@ -6,13 +6,12 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pytest
 
+from app.experiments.assignment import CONTROL, SHOWN
 from app.experiments.sequences import FEWEST_BUYERS, FEWEST_VISITORS
 from app.experiments.uplift import BUYERS, REVENUE, Effect, Totals
 from app.monitoring.pausing import (
-    CONTROL,
     EPOCH,
     REST,
-    SHOWN,
     TRIAL,
     Evidence,
     Pause,
