@@ -43,7 +43,6 @@ MOST_LISTED: Final = 50
 MOST_PLACES: Final = 24
 DEVICES: Final = ("desktop", "mobile", "tablet")
 _LARGEST_MONEY: Final = 10**12
-_LARGEST_CART: Final = 1000
 _LARGEST_VERSION: Final = 2**31 - 1
 # Words below /v1/rules that mean something else.
 _ADDRESSES: Final = frozenset({"lint", "preview", "impact", "move", "undo", "versions"})
