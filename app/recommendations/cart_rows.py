@@ -4,7 +4,7 @@ A row holds the best by the weighted co-purchase score and those of which the it
 Compiled and therefore imported in jobs only; :mod:`app.recommendations.scoring` reads rows without it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -12,7 +12,7 @@ import numpy as np
 
 from app.recommendations import item_model, ranking
 from app.recommendations.compiled import Floats
-from app.recommendations.cooccurrence import Increment, Integers, Neighbours
+from app.recommendations.cooccurrence import Integers, Neighbours
 from app.recommendations.ranking import Counted, Gates, ProductTotals, Ranked
 
 # How many companions each of the two reasons may bring into a row.
@@ -107,29 +107,52 @@ def learn_item_model(counted: Counted, ridge: float, length: int = LENGTH) -> It
     chosen, gram, _ = _gram(counted)
     if len(chosen) < 2:
         return no_item_model()
-    return _strongest(chosen, item_model.item_weights(gram, ridge), length)
+    inverse = item_model.inverted(gram, ridge)
+    return _strongest(chosen, np.arange(len(chosen)), inverse, None, length)
 
 
-def learn_item_models(counted: Counted, ridge: float, removed: Increment) -> tuple[ItemWeights, ItemWeights]:
-    """Return the same model, and as it would be without some orders; counts are gone through once.
+@dataclass(slots=True, eq=False)
+class Removed:
+    """Orders that are to be taken out of an item model again.
+
+    Attributes:
+        baskets: the internal ids of each order's products.
+        weights: int64[o], what each was counted with.
+    """
+
+    baskets: Sequence[Sequence[int]]
+    weights: Integers
+
+
+def learn_item_models(
+    counted: Counted, ridge: float, removed: Removed, wanted: Integers
+) -> tuple[ItemWeights, ItemWeights]:
+    """Return the same model, and the rows of some products in the model without some orders.
 
     Args:
         counted: the store's counts.
         ridge: as above.
-        removed: what the orders add, taken back: negative amounts.
+        removed: the orders.
+        wanted: int64[w], products whose rows without them are needed.
     """
     chosen, gram, unit = _gram(counted)
     if len(chosen) < 2:
         return no_item_model(), no_item_model()
-    less = gram.copy()
-    _add(less, chosen, removed.products, removed.product_weights / unit)
-    _add_pairs(less, chosen, removed.neighbours, unit)
+    inverse = item_model.inverted(gram, ridge)
+    everything = np.arange(len(chosen))
     try:
-        tested = _strongest(chosen, item_model.item_weights(less, ridge), LENGTH)
-    except ValueError:  # these orders were never counted, but others: nothing can be taken back
+        gain = item_model.gained(inverse, *_places(chosen, removed, unit))
+        tested = _strongest(chosen, np.flatnonzero(np.isin(chosen, wanted)), inverse, gain, LENGTH)
+    except ValueError:  # other orders were counted: nothing can be taken back
         tested = no_item_model()
-    del less
-    return _strongest(chosen, item_model.item_weights(gram, ridge), LENGTH), tested
+    return _strongest(chosen, everything, inverse, None, LENGTH), tested
+
+
+def _places(chosen: Integers, removed: Removed, unit: float) -> tuple[list[Integers], Floats]:
+    """Return the places of each order's products that take part, and its weight; orders without any are left out."""
+    placed = [np.flatnonzero(np.isin(chosen, np.array(basket, np.int64))) for basket in removed.baskets]
+    kept = [at for at, places in enumerate(placed) if len(places) and removed.weights[at] > 0]
+    return [placed[at] for at in kept], removed.weights[kept] / unit
 
 
 def _gram(counted: Counted) -> tuple[Integers, Floats, float]:
@@ -165,14 +188,23 @@ def _add_pairs(gram: Floats, chosen: Integers, rows: Neighbours, unit: float) ->
     gram[places[inside], others[inside]] += rows.weights[inside] / unit
 
 
-def _strongest(products: Integers, weights: Floats, length: int) -> ItemWeights:
-    """Keep the ``length`` largest absolute weights of each row of a square matrix."""
+def _strongest(
+    products: Integers, places: Integers, inverse: Floats, gain: Floats | None, length: int
+) -> ItemWeights:
+    """Return the ``length`` largest absolute weights of the rows at some places.
+
+    The inverse is that of ``item_model.inverted``; ``gain`` is of ``item_model.gained``, if orders are to lack.
+    """
     kept = min(length, len(products) - 1)
-    counts: list[Integers] = []
-    others: list[Integers] = []
-    values: list[Floats] = []
-    for first in range(0, len(products), _ROWS):
-        rows = weights[first : first + _ROWS]
+    own = np.diag(inverse) if gain is None else np.diag(inverse) + np.einsum("op,op->p", gain, gain)
+    counts: list[Integers] = [np.zeros(0, np.int64)]
+    others: list[Integers] = [np.zeros(0, np.int64)]
+    values: list[Floats] = [np.zeros(0)]
+    for first in range(0, len(places), _ROWS):
+        here = places[first : first + _ROWS]
+        rows = inverse[here] if gain is None else inverse[here] + gain[:, here].T @ gain
+        rows /= -own[np.newaxis, :]
+        rows[np.arange(len(here)), here] = 0.0
         columns = np.sort(np.argpartition(-np.abs(rows), kept - 1, axis=1)[:, :kept], axis=1)
         found = np.take_along_axis(rows, columns, axis=1)
         present = found != 0
@@ -180,7 +212,7 @@ def _strongest(products: Integers, weights: Floats, length: int) -> ItemWeights:
         others.append(products[columns[present]])
         values.append(found[present])
     indptr = np.concatenate(([0], np.cumsum(np.concatenate(counts))))
-    return ItemWeights(products, indptr, np.concatenate(others), np.concatenate(values))
+    return ItemWeights(products[places], indptr, np.concatenate(others), np.concatenate(values))
 
 
 @dataclass(slots=True, eq=False)

@@ -15,8 +15,9 @@ from sqlalchemy import Connection
 from app.core.db import now
 from app.recommendations import exams, holding, kept_lists, promotion, scoring
 from app.recommendations.blends import stored_ranking
-from app.recommendations.cooccurrence import Increment, Parameters, increment
+from app.recommendations.cooccurrence import Increment, Integers, Parameters, increment, order_weights
 from app.recommendations.counts import read_head
+from app.recommendations.exams import PlacedOrder
 from app.recommendations.kept_lists import KEPT, WATCHED, Exam, Model
 from app.recommendations.pair_lists import best_sellers
 from app.recommendations.promotion import LEAST_ORDERS, Evidence, Outcome, Question, compare
@@ -38,18 +39,29 @@ class Test:
         kept: the model that it is compared with; None if there is none.
         newest: questions about the newest orders.
         known: what the kept model was tested on.
-        removed: what all these orders add to the counts, taken back.
+        asked: all of these orders, as they are now.
+        parameters: what an order is worth.
     """
 
     kept: Model | None
     newest: tuple[Question, ...]
     known: Exam
-    removed: Increment
+    asked: tuple[PlacedOrder, ...]
+    parameters: Parameters
 
     @property
     def subjects(self) -> set[str]:
         """Return the platform ids of the products whose rows are read."""
         return {id_ for question in (*self.newest, *self.known.questions) for id_ in question.cart}
+
+    def removed(self) -> Increment:
+        """Return what the orders add to the counts, taken back."""
+        return increment(self.parameters, [order.taken_back() for order in self.asked])
+
+    def weights(self) -> Integers:
+        """Return int64[o]: what each order was counted with, 0 where it was not."""
+        days, sizes = [order.day for order in self.asked], [len(order.basket) for order in self.asked]
+        return order_weights(self.parameters, days, sizes)[0]
 
     @property
     def worth_asking(self) -> bool:
@@ -76,8 +88,7 @@ def prepare(connection: Connection, store_id: int, parameters: Parameters, order
     also = exams.by_ids(
         connection, store_id, [q.order_id for q in known.questions if q.order_id not in asked]
     )
-    removed = increment(parameters, [order.taken_back() for order in (*newest, *also)])
-    return Test(kept, exams.ask_about(connection, newest), known, removed)
+    return Test(kept, exams.ask_about(connection, newest), known, (*newest, *also), parameters)
 
 
 def _publishes(connection: Connection, store_id: int) -> bool:

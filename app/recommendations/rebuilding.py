@@ -164,12 +164,13 @@ def _challenged(
     if not test.worth_asking:
         item = cart_rows.learn_item_model(built, ridge) if ridge else cart_rows.no_item_model()
         return item, None
-    item = tested = cart_rows.no_item_model()
-    if ridge:
-        item, tested = cart_rows.learn_item_models(built, ridge, test.removed)
     subjects = test.subjects
     wanted = np.array([id_ for id_, name in platform_ids.items() if name in subjects], np.int64)
-    return item, challenge(built, test.removed, wanted, tested, platform_ids)
+    item = tested = cart_rows.no_item_model()
+    if ridge:
+        orders = cart_rows.Removed([order.basket for order in test.asked], test.weights())
+        item, tested = cart_rows.learn_item_models(built, ridge, orders, wanted)
+    return item, challenge(built, test.removed(), wanted, tested, platform_ids)
 
 
 def _hand_to_redis(store_id: int, transaction: str, unlisted: set[str]) -> None:

@@ -25,6 +25,7 @@ from app.recommendations import (
     scoring,
     tuning_jobs,
 )
+from app.recommendations.cart_rows import ItemWeights
 from app.recommendations.challenger import challenge
 from app.recommendations.cooccurrence import increment
 from app.recommendations.counts import read_head, settled_parameters
@@ -401,26 +402,43 @@ def test_the_challenger_is_what_would_have_been_learned_without_the_orders(store
     built = rebuilding.count_here(connection, store, parameters, ranking.Gates(), 50)
     test = gate.prepare(connection, store, parameters, built.orders)
     subjects = rebuilding._platform_ids(connection, store)
-    _, tested = cart_rows.learn_item_models(built, 3.0, test.removed)
-    found = challenge(built, test.removed, np.array(sorted(subjects), np.int64), tested, subjects)
+    orders = cart_rows.Removed([order.basket for order in test.asked], test.weights())
+    whole, tested = cart_rows.learn_item_models(built, 3.0, orders, np.array(sorted(subjects), np.int64))
+    found = challenge(built, test.removed(), np.array(sorted(subjects), np.int64), tested, subjects)
     for block in built.blocks():
         found.take(block.neighbours)
 
-    ids = [q.order_id for q in test.newest] + [q.order_id for q in test.known.questions]
+    ids = [order.id for order in test.asked]
     connection.exec_driver_sql(
         "UPDATE orders SET basket = '{}' WHERE id = ANY(%(ids)s::bigint[])", {"ids": ids}
     )
     fewer = rebuilding.count_here(connection, store, parameters, ranking.Gates(), 50)
-    item = cart_rows.learn_item_model(fewer, 3.0)
+    # λ counts in orders of a mean weight, which differs by a hair.
+    unit, other_unit = cart_rows._gram(built)[2], cart_rows._gram(fewer)[2]
+    item = cart_rows.learn_item_model(fewer, 3.0 * unit / other_unit)
     again = challenge(fewer, increment(parameters, []), np.array(sorted(subjects), np.int64), item, subjects)
     for block in fewer.blocks():
         again.take(block.neighbours)
+    assert whole.weights.tolist() == cart_rows.learn_item_model(built, 3.0).weights.tolist()
+    assert tested.products.tolist() == item.products.tolist()
+    for product in item.products.tolist():
+        assert said_of(tested, product) == pytest.approx(said_of(item, product), abs=1e-9)
     ours, theirs = found.lists(scoring.DEFAULT), again.lists(scoring.DEFAULT)
     assert ours.popular == theirs.popular
     assert {s: companions(row) for s, row in ours.rows.items()} == {
         s: companions(row) for s, row in theirs.rows.items()
     }
     db.session.rollback()
+
+
+def said_of(item: ItemWeights, product: int) -> dict[int, float]:
+    """Return the weights of a product's row that are no noise: a fiftieth companion may be another one."""
+    others, weights = item.of(product)
+    return {
+        other: weight
+        for other, weight in zip(others.tolist(), weights.tolist(), strict=True)
+        if abs(weight) > 0.02
+    }
 
 
 def companions(row: dict[str, Any]) -> dict[str, tuple[Any, ...]]:
