@@ -102,13 +102,13 @@ def _uplift(report: dict[str, Any], world: World) -> Finding:
     effect = (arm or {"effects": {}})["effects"].get("conversion") or {}
     low, high = effect.get("relative_interval") or (None, None)
     covers = low is not None and high is not None and low <= planted <= high
-    told = report["verdict"] == "better"
+    wanted = report["verdict"] == "better" if planted else report["verdict"] not in ("better", "worse")
     interval = "no interval" if low is None or high is None else f"{low:+.1%} to {high:+.1%}"
     return Finding(
         "uplift",
         f"{planted:+.1%} conversion where partners are shown",
         f"{interval}; the verdict is {report['verdict'].replace('_', ' ')}",
-        covers and told == (planted > 0),
+        covers and wanted,
     )
 
 

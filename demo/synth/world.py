@@ -21,7 +21,7 @@ ANNOYANCE: Final = 0.7
 # How long before the end the stopped feed of orders has stopped: longer than any rhythm of such a store lets pass.
 SILENCE: Final = timedelta(days=4)
 # Of visitors whose exposure is lost in one arm, where that is planted.
-LOST_EXPOSURES: Final = 0.25
+LOST_EXPOSURES: Final = 0.4
 # Returning customers of the past.
 CUSTOMERS: Final = 200
 
