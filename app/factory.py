@@ -20,6 +20,7 @@ from app.core.limits import init_limits
 from app.core.logging import configure_logging
 from app.core.queues import DELIVERIES, LEARNING, HintSender, enqueue
 from app.core.redis import init_redis
+from app.decisions import attribution_routes as attribution
 from app.decisions import routes as decisions
 from app.decisions.log import DecisionLog
 from app.decisions.rooms import DecisionsRoom
@@ -29,29 +30,31 @@ from app.events.identity import person_of
 from app.events.intake import EventIntake
 from app.events.links import LinksRoom
 from app.events.personal import EventsRoom
+from app.experiments import report_routes as experiment_reports
 from app.experiments import routes as experiments
-from app.monitoring import slot_routes as slots
+from app.experiments.exposures import ExposuresRoom
 from app.monitoring import alerts
 from app.monitoring import jobs as monitoring_jobs
 from app.monitoring import routes as monitoring
+from app.monitoring import slot_routes as slots
 from app.privacy import choices, suppression
 from app.privacy import jobs as privacy_jobs
 from app.privacy import routes as privacy
 from app.privacy.commerce_room import CommerceRoom
 from app.privacy.consent_room import ConsentRoom, ExportsRoom
-from app.recommendations import learning, replay, reports, serving, widget
 from app.recommendations import guard_routes as guard
+from app.recommendations import learning, replay, reports, serving, widget
 from app.recommendations import routes as recommendations
 from app.recommendations.jobs import PUBLISH
 from app.recommendations.personal import PersonalRoom
 from app.recommendations.routes import ReadyBytes
 from app.recommendations.strategies import SLOTS, STRATEGIES
+from app.rules import routes as rules
 from app.rules.schemas import checked
 from app.segments import routes as segments
 from app.segments.rooms import SegmentsRoom
 from webhooks import deliveries
 from webhooks import routes as webhooks
-from app.rules import routes as rules
 from webhooks.express import ExpressLane
 from webhooks.intake import Intake
 from webhooks.jobs import DRAIN, measure
@@ -122,6 +125,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         PersonalRoom(),
         LinksRoom(),
         DecisionsRoom(),
+        ExposuresRoom(),
         ConsentRoom(),
         ExportsRoom(),
         DeliveriesRoom(),
@@ -156,7 +160,10 @@ def create_app(settings: Settings | None = None) -> Flask:
     api.register_blueprint(segments.blueprint)
     api.register_blueprint(guard.blueprint)
     api.register_blueprint(slots.blueprint)
+    api.register_blueprint(rules.blueprint)
     api.register_blueprint(experiments.blueprint)
+    api.register_blueprint(experiment_reports.blueprint)
+    api.register_blueprint(attribution.blueprint)
     api.register_blueprint(monitoring.freshness_blueprint)
     api.register_blueprint(monitoring.drift_blueprint)
     api.register_blueprint(monitoring.blueprint)
@@ -168,7 +175,6 @@ def create_app(settings: Settings | None = None) -> Flask:
     return app
 
 
-    api.register_blueprint(rules.blueprint)
 def _service_urls(settings: Settings) -> tuple[str, str]:
     running = None
     if not (settings.database_url and settings.redis_url):

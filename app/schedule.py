@@ -23,6 +23,7 @@ from app.core.queues import DELIVERIES, LEARNING, PLATFORMS, UPKEEP
 from app.core.redis import queue_redis
 from app.decisions import jobs as decisions
 from app.events.jobs import count_activity, forget_old_events, make_weeks
+from app.experiments import jobs as experiments
 from app.factory import create_app
 from app.monitoring import jobs as monitoring
 from app.privacy.jobs import carry_out_requests, end_retention
@@ -81,6 +82,9 @@ def register(clock: CronScheduler) -> None:
     clock.register(
         decisions.forget_old_decisions, UPKEEP, cron="57 1 * * *", result_ttl=0, failure_ttl=_DAY_S
     )
+    # Who came upon which arm of an experiment; at night what was missed, and what is over.
+    clock.register(experiments.collect_exposures, UPKEEP, interval=60, result_ttl=0, failure_ttl=_DAY_S)
+    clock.register(experiments.tidy_exposures, UPKEEP, cron="3 2 * * *", result_ttl=0, failure_ttl=_DAY_S)
     # What happened to products, by day.
     clock.register(count_activity, UPKEEP, interval=1800, result_ttl=0, failure_ttl=_DAY_S)
     # What people asked of their data, where a hint was lost or it failed before.

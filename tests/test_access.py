@@ -21,7 +21,7 @@ from app.core.crypto import key_digest
 from app.core.db import db, now
 from app.decisions.models import Decision, DecisionTally
 from app.events.links import link, unlink
-from app.events.models import EventTally, IdentityLink
+from app.events.models import Event, EventTally, IdentityLink
 from app.experiments.models import Experiment
 from app.experiments.schemas import ExperimentFields
 from app.imports.models import OrderImport
@@ -203,6 +203,8 @@ TRYING: Route = ("POST", "/v1/segments/preview")
 TRYING_RULES = {("POST", "/v1/rules/preview"), ("POST", "/v1/rules/impact")}
 # Are asked for by the version that counts, or need one to go back to: a store that has none has a conflict.
 BY_VERSION = {("PUT", "/v1/rules"), ("POST", "/v1/rules/undo")}
+# Says only how many visitors there are.
+COUNTING: Route = ("GET", "/v1/experiments/power")
 # Stands in everything that my store has.
 MINE = "only-of-mine"
 
@@ -289,6 +291,14 @@ def two(client: FlaskClient, keys: dict[str, Any]) -> dict[str, Any]:
     for days in (0, 10):  # so many that they are compared
         tally = {**made, "reason": "STATIC", "answers": 500, "day": (now() - timedelta(days=days)).date()}
         db.session.add(DecisionTally(store_id=store.id, empty=0, **tally))
+    for subject in (b"a" * 16, b"b" * 16):
+        db.session.add(
+            Event(
+                store_id=store.id, received_at=now() - timedelta(hours=1), occurred_at=now() - timedelta(hours=1),
+                subject=subject, type="track", name="Product List Viewed", products=[], purposes=1, source="page",
+                properties={"decision_id": f"d_{MINE}"}, message=subject,
+            )
+        )  # fmt: skip
     db.session.add(EventTally(store_id=store.id, day=now().date(), outcome="rejected", reason=MINE, events=1))
     db.session.commit()
     keep(incoming(store.id, topic="orders/create", quarantine=MINE))
@@ -429,6 +439,8 @@ def test_my_key_opens_what_is_mine(client: FlaskClient, two: dict[str, Any], rou
         assert (found.get("fired"), found.get("not_replayable")) in ((["of-mine", "second"], None), (None, 1))
     elif route in EVENTS:
         assert response.get_json()["accepted"] == (route[1] != "/v1/batch")
+    elif route == COUNTING:
+        assert response.get_json()["visitors_per_week"] == 0.5
     elif route[0] == "GET" or route in STOREFRONT:
         assert MINE in response.text
     else:

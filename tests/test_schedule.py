@@ -37,6 +37,7 @@ TRENDING = "app.recommendations.jobs.refresh_trending_everywhere"
 WATCH = "app.recommendations.promotion_jobs.watch_everywhere"
 MONITORING = "app.monitoring.jobs"
 DECISIONS = "app.decisions.jobs"
+EXPERIMENTS = "app.experiments.jobs"
 EVENTS = "app.events.jobs"
 SEGMENTS = "app.segments.jobs"
 CARRY_OUT = "app.privacy.jobs.carry_out_requests"
@@ -92,6 +93,8 @@ def test_every_periodic_job_has_its_queue_and_its_time(clock: CronScheduler) -> 
         f"{MONITORING}.forget_old_alerts": (UPKEEP, "37 2 * * *"),
         f"{DECISIONS}.make_weeks": (UPKEEP, 7200),
         f"{DECISIONS}.forget_old_decisions": (UPKEEP, "57 1 * * *"),
+        f"{EXPERIMENTS}.collect_exposures": (UPKEEP, 60),
+        f"{EXPERIMENTS}.tidy_exposures": (UPKEEP, "3 2 * * *"),
         f"{CONNECTIONS}.reconcile_everywhere": (PLATFORMS, 900),
         f"{CONNECTIONS}.compare_everywhere": (PLATFORMS, "11 1 * * *"),
         f"{CONNECTIONS}.settle_carts": (UPKEEP, 600),
@@ -129,6 +132,7 @@ def test_at_the_start_the_frequent_jobs_run_at_once(clock: CronScheduler) -> Non
             *(f"{CONNECTIONS}.{name}" for name in ("forget_install_states", "leave", "settle_carts")),
             f"{DECISIONS}.make_weeks",
             *(f"{EVENTS}.{name}" for name in ("count_activity", "make_weeks")),
+            f"{EXPERIMENTS}.collect_exposures",
             *(f"{MONITORING}.{name}" for name in ("tell", "watch")),
             CARRY_OUT,
         ],
@@ -141,7 +145,18 @@ def test_at_the_start_the_frequent_jobs_run_at_once(clock: CronScheduler) -> Non
         (9, []),
         (10, [SWEEP]),
         (20, [SWEEP, DESCRIBED]),
-        (60, [SWEEP, DESCRIBED, PUBLISH, GROWN, CARRY_OUT, f"{MONITORING}.tell"]),
+        (
+            60,
+            [
+                SWEEP,
+                DESCRIBED,
+                PUBLISH,
+                GROWN,
+                f"{EXPERIMENTS}.collect_exposures",
+                CARRY_OUT,
+                f"{MONITORING}.tell",
+            ],
+        ),
     ],
 )
 def test_the_frequent_jobs_come_again(

@@ -104,6 +104,64 @@ def experiments_decide(experiment: str, arm: str, store: str, note: str, as_json
     _tell(found, as_json)
 
 
+@experiments_group.command("report")
+@click.argument("experiment")
+@store_option
+@json_option
+@with_app
+def experiments_report(experiment: str, store: str, as_json: bool) -> None:
+    """Say what EXPERIMENT has shown so far.
+
+    `holdout` is the store-wide hold-out, `slot:product` the standing control of the slot `product`.
+    """
+    from app.core.db import db
+    from app.experiments import reporting
+
+    with _failures_in_a_sentence():
+        made = reporting.report(db.session.connection(), find_store(store).id, experiment)
+    if as_json:
+        click.echo(json.dumps(made))
+        return
+    for sentence in made["sentences"]:
+        click.echo(sentence)
+    rows = [
+        {
+            "arm": arm["arm"],
+            "visitors": arm["visitors"],
+            "status": arm["status"] or "",
+            **{name.replace("_", " "): f"{value:.4g}" for name, value in arm["values"].items()},
+        }
+        for arm in made["arms"]
+    ]
+    show(rows, as_json=False, empty="")
+
+
+@experiments_group.command("power")
+@store_option
+@click.option("--lift", type=click.FloatRange(0.001, 1), default=0.05, help="The relative difference to see.")
+@click.option("--weeks", type=click.IntRange(2, 52), default=12, help="The longest that it may take.")
+@click.option("--arms", type=click.IntRange(1, 5), default=1, help="Arms that are compared with control.")
+@click.option(
+    "--looks", type=click.Choice(["daily", "once"]), default="daily", help="At any time, or at the end."
+)
+@json_option
+@with_app
+def experiments_power(store: str, lift: float, weeks: int, arms: int, looks: str, as_json: bool) -> None:
+    """Say how many weeks the store needs to see a lift of revenue per visitor."""
+    from app.core.db import db
+    from app.experiments import reporting
+
+    found = reporting.forecast(
+        db.session.connection(),
+        find_store(store).id,
+        lift=lift,
+        weeks=weeks,
+        arms=arms,
+        daily=looks == "daily",
+    )
+    click.echo(json.dumps(found) if as_json else found["sentence"])
+
+
 @contextmanager
 def _failures_in_a_sentence() -> Iterator[None]:
     try:

@@ -31,7 +31,7 @@ blueprint: Any = ApiBlueprint("consent", __name__, url_prefix="/v1", description
 _ID: Final = Shape(r"^[!-~]{1,200}$", error="Not 1 to 200 visible ASCII characters.")
 _ONE: Final = "Name either a visitor or a customer."
 # Which parts of the house keep what only consent allows.
-_OF_CONSENT: Final = frozenset({"events", "identity", "decisions"})
+_OF_CONSENT: Final = frozenset({"events", "identity", "decisions", "exposures"})
 
 
 class Yes(fields.Boolean):
