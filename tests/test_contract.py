@@ -26,8 +26,8 @@ from app.factory import create_app
 from app.monitoring.schemas import NOT_REACHED
 from app.recommendations.models import PublishedList
 from app.recommendations.strategies import BEST_SELLERS, FREQUENTLY_BOUGHT_TOGETHER, SLOTS, STRATEGIES
-from app.segments.schemas import RULES
 from app.rules import schemas as rules
+from app.segments.schemas import RULES
 from tests.conftest import SECRET_KEY
 from tests.factories import incoming, keep, product_change, variant_state
 from webhooks.models import STATUSES
@@ -107,9 +107,9 @@ BEYOND_SCHEMA = {
     NOT_REACHED,
     *RULES,
     *experiments.RULES,
+    *rules.RULES,
 }
 front = Front()
-    *rules.RULES,
 # One view answers for every type of message; the others differ in its name alone.
 schema = schemathesis.openapi.from_wsgi("/openapi.json", front).exclude(
     path_regex="^/v1/(identify|page|screen|group|alias)$"
