@@ -25,6 +25,7 @@ from app.decisions import jobs as decisions
 from app.events.jobs import count_activity, forget_old_events, make_weeks
 from app.experiments import jobs as experiments
 from app.factory import create_app
+from app.monitoring import guardrails
 from app.monitoring import jobs as monitoring
 from app.privacy.jobs import carry_out_requests, end_retention
 from app.recommendations.jobs import (
@@ -91,6 +92,8 @@ def register(clock: CronScheduler) -> None:
     clock.register(carry_out_requests, UPKEEP, interval=60, result_ttl=0, failure_ttl=_DAY_S)
     # Carts, consent, exports and receipts whose time is over.
     clock.register(end_retention, UPKEEP, cron="31 2 * * *", result_ttl=0, failure_ttl=_DAY_S)
+    # Whether a slot does harm: it pauses itself, and comes back by trial.
+    clock.register(guardrails.guard_everywhere, UPKEEP, interval=600, result_ttl=0, failure_ttl=_DAY_S)
     # What is late or lost; whom to tell of it, or again because they did not answer.
     clock.register(monitoring.watch, UPKEEP, interval=300, result_ttl=0, failure_ttl=_DAY_S)
     clock.register(monitoring.tell, UPKEEP, interval=60, result_ttl=0, failure_ttl=_DAY_S)

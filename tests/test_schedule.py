@@ -36,6 +36,7 @@ DESCRIBED = "app.recommendations.jobs.refresh_described_everywhere"
 TRENDING = "app.recommendations.jobs.refresh_trending_everywhere"
 WATCH = "app.recommendations.promotion_jobs.watch_everywhere"
 MONITORING = "app.monitoring.jobs"
+GUARDRAILS = "app.monitoring.guardrails"
 DECISIONS = "app.decisions.jobs"
 EXPERIMENTS = "app.experiments.jobs"
 EVENTS = "app.events.jobs"
@@ -87,6 +88,7 @@ def test_every_periodic_job_has_its_queue_and_its_time(clock: CronScheduler) -> 
         f"{EVENTS}.make_weeks": (UPKEEP, 7200),
         f"{EVENTS}.count_activity": (UPKEEP, 1800),
         f"{EVENTS}.forget_old_events": (UPKEEP, "53 1 * * *"),
+        f"{GUARDRAILS}.guard_everywhere": (UPKEEP, 600),
         f"{MONITORING}.watch": (UPKEEP, 300),
         f"{MONITORING}.tell": (UPKEEP, 60),
         f"{MONITORING}.look_for_drift_everywhere": (UPKEEP, "37 5 * * *"),
@@ -133,6 +135,7 @@ def test_at_the_start_the_frequent_jobs_run_at_once(clock: CronScheduler) -> Non
             f"{DECISIONS}.make_weeks",
             *(f"{EVENTS}.{name}" for name in ("count_activity", "make_weeks")),
             f"{EXPERIMENTS}.collect_exposures",
+            f"{GUARDRAILS}.guard_everywhere",
             *(f"{MONITORING}.{name}" for name in ("tell", "watch")),
             CARRY_OUT,
         ],

@@ -8,9 +8,17 @@ from datetime import datetime
 from typing import Any, Final
 
 import structlog
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, exists, func, select
 
+from app.commerce.store import Store
 from app.core.db import db, lock_store, now
+from app.core.queues import UPKEEP, enqueue
+from app.core.redis import breaker, redis_client
+from app.experiments import outcomes
+from app.experiments.assignment import CONTROL, SHOWN, STANDING
+from app.experiments.models import ExperimentExposure
+from app.experiments.outcomes import Period
+from app.experiments.sequences import FEWEST_VISITORS
 from app.experiments.uplift import Totals
 from app.monitoring import alerts, pausing
 from app.monitoring.pausing import Evidence, Pause, Step
@@ -20,7 +28,10 @@ from app.recommendations.strategies import SLOTS
 
 log = structlog.get_logger()
 
+GUARD: Final = "app.monitoring.guardrails.guard"
 _GUARD_LOCK: Final = 61
+_TIMEOUT_S: Final = 1800
+_VISITORS_PER_SECOND: Final = 300
 TRIAL: Final = "trial"
 MERCHANT: Final = "merchant"
 NOTHING: Final = Evidence({}, {})
@@ -28,6 +39,29 @@ NOTHING: Final = Evidence({}, {})
 # Returns the totals of a slot's arms, by arm, over visitors who were first exposed since a time; None: not now.
 Measure = Callable[[Connection, int, str, datetime], Mapping[str, Totals] | None]
 Say = Callable[[Connection, int, str, str, str], Any]
+
+
+def guard_everywhere() -> None:
+    """Enqueue a look at every installed store that has a standing control."""
+    stores = db.session.scalars(
+        select(Store.id)
+        .where(
+            Store.uninstalled_at.is_(None),
+            exists().where(
+                ExperimentExposure.store_id == Store.id, ExperimentExposure.experiment.startswith(STANDING)
+            )
+            | exists().where(SlotPause.store_id == Store.id, SlotPause.ended_at.is_(None)),
+        )
+        .order_by(Store.id)
+    ).all()
+    db.session.rollback()
+    for store_id in stores:
+        enqueue(UPKEEP, GUARD, store_id, timeout_s=_TIMEOUT_S)
+
+
+def guard(store_id: int) -> None:
+    """Look at every slot of a store, and pause, try or let go what is due."""
+    look(store_id, measured)
 
 
 def look(
@@ -83,6 +117,36 @@ def resume(store_id: int, slot: str) -> bool:
 def source_of(slot: str) -> str:
     """Return the source of a slot's alerts."""
     return f"slot:{slot}"
+
+
+def measured(
+    connection: Connection, store_id: int, slot: str, since: datetime
+) -> Mapping[str, Totals] | None:
+    """Return the totals of a slot's standing control and of those who were shown it.
+
+    None, not now, where the last look was lately: of a million visitors people and orders are put together once an
+    hour. Nothing where too few were exposed for a look to count.
+    """
+    key, looked = f"{STANDING}{slot}", f"pannier:{store_id}:guarded:{slot}:{since.isoformat()}"
+    if breaker().call(lambda: redis_client().get(looked), otherwise=None) is not None:
+        return None
+    exposed = dict(
+        connection.execute(
+            select(ExperimentExposure.arm, func.count())
+            .where(
+                ExperimentExposure.store_id == store_id,
+                ExperimentExposure.experiment == key,
+                ExperimentExposure.first_at >= since,
+            )
+            .group_by(ExperimentExposure.arm)
+        ).all()
+    )
+    if min(exposed.get(arm, 0) for arm in (SHOWN, CONTROL)) < FEWEST_VISITORS:
+        return {}
+    rest_s = sum(exposed.values()) // _VISITORS_PER_SECOND
+    if rest_s:
+        breaker().call(lambda: redis_client().set(looked, 1, ex=rest_s), otherwise=None)
+    return outcomes.of_experiment(connection, store_id, key, Period(since, now())).arms
 
 
 def _pauses(store_id: int) -> tuple[dict[str, SlotPause], dict[str, datetime]]:

@@ -8,10 +8,13 @@ import pytest
 import time_machine
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, insert, select, update
 
+from app.commerce import ingest
 from app.core.db import db
 from app.experiments.assignment import CONTROL, SHOWN
+from app.experiments.models import ExperimentExposure
+from app.experiments.sequences import FEWEST_VISITORS
 from app.experiments.uplift import Totals
 from app.monitoring import guardrails
 from app.monitoring.models import Alert
@@ -19,7 +22,8 @@ from app.monitoring.pausing import REST, TRIAL, Step, since
 from app.recommendations import paused
 from app.recommendations.models import SlotPause
 from app.recommendations.strategies import SLOTS
-from tests.factories import new_store
+from tests.events.happenings import keep
+from tests.factories import BEGIN, new_store, order_change, product_change
 from tests.monitoring.test_pausing import totals
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -166,6 +170,97 @@ def test_a_fifth_of_the_visitors_is_shown_a_slot_on_trial(on_trial: bool) -> Non
         assert not paused.shows("trial", "cart", None)
         others = {unit for unit in units if paused.shows("trial", "home", unit)}
         assert len(shown & others) == pytest.approx(200, abs=75)  # slots draw independently
+
+
+# --- from exposures and orders --------------------------------------------------------------------------
+
+EXPOSED, ORDERED = NOW - timedelta(days=2), NOW - timedelta(days=1)
+
+
+def expose(store_id: int, arm: str, count: int, buyers: int) -> None:
+    """Expose visitors to an arm of the cart's control; the first ``buyers`` order a day later, and the page says so."""
+    subjects = [f"{arm}-{n}".encode().ljust(16, b".") for n in range(count)]
+    db.session.execute(
+        insert(ExperimentExposure),
+        [
+            {
+                "store_id": store_id, "experiment": "slot:cart", "subject": subject, "arm": arm,
+                "first_at": EXPOSED, "decision_id": "d_1",
+            }
+            for subject in subjects
+        ],
+    )  # fmt: skip
+    placed = (ORDERED - BEGIN).total_seconds()
+    orders = [order_change(f"{arm}{n}", "p1", placed=placed, seconds=placed) for n in range(buyers)]
+    ingest.apply(db.session.connection(), store_id, [product_change("p1"), *orders])
+    db.session.commit()
+    with time_machine.travel(ORDERED, tick=False):
+        for n, subject in enumerate(subjects[:buyers]):
+            keep(store_id, subject, (0, "Order Completed", ["p1"]), order_id=f"{arm}{n}")
+
+
+def watched(store_id: int, at: datetime = NOW) -> str:
+    with time_machine.travel(at, tick=False):
+        guardrails.guard(store_id)
+    return state(store_id)
+
+
+def test_exposures_and_orders_tell_that_a_slot_does_harm(shared_app: Flask) -> None:
+    with shared_app.app_context():
+        store = new_store().id
+        expose(store, SHOWN, 1_500, 2)
+        expose(store, CONTROL, 400, 50)
+
+        assert watched(store) == "paused"
+
+        row = db.session.scalars(select(SlotPause).where(SlotPause.store_id == store)).one()
+        assert (row.slot, row.measures["visitors"]) == ("cart", {SHOWN: 1_500, CONTROL: 400})
+        assert row.measures["effects"]["conversion"]["difference"] == pytest.approx(2 / 1_500 - 50 / 400)
+
+
+def test_too_few_exposed_are_not_even_measured(shared_app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    with shared_app.app_context():
+        store = new_store().id
+        expose(store, SHOWN, 300, 0)
+        expose(store, CONTROL, FEWEST_VISITORS - 1, 0)
+        monkeypatch.setattr(guardrails.outcomes, "of_experiment", None)
+
+        assert watched(store) == "live"
+
+
+def test_people_and_orders_are_put_together_the_seldomer_the_more_there_are(
+    shared_app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with shared_app.app_context():
+        store = new_store().id
+        expose(store, SHOWN, 600, 0)
+        expose(store, CONTROL, 300, 0)
+        monkeypatch.setattr(guardrails, "_VISITORS_PER_SECOND", 9)
+        arguments = (db.session.connection(), store, "cart", since(None, None, NOW))
+
+        with time_machine.travel(NOW, tick=False):
+            first, second = guardrails.measured(*arguments), guardrails.measured(*arguments)
+
+        assert first is not None
+        assert {arm: totals.visitors for arm, totals in first.items()} == {SHOWN: 600, CONTROL: 300}
+        assert second is None
+        (key,) = shared_app.extensions["pannier_redis"].keys(f"pannier:{store}:guarded:cart:*")
+        assert 90 < shared_app.extensions["pannier_redis"].ttl(key) <= 100
+
+
+def test_stores_with_a_control_or_a_pause_are_looked_at(
+    app: Flask, keys: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[Any, ...]] = []
+    monkeypatch.setattr(guardrails, "enqueue", lambda *ids, **_: asked.append(ids))
+    mine, other = keys["mine"][0].id, keys["other"][0].id
+    expose(mine, SHOWN, 1, 0)
+    guardrails.guard_everywhere()
+    db.session.add(SlotPause(store_id=other, slot="cart", paused_at=NOW, reason="", measures={}))
+    db.session.commit()
+    guardrails.guard_everywhere()
+
+    assert asked == [("upkeep", guardrails.GUARD, store) for store in (mine, mine, other)]
 
 
 # --- over HTTP ------------------------------------------------------------------------------------------
