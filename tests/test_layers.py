@@ -114,7 +114,7 @@ def test_the_demo_knows_the_house_by_its_addresses() -> None:
     assert known == set()
 
 
-def test_the_house_knows_the_demo_by_its_command_only() -> None:
+def test_the_house_knows_the_demo_by_its_commands_only() -> None:
     knowing = {
         module
         for module in graph().modules
@@ -122,4 +122,4 @@ def test_the_house_knows_the_demo_by_its_command_only() -> None:
         and any(within(found, "demo") for found in graph().find_modules_directly_imported_by(module))
     }
 
-    assert knowing == {"app.cli.installation"}
+    assert knowing == {"app.cli.installation", "app.cli.synth"}

@@ -22,6 +22,7 @@ from app.cli.reports import reports_group
 from app.cli.rules import rules_group
 from app.cli.segments import segments_group
 from app.cli.stores import store_group
+from app.cli.synth import synth_command
 from app.cli.webhooks import webhooks_group
 
 # "\\b" keeps click from joining the lines of a paragraph.
@@ -63,6 +64,7 @@ for _command in (
     rules_group,
     experiments_group,
     freshness_command,
+    synth_command,
 ):
     cli.add_command(_command)
 
