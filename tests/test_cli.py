@@ -103,6 +103,8 @@ def test_the_commands_are_those_that_are_tested_here() -> None:
         "events status",
         "experiments decide",
         "experiments list",
+        "experiments power",
+        "experiments report",
         "experiments show",
         "experiments start",
         "experiments stop",
@@ -140,7 +142,6 @@ def test_the_commands_are_those_that_are_tested_here() -> None:
         "store rotate-keys",
         "store show",
         "store status",
-        "synth",
         "webhooks replay",
         "webhooks status",
         "webhooks sweep",
@@ -868,7 +869,7 @@ def test_every_command_that_prints_data_takes_json() -> None:
                 "reconcile", "privacy erase", "privacy requests", "privacy notice", "events status",
                 "import orders", "reports channels", "segments list", "segments overlap", "segments preview",
                 "segments refresh", "segments show", "experiments list", "experiments show", "experiments start",
-                "experiments stop", "experiments decide"}  # fmt: skip
+                "experiments stop", "experiments decide", "experiments report", "experiments power"}  # fmt: skip
 
     takes = {name for name, c in COMMANDS.items() if any("--json" in o.opts for o in c.params)}
 

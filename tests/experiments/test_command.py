@@ -82,3 +82,20 @@ def test_bad_use_is_one_sentence(pannier: Pannier, arguments: list[str], code: i
 
     assert (result.exit_code, result.stdout) == (code, "")
     assert text in result.stderr
+
+
+def test_what_a_draft_has_shown_is_that_there_is_not_enough_data(pannier: Pannier) -> None:
+    told, data = pannier("report", "one"), json.loads(pannier("report", "one", "--json").stdout)
+
+    assert (told.exit_code, data["verdict"], data["visitors"]) == (0, "not_enough_data", 0)
+    assert told.stdout.splitlines()[: len(data["sentences"])] == data["sentences"]
+    missing = pannier("report", "two")
+    assert (missing.exit_code, missing.stderr) == (1, "Error: This store has no experiment 'two'.\n")
+
+
+def test_a_forecast_without_visitors_says_so(pannier: Pannier) -> None:
+    told, data = pannier("power", "--lift", "0.1"), json.loads(pannier("power", "--json").stdout)
+
+    assert (told.exit_code, told.stdout) == (0, data["sentence"] + "\n")
+    assert (data["weeks"], data["lift"]) == (None, 0.05)
+    assert pannier("power", "--weeks", "1").exit_code == 2
