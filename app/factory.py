@@ -73,6 +73,32 @@ _SECURITY_SCHEMES = {
     "writeKey": {"type": "http", "scheme": "basic"},
 }
 
+# What stands in the OpenAPI document, in this order.
+_DESCRIBED: Final = (
+    recommendations.blueprint,
+    carts.blueprint,
+    deliveries.blueprint,
+    connection.blueprint,
+    reports.blueprint,
+    choices.blueprint,
+    privacy.blueprint,
+    events.blueprint,
+    identity.blueprint,
+    events.reports,
+    decisions.blueprint,
+    decisions.reports,
+    segments.blueprint,
+    guard.blueprint,
+    slots.blueprint,
+    rules.blueprint,
+    experiments.blueprint,
+    experiment_reports.blueprint,
+    attribution.blueprint,
+    monitoring.freshness_blueprint,
+    monitoring.drift_blueprint,
+    monitoring.blueprint,
+)
+
 
 def create_app(settings: Settings | None = None) -> Flask:
     """Return the application: the HTTP service, and the context that jobs and commands run in.
@@ -107,12 +133,29 @@ def create_app(settings: Settings | None = None) -> Flask:
     except ValueError as error:
         raise ConfigurationError("REDIS_URL is no address such as redis://:password@host:6379/0.") from error
     init_limits(app, settings.failures_per_minute)
+    _furnish(app, settings)
+    register_errors(app)
+    app.after_request(security_headers)
+    app.before_request(_preflight)
+    api = ProblemApi(app)
+    for described in _DESCRIBED:
+        api.register_blueprint(described)
+    for blueprint in (health.blueprint, widget.blueprint, webhooks.blueprint, install.blueprint):
+        app.register_blueprint(blueprint)
+    init_documentation(app, api.spec)
+    lane = ExpressLane(app.wsgi_app, app.extensions["pannier_intake"], settings.webhook_max_bytes)
+    app.wsgi_app = events.ShortAddresses(lane)  # type: ignore[method-assign]
+    return app
+
+
+def _furnish(app: Flask, settings: Settings) -> None:
+    """Put into the application what its rooms hold for the process, and what a lower room needs of a higher one."""
     app.extensions["pannier_settings"] = settings
     app.extensions["pannier_access"] = AccessCache()
     app.extensions["pannier_ready_bytes"] = ReadyBytes(settings.ready_bytes_ms)
     engine: Engine = app.extensions["pannier_engine"]
-    intake = Intake(engine, settings.shopify_secrets, HintSender(app, DELIVERIES, DRAIN))
-    app.extensions["pannier_intake"] = intake
+    hints = HintSender(app, DELIVERIES, DRAIN)
+    app.extensions["pannier_intake"] = Intake(engine, settings.shopify_secrets, hints)
     app.extensions["pannier_events"] = EventIntake(engine, settings.event_retention_days)
     app.extensions["pannier_decisions"] = DecisionLog(engine)
     app.extensions["pannier_replay"] = replay.replay
@@ -141,38 +184,6 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.extensions["pannier_slots"] = frozenset(SLOTS)
     app.extensions["pannier_strategies"] = frozenset(STRATEGIES)
     app.extensions["pannier_check_rules"] = checked
-    register_errors(app)
-    app.after_request(security_headers)
-    app.before_request(_preflight)
-    api = ProblemApi(app)
-    api.register_blueprint(recommendations.blueprint)
-    api.register_blueprint(carts.blueprint)
-    api.register_blueprint(deliveries.blueprint)
-    api.register_blueprint(connection.blueprint)
-    api.register_blueprint(reports.blueprint)
-    api.register_blueprint(choices.blueprint)
-    api.register_blueprint(privacy.blueprint)
-    api.register_blueprint(events.blueprint)
-    api.register_blueprint(identity.blueprint)
-    api.register_blueprint(events.reports)
-    api.register_blueprint(decisions.blueprint)
-    api.register_blueprint(decisions.reports)
-    api.register_blueprint(segments.blueprint)
-    api.register_blueprint(guard.blueprint)
-    api.register_blueprint(slots.blueprint)
-    api.register_blueprint(rules.blueprint)
-    api.register_blueprint(experiments.blueprint)
-    api.register_blueprint(experiment_reports.blueprint)
-    api.register_blueprint(attribution.blueprint)
-    api.register_blueprint(monitoring.freshness_blueprint)
-    api.register_blueprint(monitoring.drift_blueprint)
-    api.register_blueprint(monitoring.blueprint)
-    for blueprint in (health.blueprint, widget.blueprint, webhooks.blueprint, install.blueprint):
-        app.register_blueprint(blueprint)
-    init_documentation(app, api.spec)
-    lane = ExpressLane(app.wsgi_app, intake, settings.webhook_max_bytes)
-    app.wsgi_app = events.ShortAddresses(lane)  # type: ignore[method-assign]
-    return app
 
 
 def _service_urls(settings: Settings) -> tuple[str, str]:

@@ -200,7 +200,7 @@ def app(shared_app: Flask) -> Iterator[Flask]:
         shared_app.extensions["pannier_failures"]._counts.clear()
         shared_app.extensions["pannier_intake"].receivers.clear()
         shared_app.extensions["pannier_redis_breaker"] = Breaker()
-        cache._versions.found.clear()
+        cache._models.found.clear()
         blends.forget()
         feedback.forget()
         paused.forget()

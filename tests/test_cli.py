@@ -142,6 +142,7 @@ def test_the_commands_are_those_that_are_tested_here() -> None:
         "store rotate-keys",
         "store show",
         "store status",
+        "synth",
         "webhooks replay",
         "webhooks status",
         "webhooks sweep",

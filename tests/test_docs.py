@@ -449,7 +449,8 @@ def test_the_addresses_in_examples_exist(shared_app: Flask) -> None:
     for file, line in called:
         path = re.search(r"http://127\.0\.0\.1:\d+(/[^\s'?]*)", line)
         assert path is not None, (file, line)
-        method = "POST" if " -d " in line else "GET"
+        stated = re.search(r" -X ([A-Z]+) ", line)
+        method = stated[1] if stated else "POST" if " -d " in line else "GET"
         assert method in addresses.allowed_methods(path[1]), (file, line)
 
 

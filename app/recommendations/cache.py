@@ -9,7 +9,7 @@ taken down disappears from every list at once.
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import orjson
 from sqlalchemy import Connection
@@ -215,28 +215,41 @@ def forget_personal(store_id: int, pseudonyms: Iterable[str]) -> None:
     breaker().call(lambda: redis_client().delete(*keys), otherwise=None)
 
 
-class _Versions:
-    """Model versions, held in the process for a few seconds: they change with a rebuild."""
+class Model(NamedTuple):
+    """The model that answers: the number of the store's last rebuild, and whether it is an older one that was kept."""
+
+    version: int
+    held: bool
+
+
+class _Models:
+    """Models, held in the process for a few seconds: they change with a rebuild."""
 
     ttl_s = 5.0
 
     def __init__(self) -> None:
-        self.found: dict[int, tuple[float, int]] = {}
+        self.found: dict[int, tuple[float, Model]] = {}
 
 
-_versions = _Versions()
+_models = _Models()
 
 
-def get_model_version(store_id: int) -> int | None:
-    """Return the store's model version as this process knows it, or None."""
-    hit = _versions.found.get(store_id)
-    return hit[1] if hit and hit[0] > time.monotonic() else None
-
-
-def put_model_version(store_id: int, version: int) -> int:
-    """Remember and return the store's model version."""
-    _versions.found[store_id] = (time.monotonic() + _Versions.ttl_s, version)
-    return version
+def get_model(store_id: int) -> Model:
+    """Return the store's model, as this process has known it for a few seconds at most."""
+    hit = _models.found.get(store_id)
+    if hit is not None and hit[0] > time.monotonic():
+        return hit[1]
+    row = (
+        db.session.connection()
+        .exec_driver_sql(
+            "SELECT version, held_at IS NOT NULL FROM learned_model WHERE store_id = %(store)s",
+            {"store": store_id},
+        )
+        .first()
+    )
+    model = Model(int(row[0]), bool(row[1])) if row else Model(0, held=False)
+    _models.found[store_id] = (time.monotonic() + _Models.ttl_s, model)
+    return model
 
 
 def _read(keys: list[str]) -> list[bytes | None]:

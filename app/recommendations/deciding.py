@@ -155,7 +155,7 @@ def _of_strategy(
     chosen: list[Entry] = []
     while (some := supply.take(strategy, step)) is not None:
         entries += [entry for entry in some if entry.card.product_id not in hidden]
-        ordered = _arranged(in_session.preferred(entries), policy, full)
+        ordered = _arranged(in_session.preferred(entries), policy, max(wanted.limit - len(before), 0))
         chosen = selection.select(ordered, missing, anchors=supply.anchors, before=before)
         if len(chosen) == missing:
             break

@@ -34,6 +34,8 @@ from app.segments.memberships import segments_of
 
 STRATEGY: Final = "strategy"
 RULES: Final = "rules"
+# Why nothing is shown where the slot rests; else the key of the experiment whose control it is.
+PAUSED: Final = "paused"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +75,7 @@ class Plan:
     @property
     def reason(self) -> str:
         """Why the answer is as it is, in one of OpenFeature's codes."""
-        if self.silent is not None and not self.arms:
+        if self.silent == PAUSED:
             return reasons.DISABLED
         if self.silent is not None or any(arm.settings for arm in self.arms):
             return reasons.SPLIT
@@ -117,7 +119,10 @@ def plan(
     if invented:
         context = Context.from_json({**context.to_json(), **invented})
     unit = known.subject.hex() if known.subject else None
-    tried, sticky, arms = _arms(access, question, context, on, unit) if unit else ((), {}, ())
+    open_ = not question.slot or paused.shows(
+        paused.state(access.store_id, question.slot), question.slot, unit
+    )
+    tried, sticky, arms = _arms(access, question, context, on, unit, open_=open_) if unit else ((), {}, ())
     arm_rules = [rule for arm in arms for rule in arm.settings.get(RULES, ())]
     rules = _joined(orjson.dumps(arm_rules), rules) if arm_rules else rules
     effects = rules.match(context)
@@ -155,7 +160,7 @@ def plan(
         sticky=sticky,
         arms=arms,
         unit=unit,
-        silent=_silent(access.store_id, question.slot, unit, arms),
+        silent=_silent(arms, open_=open_),
     )
 
 
@@ -244,12 +249,21 @@ def _segments(store_id: int, question: Question) -> set[str]:
 
 
 def _arms(
-    access: StoreAccess, question: Question, context: Context, on: Sequence[Running], unit: str
+    access: StoreAccess,
+    question: Question,
+    context: Context,
+    on: Sequence[Running],
+    unit: str,
+    *,
+    open_: bool,
 ) -> tuple[tuple[Running, ...], Mapping[str, str], tuple[Assignment, ...]]:
-    """Return what a visitor could be in, the arms of before, and the arms that the visitor is in."""
+    """Return what a visitor could be in, the arms of before, and the arms that the visitor is in.
+
+    Whom a paused slot shows nothing counts neither for it nor against it: its control is for others.
+    """
     shares = access.setting("holdout_percent"), access.setting("control_percent")
     of_slot = (each for each in on if each.slots is None or question.slot in each.slots)
-    tried = (*_built_in(question.slot, *shares), *of_slot)
+    tried = (*_built_in(question.slot if open_ else None, *shares), *of_slot)
     known = question.known
     sticky: Mapping[str, str] = {}
     if tried and known.others and known.subject:
@@ -291,9 +305,8 @@ def _hidden(question: Question) -> frozenset[str]:
     return frozenset({*own, *question.cart, *question.exclude, *session.removed, *session.bought})
 
 
-def _silent(store_id: int, slot: str | None, unit: str | None, arms: Sequence[Assignment]) -> str | None:
+def _silent(arms: Sequence[Assignment], *, open_: bool) -> str | None:
     """Return why nothing is shown; None where something may be."""
-    state = paused.state(store_id, slot) if slot else paused.LIVE
-    if slot and not paused.shows(state, slot, unit):
-        return "paused"
+    if not open_:
+        return PAUSED
     return next((arm.experiment for arm in arms if arm.settings.get(SHOW) == NOTHING), None)

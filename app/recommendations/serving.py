@@ -15,7 +15,7 @@ import orjson
 from flask import current_app
 
 from app.commerce.store import StoreAccess
-from app.core.db import db, now
+from app.core.db import now
 from app.decisions import reasons
 from app.decisions.log import DecisionLog, Record
 from app.experiments.assignment import HOLDOUT, STANDING
@@ -64,7 +64,7 @@ def answer(access: StoreAccess, question: Question) -> dict[str, Any]:
     body: dict[str, Any] = {
         "slot": question.slot,
         "strategy": decided.strategy.name,
-        "model_version": _model_version(access.store_id),
+        "model_version": f"co-purchase-{cache.get_model(access.store_id).version}",
         "recommendations": [_recommendation(entry, made.page) for entry in shown],
         "experiment": _experiment(made),
         "intent": {"state": made.intent.state.value, "reason": made.intent.reason} if made.intent else None,
@@ -126,7 +126,7 @@ def _note(
             subject=question.known.subject,
             slot=question.slot,
             strategy=body["strategy"],
-            reason=made.reason,
+            reason=_reason(store_id, made),
             arms=arms,
             model_version=body["model_version"],
             cache=reasons.MADE,
@@ -136,6 +136,12 @@ def _note(
             keep=bool(arms),
         )
     )
+
+
+def _reason(store_id: int, made: Plan) -> str:
+    """Return why the answer is as it is: that the model is an older one stands where nothing else was decided."""
+    held = made.reason == reasons.DEFAULT and cache.get_model(store_id).held
+    return reasons.STALE if held else made.reason
 
 
 def _experiment(made: Plan) -> dict[str, str] | None:
@@ -169,18 +175,3 @@ def _content_address(store_id: int, question: Question, body: dict[str, Any]) ->
 
 def _named(seed: bytes) -> str:
     return "d_" + base64.b32encode(seed).decode().lower()
-
-
-def _model_version(store_id: int) -> str:
-    """Return the version of the model that answers: the number of the store's last rebuild."""
-    cached = cache.get_model_version(store_id)
-    if cached is None:
-        row = (
-            db.session.connection()
-            .exec_driver_sql(
-                "SELECT version FROM learned_model WHERE store_id = %(store)s", {"store": store_id}
-            )
-            .first()
-        )
-        cached = cache.put_model_version(store_id, int(row[0]) if row else 0)
-    return f"co-purchase-{cached}"

@@ -1,18 +1,21 @@
 """Ready lists and cards: Redis first, PostgreSQL behind it."""
 
+from datetime import date
 from typing import Any
 
 import orjson
 import pytest
 from flask import Flask
 from redis import Redis
+from sqlalchemy import insert
 
 from app.commerce import ingest
 from app.commerce.changes import CommerceChange, ProductStatus
 from app.commerce.store import Store
-from app.core.db import db
+from app.core.db import db, now
 from app.recommendations import cache
 from app.recommendations.cache import Card
+from app.recommendations.models import LearnedModel
 from app.recommendations.strategies import BEST_SELLERS, FREQUENTLY_BOUGHT_TOGETHER, STRATEGIES
 from tests.factories import (
     inventory_change,
@@ -266,13 +269,18 @@ def test_a_product_that_is_not_there_is_remembered_too(store: Store, redis: Redi
     assert cache.get_cards(store.id, ["p9"]) == {}
 
 
-def test_model_versions_are_known_for_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_model_is_known_for_seconds(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     clock = [100.0]
     monkeypatch.setattr(cache.time, "monotonic", lambda: clock[0])
+    assert cache.get_model(store.id) == (0, False)
+    db.session.execute(
+        insert(LearnedModel).values(
+            store_id=store.id, epoch=date(2026, 1, 1), half_life_days=180, basket_cap=100, orders=1, version=7,
+            held_at=now(),
+        )
+    )  # fmt: skip
+    db.session.commit()
 
-    assert cache.get_model_version(-1) is None
-    assert cache.put_model_version(-1, 7) == 7
-    assert cache.get_model_version(-1) == 7
+    assert cache.get_model(store.id) == (0, False)
     clock[0] += 5.1
-    assert cache.get_model_version(-1) is None
-    del cache._versions.found[-1]
+    assert cache.get_model(store.id) == (7, True)

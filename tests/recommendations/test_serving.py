@@ -221,7 +221,7 @@ def test_the_model_version_is_the_number_of_rebuilds(shop: Shop, monkeypatch: py
     head.version = 3
     db.session.commit()
     assert ask(shop)["model_version"] == "co-purchase-2", "it is remembered for some seconds"
-    monkeypatch.setattr(cache._versions, "found", {})
+    monkeypatch.setattr(cache._models, "found", {})
     assert ask(shop)["model_version"] == "co-purchase-3"
 
 
