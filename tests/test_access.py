@@ -27,7 +27,7 @@ from app.experiments.schemas import ExperimentFields
 from app.imports.models import OrderImport
 from app.monitoring.models import Alert, AlertEndpoint
 from app.privacy.models import PrivacyRequestRecord
-from app.recommendations.models import PublishedList, SensitiveWords, SlotPause
+from app.recommendations.models import ModelCheck, PublishedList, SensitiveWords, SlotPause
 from app.rules.models import RuleList
 from app.segments.models import Segment, SegmentMembership
 from tests.factories import incoming, keep, order_change, product_change, variant_state
@@ -265,6 +265,8 @@ def two(client: FlaskClient, keys: dict[str, Any]) -> dict[str, Any]:
         db.session.add(
             Experiment(store_id=store.id, key=key, name=MINE, status=status, definition=definition)
         )
+    test = {"kind": "watch", "reason": "not_worse", "measures": {MINE: 1}}
+    db.session.add(ModelCheck(store_id=store.id, version=1, passed=True, checked_at=now(), **test))
     db.session.add(Alert(store_id=store.id, source="orders", level="warn", message=MINE, raised_at=now()))
     # Not on the public internet: it is refused before anything is sent.
     db.session.add(AlertEndpoint(store_id=store.id, url=NOWHERE, secret={"current": "whsec_AAAA"}))

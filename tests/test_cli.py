@@ -98,6 +98,7 @@ def store(app: Flask) -> Store:
 def test_the_commands_are_those_that_are_tested_here() -> None:
     assert set(COMMANDS) == {
         "backfill",
+        "decisions show",
         "demo",
         "events replay",
         "events status",
@@ -108,6 +109,7 @@ def test_the_commands_are_those_that_are_tested_here() -> None:
         "experiments show",
         "experiments start",
         "experiments stop",
+        "freshness",
         "import orders",
         "migrate",
         "new-secret-key",
@@ -126,6 +128,7 @@ def test_the_commands_are_those_that_are_tested_here() -> None:
         "recommendations tune",
         "reconcile",
         "reports channels",
+        "reports drift",
         "rules lint",
         "rules list",
         "rules undo",
@@ -870,7 +873,9 @@ def test_every_command_that_prints_data_takes_json() -> None:
                 "reconcile", "privacy erase", "privacy requests", "privacy notice", "events status",
                 "import orders", "reports channels", "segments list", "segments overlap", "segments preview",
                 "segments refresh", "segments show", "experiments list", "experiments show", "experiments start",
-                "experiments stop", "experiments decide", "experiments report", "experiments power"}  # fmt: skip
+                "experiments stop", "experiments decide", "experiments report", "experiments power",
+                "decisions show", "freshness", "recommendations checks", "reports drift", "rules lint", "rules list",
+                "rules undo", "synth"}  # fmt: skip
 
     takes = {name for name, c in COMMANDS.items() if any("--json" in o.opts for o in c.params)}
 

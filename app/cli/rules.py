@@ -12,7 +12,7 @@ from app.core.db import db
 
 @click.group("rules")
 def rules_group() -> None:
-    """Look at the merchant's rules, check them, and take changes back."""
+    """List the merchant's rules, check and undo them."""
 
 
 @rules_group.command("list")
