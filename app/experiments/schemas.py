@@ -18,19 +18,12 @@ from marshmallow import (
 
 from app.core.api import Shape, WholeNumber
 from app.events.intent import State
-from app.experiments import uplift
 from app.experiments.assignment import HOLDOUT, NOTHING
 from app.experiments.definition import STATUSES, with_control
 
 # How an experiment may end: looked at once, when its weeks are over; or at any time, with intervals made for it.
 FIXED: Final = "fixed"
 SEQUENTIAL: Final = "sequential"
-PRIMARY_METRICS: Final = (
-    uplift.REVENUE_PER_VISITOR.name,
-    uplift.MARGIN_PER_VISITOR.name,
-    uplift.CONVERSION.name,
-    uplift.AVERAGE_ORDER_VALUE.name,
-)
 DEVICES: Final = ("desktop", "mobile", "tablet")
 MOST_ARMS: Final = 6
 
@@ -225,11 +218,6 @@ class ExperimentFields(Strict):
     )
     namespace = fields.Nested(NamespacePart, load_default=None, allow_none=True)
     targeting = fields.Nested(TargetingFields, load_default=dict)
-    primary_metric = fields.String(
-        load_default=PRIMARY_METRICS[0],
-        validate=validate.OneOf(PRIMARY_METRICS),
-        metadata={"description": "What the verdict is about."},
-    )
     minimum_effect = Number(
         load_default=0.05,
         validate=validate.Range(min=0.001, max=1),
@@ -344,7 +332,6 @@ class ExperimentState(Schema):
     coverage = fields.Float(required=True)
     namespace = fields.Dict(required=True, allow_none=True)
     targeting = fields.Dict(required=True)
-    primary_metric = fields.String(required=True)
     minimum_effect = fields.Float(required=True)
     winsor_cap = fields.Integer(required=True, allow_none=True)
     planned_weeks = fields.Integer(required=True)

@@ -20,7 +20,7 @@ from tests.factories import BEGIN, line, order_change
 
 DEFINITION: dict[str, Any] = {
     "hypothesis": "", "slots": None, "coverage": 1.0, "namespace": None, "targeting": {},
-    "primary_metric": "revenue_per_visitor", "minimum_effect": 0.05, "winsor_cap": None, "planned_weeks": 4,
+    "minimum_effect": 0.05, "winsor_cap": None, "planned_weeks": 4,
     "stop_rule": "sequential",
     "arms": [
         {"key": "control", "name": "Control", "weight": 1.0, "settings": {}},

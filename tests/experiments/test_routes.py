@@ -81,7 +81,7 @@ def test_a_draft_has_every_default_and_a_control(merchant: Merchant) -> None:
             {"key": "control", "name": "Control", "weight": 1.0, "share": 0.5, "settings": {}},
             {"key": "b", "name": "b", "weight": 1.0, "share": 0.5, "settings": {"strategy": "trending"}},
         ],
-        "coverage": 1.0, "namespace": None, "targeting": {}, "primary_metric": "revenue_per_visitor",
+        "coverage": 1.0, "namespace": None, "targeting": {},
         "minimum_effect": 0.05, "winsor_cap": None, "planned_weeks": 4, "stop_rule": "sequential",
         "started_at": None, "stopped_at": None, "decided_at": None, "verdict": None,
     }  # fmt: skip
@@ -101,7 +101,7 @@ def test_everything_that_can_be_said_is_kept(merchant: Merchant) -> None:
         "coverage": 0.5, "namespace": {"key": "checkout", "from": 0.25, "to": 0.5},
         "targeting": {"segment": ["loyal"], "intent": ["building_cart"], "channel": ["online"],
                       "country": ["DE", "AT"], "device": ["mobile"]},
-        "primary_metric": "conversion", "minimum_effect": 0.02, "winsor_cap": 50_000, "planned_weeks": 6,
+        "minimum_effect": 0.02, "winsor_cap": 50_000, "planned_weeks": 6,
         "stop_rule": "fixed",
     }  # fmt: skip
     status, made = merchant.ask("POST", body={"key": "one", **said})
