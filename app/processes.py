@@ -30,7 +30,7 @@ _HEALTHY_S: Final = 30.0
 def commands(settings: Settings) -> dict[str, list[str]]:
     """Return the command line of every process, by name."""
     web = [
-        sys.executable, "-m", "granian", "--interface", "wsgi", "--factory", "app.factory:create_app",
+        sys.executable, "-m", "granian", "--interface", "wsgi", "--factory", "app.web:create_web",
         "--host", settings.host, "--port", str(settings.port),
         "--workers", str(settings.web_processes), "--blocking-threads", str(settings.web_threads),
         "--respawn-failed-workers", "--workers-kill-timeout", "5s", "--no-access-log", "--log-level", "warning",

@@ -97,7 +97,7 @@ def _over_http(ours: World) -> Iterator[Result]:
         kept: list[load.Load] = []
         with (
             servers.serve("benchmarks.bare:create_app", ours.environment, threads=_THREADS) as bare_port,
-            servers.serve("app.factory:create_app", ours.environment, threads=_THREADS) as port,
+            servers.serve("app.web:create_web", ours.environment, threads=_THREADS) as port,
         ):
             for _ in range(_ROUNDS):
                 bare.append(load.run(bare_port, _requests("/parsed", "", size), seconds=_SECONDS))
@@ -127,7 +127,7 @@ def _over_http(ours: World) -> Iterator[Result]:
 
 def _at_the_rate_asked(ours: World) -> Iterator[Result]:
     """Measure how long an answer takes while as many events come as were asked for, evenly spaced."""
-    with servers.serve("app.factory:create_app", ours.environment, threads=_THREADS) as port:
+    with servers.serve("app.web:create_web", ours.environment, threads=_THREADS) as port:
         requests = _requests("/v1/batch", ours.publishable_key, _BATCH)
         rate = _ASKED_PER_SECOND / _BATCH
         load.run(

@@ -36,7 +36,7 @@ def run(world: World) -> Iterator[Result]:
     ours: list[load.Load] = []
     with (
         servers.serve("benchmarks.bare:create_app", world.environment, threads=_THREADS) as bare_port,
-        servers.serve("app.factory:create_app", world.environment, threads=_THREADS) as port,
+        servers.serve("app.web:create_web", world.environment, threads=_THREADS) as port,
     ):
         for _ in range(_ROUNDS):
             bare.append(load.run(bare_port, _requests("/hmac", orders), seconds=_SECONDS))

@@ -63,7 +63,7 @@ def run(world: World) -> Iterator[Result]:
     measured: dict[str, list[load.Load]] = {"bare": [], "ready": [], "cold": []}
     with (
         servers.serve("benchmarks.bare:create_app", world.environment) as bare_port,
-        servers.serve("app.factory:create_app", world.environment) as port,
+        servers.serve("app.web:create_web", world.environment) as port,
     ):
         ready, cold = _ready(world, products), _cold(world, products)
         load.run(port, cold, seconds=2)  # fills Redis

@@ -220,7 +220,7 @@ def _latency(world: World, store: _Store, seconds: float) -> Iterator[Result]:
     _teach_pairs(store)
     with (
         servers.work(world.app, world.environment),
-        servers.serve("app.factory:create_app", world.environment) as port,
+        servers.serve("app.web:create_web", world.environment) as port,
     ):
         watch = _Watch(world, store, port)
         watch.stream(min(seconds / 4, 4.0))

@@ -29,8 +29,12 @@ log = structlog.get_logger()
 # How many decisions may wait: some 20 MB, once their bodies are packed.
 MOST_WAITING: Final = 10_000
 _EVERY_S: Final = 1.0
+# Repetitions only count: they are gathered for longer.
+_REPETITIONS_EVERY_S: Final = 5.0
+# The requests of the process share its one interpreter: between two decisions they go first.
+_BREATH_S: Final = 0.0005
 _LONGEST_PAUSE_S: Final = 30.0
-_AT_ONCE: Final = 1_000
+_AT_ONCE: Final = 200
 # What no repetition makes right.
 _HOPELESS: Final = (DataError, IntegrityError, TypeError, ValueError)
 _WRITTEN: Final = metrics.DECISIONS.labels("written")
@@ -65,6 +69,7 @@ class DecisionLog:
         self._waiting = 0
         self._pause_s = _EVERY_S
         self._due = 0.0
+        self._repetitions_due = 0.0
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
         self._ending: Finalize[Any] | None = None
@@ -99,7 +104,7 @@ class DecisionLog:
         """Write what is gathered, now; return whether nothing is left. What PostgreSQL does not take is kept."""
         with self._writing:
             self._take()
-            return self._write()
+            return self._write(everything=True)
 
     def discard(self) -> None:
         """Forget what is gathered."""
@@ -133,11 +138,11 @@ class DecisionLog:
     def _run(self, stopping: threading.Event) -> None:
         while not stopping.wait(_EVERY_S):
             with self._writing:
-                self._take()
+                self._take(_BREATH_S)
                 if time.monotonic() >= self._due:
-                    self._write()
+                    self._write(_BREATH_S)
 
-    def _take(self) -> None:
+    def _take(self, breath_s: float = 0.0) -> None:
         """Merge and pack what was gathered: it takes less room then."""
         with self._lock:
             records, self._records = self._records, []
@@ -146,7 +151,8 @@ class DecisionLog:
             dropped, self._dropped = self._dropped, 0
             self._waiting += len(records)
         for record in records:
-            self._pending.take(record, self._percents.get(record.store_id))
+            if self._pending.take(record, self._percents.get(record.store_id)) and breath_s:
+                time.sleep(breath_s)
         at = now()
         for (store_id, decision_id, slot, reason), sums in repeats.items():
             again = Again(store_id, decision_id, at, sums[0], {(slot, reason): sums})
@@ -158,14 +164,22 @@ class DecisionLog:
             _DROPPED.inc(dropped)
             log.warning("decisions_dropped", decisions=dropped, waiting=self._waiting)
 
-    def _write(self) -> bool:
-        """Write what waits, some rows at a time; return whether nothing is left."""
+    def _write(self, breath_s: float = 0.0, *, everything: bool = False) -> bool:
+        """Write what waits, some rows at a time; return whether nothing is left of what was to be written."""
         pending = self._pending
+        again: list[Again] = []
+        if everything or time.monotonic() >= self._repetitions_due:
+            again = list(pending.again.values())
+            self._repetitions_due = time.monotonic() + _REPETITIONS_EVERY_S
         try:
-            while pending.rows or pending.again or pending.tallies:
+            while pending.rows or again or pending.tallies:
                 rows = list(islice(pending.rows.values(), _AT_ONCE))
-                self._commit(rows, list(pending.again.values()), pending.tallies)
+                self._commit(rows, again, pending.tallies)
+                again = []
+                if breath_s:
+                    time.sleep(breath_s * len(rows))
         except Exception as error:  # whatever it is, the thread must live to try again
+            self._repetitions_due = 0.0
             self._pause_s = min(2 * self._pause_s, _LONGEST_PAUSE_S)
             self._due = time.monotonic() + self._pause_s
             log.warning("decisions_not_written", error=type(error).__name__, waiting=len(pending))
@@ -200,7 +214,7 @@ class DecisionLog:
 
     def _done(self, rows: list[Row], again: list[Again]) -> None:
         for row in rows:
-            del self._pending.rows[row.key]
+            self._pending.written(row)
         for one in again:
             del self._pending.again[one.key]
         self._waiting = len(self._pending)

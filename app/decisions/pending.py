@@ -15,6 +15,8 @@ from app.decisions.sampling import sampled
 log = structlog.get_logger()
 
 _DAY: Final = timedelta(days=1)
+# How many decisions are remembered to have their row: some 10 MB.
+_MOST_KNOWN: Final = 50_000
 # A store whose share is not known yet: it is asked for when the row is written.
 _ALL: Final = 100.0
 
@@ -127,16 +129,25 @@ class Pending:
         self.rows: dict[Key, Row] = {}
         self.again: dict[Key, Again] = {}
         self.tallies = Tallies()
+        self._known: set[Key] = set()
 
     def __len__(self) -> int:
         return len(self.rows) + len(self.again)
 
-    def take(self, record: Record, percent: float | None) -> None:
-        """Take a decision. Its body is packed where the store's share, as far as known, or itself asks for it."""
+    def take(self, record: Record, percent: float | None) -> bool:
+        """Take a decision; return whether that took long.
+
+        Its body is packed where the store's share, as far as known, or itself asks for it. An answer to nobody in
+        particular that has its row is only counted.
+        """
         self.tallies.count(record)
         always = record.keep or record.reason == ERROR
         key = record.store_id, record.id, record.made_at.date()
         row = self.rows.get(key)
+        if row is None and key in self._known and not always:
+            self.take_again(Again(record.store_id, record.id, record.made_at, 1))
+            return False
+        packs = row is None
         if row is None:
             whole = always or sampled(record.id, _ALL if percent is None else percent)
             row = self.rows[key] = Row(record, key[2], _packed(record) if whole else None, always, 0)
@@ -145,6 +156,15 @@ class Pending:
         elif always and not row.always:
             row.always, row.body = True, row.body or _packed(record)
         row.answers += 1
+        return packs
+
+    def written(self, row: Row) -> None:
+        """Forget a row that is written; of an answer to nobody in particular remember that it is."""
+        del self.rows[row.key]
+        if row.decision.subject is None:
+            if len(self._known) >= _MOST_KNOWN:
+                self._known.clear()
+            self._known.add(row.key)
 
     def take_again(self, again: Again, *, room: bool = True) -> bool:
         """Take repetitions of a decision: with it if it waits here, else for the row that it has.

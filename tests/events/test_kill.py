@@ -32,7 +32,7 @@ def serving(settings: Settings) -> Iterator[tuple[int, "subprocess.Popen[bytes]"
     port = free_port()
     process = subprocess.Popen(
         [
-            sys.executable, "-m", "granian", "--interface", "wsgi", "--factory", "app.factory:create_app", "--host",
+            sys.executable, "-m", "granian", "--interface", "wsgi", "--factory", "app.web:create_web", "--host",
             "127.0.0.1", "--port", str(port), "--workers", "1", "--blocking-threads", "4", "--no-access-log",
             "--log-level", "critical",
         ],
