@@ -34,7 +34,9 @@ _REPETITIONS_EVERY_S: Final = 5.0
 # The requests of the process share its one interpreter: between two decisions they go first.
 _BREATH_S: Final = 0.0005
 _LONGEST_PAUSE_S: Final = 30.0
-_AT_ONCE: Final = 200
+_AT_ONCE: Final = 50
+# Where so many wait, the log goes on without pausing for anybody.
+_HURRY_FROM: Final = 2_000
 # What no repetition makes right.
 _HOPELESS: Final = (DataError, IntegrityError, TypeError, ValueError)
 _WRITTEN: Final = metrics.DECISIONS.labels("written")
@@ -138,9 +140,10 @@ class DecisionLog:
     def _run(self, stopping: threading.Event) -> None:
         while not stopping.wait(_EVERY_S):
             with self._writing:
-                self._take(_BREATH_S)
+                breath_s = _BREATH_S if len(self._records) + self._waiting < _HURRY_FROM else 0.0
+                self._take(breath_s)
                 if time.monotonic() >= self._due:
-                    self._write(_BREATH_S)
+                    self._write(breath_s)
 
     def _take(self, breath_s: float = 0.0) -> None:
         """Merge and pack what was gathered: it takes less room then."""
@@ -174,10 +177,10 @@ class DecisionLog:
         try:
             while pending.rows or again or pending.tallies:
                 rows = list(islice(pending.rows.values(), _AT_ONCE))
-                self._commit(rows, again, pending.tallies)
-                again = []
+                some, again = again[:_AT_ONCE], again[_AT_ONCE:]
+                self._commit(rows, some, pending.tallies)
                 if breath_s:
-                    time.sleep(breath_s * len(rows))
+                    time.sleep(breath_s * (len(rows) + len(some)))
         except Exception as error:  # whatever it is, the thread must live to try again
             self._repetitions_due = 0.0
             self._pause_s = min(2 * self._pause_s, _LONGEST_PAUSE_S)
