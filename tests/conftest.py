@@ -182,11 +182,16 @@ def _emptying() -> str:
     return "; ".join([*tables, "SELECT setval(oid::regclass, 1, false) FROM pg_class WHERE relkind = 'S'"])
 
 
+@pytest.fixture(autouse=True)
+def _vault_of_the_shared_app(request: pytest.FixtureRequest) -> None:
+    """Open the shared application's vault: there is one for the process, and a test before may have opened another."""
+    if "shared_app" in request.fixturenames:
+        open_vault((SECRET_KEY,))
+
+
 @pytest.fixture
 def app(shared_app: Flask) -> Iterator[Flask]:
     """The application on an empty database and an empty Redis, inside its context."""
-    # A test before may have opened another application's vault: there is one for the process.
-    open_vault(shared_app.extensions["pannier_settings"].secret_keys)
     with shared_app.app_context():
         # What the test before has marked would arrive in this one's queue.
         shared_app.extensions["pannier_intake"].hints.idle.wait(10)

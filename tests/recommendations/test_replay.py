@@ -11,6 +11,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from app.commerce.store import StoreAccess, checked_settings
+from app.core.crypto import open_vault
 from app.core.db import db
 from app.decisions.log import DecisionLog
 from app.decisions.reading import Found, find
@@ -29,6 +30,7 @@ from app.recommendations.visitors import NOBODY, Asking, known
 from app.rules import current
 from app.rules.evaluation import RuleSet
 from app.rules.models import RuleList
+from tests.conftest import SECRET_KEY
 from tests.events.happenings import keep
 from tests.recommendations.shops import Shop, state
 
@@ -149,6 +151,7 @@ Logged = tuple[House, list[Found]]
 @pytest.fixture(scope="module")
 def decided(shared_app: Flask) -> Iterator[Logged]:
     """A house, and a thousand decisions of its log."""
+    open_vault((SECRET_KEY,))  # before that of each test is
     with shared_app.app_context():
         yield _decided(shared_app)
 
