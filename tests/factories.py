@@ -27,7 +27,7 @@ from app.commerce.changes import (
     VariantState,
 )
 from app.commerce.store import Store, add_store
-from app.core.db import db
+from app.core.db import db, now
 from webhooks.inbox import Incoming
 from webhooks.intake import current_intake
 
@@ -301,3 +301,13 @@ def incoming(
         raw=raw,
         quarantine=quarantine,
     )
+
+
+def connected(**changes: Any) -> Store:
+    """Add a store that is connected, with some columns changed."""
+    store = new_store()
+    store.connected_at = now()
+    for name, value in changes.items():
+        setattr(store, name, value)
+    db.session.commit()
+    return store

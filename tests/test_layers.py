@@ -84,7 +84,7 @@ def test_the_platforms_do_not_know_each_other() -> None:
 def test_nobody_outside_knows_a_platform() -> None:
     """But for where a store's platform is chosen, and where each platform's way of installing ends."""
     chosen_in = {
-        "app.connections.sources",
+        "app.platforms.sources",
         "app.connections.routes",
         "app.connections.installs",
         "app.cli.stores",

@@ -52,8 +52,8 @@ def reconcile_command(store: str, thorough: bool, as_json: bool) -> None:
 def _walk(store: str, as_json: bool, work: Callable[[Store, Any, Any], None]) -> None:
     """Do a platform's work for a store with its progress, and process what came of it."""
     from app.connections.jobs import alone
-    from app.connections.sources import source_for
     from app.connections.status import connection_status
+    from app.platforms.sources import source_for
     from connectors.errors import PlatformError
     from webhooks.jobs import drain
 

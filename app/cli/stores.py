@@ -207,7 +207,7 @@ def store_disconnect(store: str) -> None:
     STORE is its id or domain. What was learned stays.
     """
     from app.connections.installs import disconnect
-    from app.connections.sources import source_for
+    from app.platforms.sources import source_for
     from connectors.errors import PlatformError
 
     found = find_store(store)

@@ -15,9 +15,9 @@ from sqlalchemy.dialects.postgresql import insert
 from app.commerce.store import Store
 from app.connections import installs, walks
 from app.connections.models import CHANGES, FAILED, HISTORY, LISTING, InstallState, Subscriptions, Walk
-from app.connections.sources import source_for
 from app.core.db import db, now, try_lock_store
 from app.core.queues import PLATFORMS, enqueue
+from app.platforms.sources import source_for
 from app.privacy.erasure import erase_redacted_stores
 from connectors.errors import PlatformError, ReconnectNeeded, Rejected
 from connectors.source import RESOURCES, Resource, Source

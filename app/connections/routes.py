@@ -27,7 +27,6 @@ from app.commerce.store import SHOPIFY, WOOCOMMERCE, Store, StoreError, default_
 from app.connections import installs
 from app.connections.jobs import start_backfill
 from app.connections.models import InstallState
-from app.connections.sources import credentials_of, shopify_app, source_for
 from app.connections.status import connection_status
 from app.core.api import json_response, read_body
 from app.core.config import Settings
@@ -35,6 +34,7 @@ from app.core.db import db, now
 from app.core.errors import BadRequest, Unauthorized, Unavailable
 from app.core.limits import INSTALLS, SIGNATURES, count_failure
 from app.events import tokens
+from app.platforms.sources import credentials_of, shopify_app, source_for
 from connectors.base import PayloadError
 from connectors.errors import PlatformError, Throttled, Unreachable
 from connectors.shopify import oauth, scopes

@@ -1,32 +1,20 @@
 """What the tests of the ties to the platforms stand on."""
 
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 from flask import Flask
 
 from app.commerce.store import Store
 from app.connections import jobs
-from app.core.db import db, now
 from tests.connections.scripted import ScriptedSource
-from tests.factories import new_store
+from tests.factories import connected
 
 
 @pytest.fixture
 def store(app: Flask) -> Store:
     """A connected store."""
     return connected()
-
-
-def connected(**changes: Any) -> Store:
-    """Add a store that is connected, with some columns changed."""
-    store = new_store()
-    store.connected_at = now()
-    for name, value in changes.items():
-        setattr(store, name, value)
-    db.session.commit()
-    return store
 
 
 @pytest.fixture

@@ -18,9 +18,9 @@ from sqlalchemy import func, select
 
 from app.commerce.store import Store
 from app.connections import installs, jobs
-from app.connections.sources import source_for
 from app.connections.status import connection_status
 from app.core.db import Model, db
+from app.platforms.sources import source_for
 from connectors.source import Source
 from demo.peers.shopify.app import Served, serve
 from demo.peers.shopify.faults import Fault, Faults, Place

@@ -1,4 +1,4 @@
-"""From a stored connection to a platform that can be asked."""
+"""From a stored connection to a platform that can be asked, and told of discounts and prices."""
 
 import threading
 from collections.abc import Iterator
@@ -13,12 +13,18 @@ from sqlalchemy.orm import Session
 from app.commerce.store import SHOPIFY, Store
 from app.core.config import Settings
 from app.core.db import db, now
+from connectors.discounts import Discounts
 from connectors.errors import ReconnectNeeded
+from connectors.prices import Prices
 from connectors.shopify import oauth
 from connectors.shopify.client import ShopifyClient
+from connectors.shopify.discounts import ShopifyDiscounts
+from connectors.shopify.prices import ShopifyPrices
 from connectors.shopify.source import ShopifySource
 from connectors.source import Source
 from connectors.woocommerce.client import WooCommerceClient
+from connectors.woocommerce.discounts import WooCommerceDiscounts
+from connectors.woocommerce.prices import WooCommercePrices
 from connectors.woocommerce.source import WooCommerceSource
 
 _NEVER_CONNECTED = "The store is known, but nobody has connected it yet: install Pannier in the shop."
@@ -32,24 +38,54 @@ def source_for(store: Store) -> Source:
     """
     settings: Settings = current_app.extensions["pannier_settings"]
     if store.platform == SHOPIFY:
-        keeper = token_keeper(store.id, store.domain)
-        shop = ShopifyClient(store.domain, keeper, address=settings.shopify_address)
-        return ShopifySource(shop, deliveries_to=f"{settings.public_url}/webhooks/shopify")
+        return ShopifySource(_shopify_client(store), deliveries_to=f"{settings.public_url}/webhooks/shopify")
+    return WooCommerceSource(
+        _woocommerce_client(store),
+        f"{settings.public_url}/webhooks/woocommerce/{store.webhook_token}",
+        store.credentials["webhook_secret"],
+        store.domain,
+    )
+
+
+def discounts_for(store: Store) -> Discounts:
+    """Return what grants the store's offers.
+
+    Raises:
+        ReconnectNeeded: if no key or token is stored.
+    """
+    if store.platform == SHOPIFY:
+        return ShopifyDiscounts(_shopify_client(store), store.currency, store.timezone)
+    return WooCommerceDiscounts(_woocommerce_client(store), store.currency)
+
+
+def prices_for(store: Store) -> Prices:
+    """Return what knows and changes the store's list prices.
+
+    Raises:
+        ReconnectNeeded: if no key or token is stored.
+    """
+    if store.platform == SHOPIFY:
+        return ShopifyPrices(_shopify_client(store), store.currency)
+    return WooCommercePrices(_woocommerce_client(store), store.currency)
+
+
+def _shopify_client(store: Store) -> ShopifyClient:
+    settings: Settings = current_app.extensions["pannier_settings"]
+    keeper = token_keeper(store.id, store.domain)
+    return ShopifyClient(store.domain, keeper, address=settings.shopify_address)
+
+
+def _woocommerce_client(store: Store) -> WooCommerceClient:
+    settings: Settings = current_app.extensions["pannier_settings"]
     kept = store.credentials
     if not kept.get("consumer_key"):
         raise ReconnectNeeded(_NEVER_CONNECTED)
-    client = WooCommerceClient(
+    return WooCommerceClient(
         store.domain,
         kept["consumer_key"],
         kept["consumer_secret"],
         query_auth=bool(kept.get("query_auth")),
         allow_loopback=settings.allow_loopback_stores,
-    )
-    return WooCommerceSource(
-        client,
-        f"{settings.public_url}/webhooks/woocommerce/{store.webhook_token}",
-        kept["webhook_secret"],
-        store.domain,
     )
 
 

@@ -9,13 +9,13 @@ from flask import Flask
 from sqlalchemy import text
 
 from app.commerce.store import Store
-from app.connections import sources
 from app.core.db import db, now
+from app.platforms import sources
 from connectors.errors import ReconnectNeeded, Unreachable
 from connectors.shopify import oauth
 from connectors.shopify.source import ShopifySource
 from connectors.woocommerce.source import WooCommerceSource
-from tests.factories import at
+from tests.factories import at, connected
 
 LASTING = oauth.Grant("lasting", frozenset({"read_orders"}))
 
@@ -191,10 +191,8 @@ def test_two_workers_refresh_once(
     assert refreshing.asked == ["refresh-old"]
 
 
-def test_another_stores_refresh_is_not_waited_for(
-    app: Flask, expired: Store, refreshing: Refreshing, add_connected: object
-) -> None:
-    other = add_connected(credentials=sources.credentials_of(grant("other", expires=at(0))))
+def test_another_stores_refresh_is_not_waited_for(app: Flask, expired: Store, refreshing: Refreshing) -> None:
+    other = connected(credentials=sources.credentials_of(grant("other", expires=at(0))))
     refreshing.go_on.clear()
     first = Worker(app, expired)
     first.start()
