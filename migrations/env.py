@@ -7,6 +7,7 @@
 from alembic import context
 from sqlalchemy import Connection, text
 
+import app.bundles.models
 import app.commerce.cart
 import app.commerce.catalog
 import app.commerce.customer
@@ -18,6 +19,7 @@ import app.events.models
 import app.experiments.models
 import app.imports.models
 import app.monitoring.models
+import app.pricing.models
 import app.privacy.models
 import app.recommendations.models
 import app.rules.models
