@@ -53,6 +53,8 @@ class Offer(Model):
     approved_by: Mapped[str | None]  # merchant or automatic
     live_at: Mapped[datetime | None]
     ended_at: Mapped[datetime | None]
+    attempts: Mapped[int]  # to make the platform as it is wanted, that failed in a row
+    retry_at: Mapped[datetime | None]  # when it is tried again; None: not by itself
 
 
 class OfferEvent(Model):

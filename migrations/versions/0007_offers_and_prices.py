@@ -61,6 +61,8 @@ def _offers() -> None:
         sa.Column("approved_by", sa.String),
         sa.Column("live_at", _TIME),
         sa.Column("ended_at", _TIME),
+        sa.Column("attempts", sa.BigInteger, nullable=False),
+        sa.Column("retry_at", _TIME),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_offer")),
         _of_store("offer"),
         sa.UniqueConstraint("store_id", "key", name=op.f("uq_offer_store_id_key")),
