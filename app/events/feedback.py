@@ -1,11 +1,12 @@
 """What a visitor did with what they were shown: seen, followed, put into the cart, dismissed.
 
-Read from the events themselves and kept nowhere else, like the running session: what somebody withdraws or has erased
-is gone from the next answer. What follows from it is worked out in ``app.recommendations.feedback``.
+Read from the events themselves (``app.events.recent``) and kept nowhere else, like the running session: what somebody
+withdraws or has erased is gone from the next answer. What follows from it is worked out in
+``app.recommendations.feedback``.
 """
 
 import time
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
@@ -15,6 +16,8 @@ from sqlalchemy import Connection, Row
 from app.events.session import LIST_VIEWED, PRODUCT_ADDED, PRODUCT_CLICKED, Happening
 
 PRODUCT_DISMISSED: Final = "Product Dismissed"
+# What answers an impression.
+REACTIONS: Final = [PRODUCT_CLICKED, PRODUCT_ADDED, PRODUCT_DISMISSED]
 
 # How far back impressions and what answers them are read.
 REACH: Final = timedelta(days=30)
@@ -31,15 +34,15 @@ _OVERLAP: Final = timedelta(hours=1)
 _MOST_HELD: Final = 20_000
 _without_old: dict[tuple[int, frozenset[bytes]], float] = {}
 
-# Visitor by visitor, so that the newest come off the index of subjects. Lists that somebody else made, such as a
-# category's page, are no impressions of ours: they name no decision.
-_EVENTS: Final = """
+# For ``app.events.recent``. Visitor by visitor, so that the newest come off the index of subjects. Lists that somebody
+# else made, such as a category's page, are no impressions of ours: they name no decision.
+EVENTS_SQL: Final = """
     SELECT f.at, f.name, f.products FROM unnest(%(subjects)s::bytea[]) AS s(subject) CROSS JOIN LATERAL (
         SELECT LEAST(occurred_at, received_at) AS at, name, products FROM event e
-        WHERE e.store_id = %(store)s AND e.subject = s.subject AND e.received_at > %(since)s
+        WHERE e.store_id = %(store)s AND e.subject = s.subject AND e.received_at > %(shown_since)s
             AND e.received_at <= %(until)s AND e.type = 'track'
             AND (e.name = ANY(%(names)s) OR (e.name = %(listed)s AND e.properties ? 'decision_id'))
-        ORDER BY e.received_at DESC LIMIT %(most)s
+        ORDER BY e.received_at DESC LIMIT %(most_shown)s
     ) f
 """
 _OLD_DISMISSALS: Final = """
@@ -72,42 +75,10 @@ class Feedback:
 NO_FEEDBACK: Final = Feedback()
 
 
-def load(
-    connection: Connection, store_id: int, subject: bytes, now: datetime, *, also: Collection[bytes] = ()
-) -> Feedback:
-    """Return what a visitor did with what they were shown.
-
-    One query on the index of subjects; in ten minutes one more, for dismissals that are older than ``REACH``.
-
-    Args:
-        connection: as ever.
-        store_id: the store.
-        subject: the visitor's digest.
-        now: the time of the answer.
-        also: other visitors of the same person, where their events may count.
-    """
-    subjects = [subject, *also]
-    rows = connection.exec_driver_sql(
-        _EVENTS,
-        {
-            "store": store_id,
-            "subjects": subjects,
-            "since": now - REACH,
-            "until": now + timedelta(minutes=1),  # the database's clock may be ahead of ours
-            "names": [PRODUCT_CLICKED, PRODUCT_ADDED, PRODUCT_DISMISSED],
-            "listed": LIST_VIEWED,
-            "most": MOST_EVENTS,
-        },
-    ).all()
-    rows = [*rows, *_old_dismissals(connection, store_id, subjects, now)]
-    if not rows:
-        return NO_FEEDBACK
-    return from_events(Happening(at, name, tuple(products)) for at, name, products in rows)
-
-
-def _old_dismissals(
+def old_dismissals(
     connection: Connection, store_id: int, subjects: list[bytes], now: datetime
 ) -> Sequence[Row[datetime, str, list[str]]]:
+    """Return the dismissals that are older than ``REACH``: time, name and products. Asked for once in ten minutes."""
     key = (store_id, frozenset(subjects))
     if _without_old.get(key, 0.0) > time.monotonic():
         return ()

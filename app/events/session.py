@@ -5,12 +5,10 @@ answer. Names are those of Segment's e-commerce spec, version 2
 (https://segment.com/docs/connections/spec/ecommerce/v2/).
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
-
-from sqlalchemy import Connection
 
 # A visit is over when nothing was heard for so long: the rule that web analytics share.
 GAP: Final = timedelta(minutes=30)
@@ -85,39 +83,19 @@ class Session:
 
 NO_SESSION: Final = Session()
 
-
-def load(
-    connection: Connection, store_id: int, subject: bytes, now: datetime, *, also: Collection[bytes] = ()
-) -> Session:
-    """Return the running session of a visitor; empty where none runs.
-
-    One query on the index of subjects. What was received earlier than ``REACH`` ago is not read.
-
-    Args:
-        connection: as ever.
-        store_id: the store.
-        subject: the visitor's digest.
-        now: the time of the answer.
-        also: other visitors of the same person, where the session may span them.
-    """
-    rows = connection.exec_driver_sql(
-        # An event cannot have happened after it was received, whatever the browser's clock says.
-        """
-        SELECT LEAST(occurred_at, received_at), CASE type WHEN 'track' THEN name END, products, properties FROM event
-        WHERE store_id = %(store)s AND subject = ANY(%(subjects)s) AND received_at > %(since)s
-            AND received_at <= %(now)s
-        ORDER BY received_at DESC, id DESC LIMIT %(most)s
-        """,
-        {
-            "store": store_id,
-            "subjects": [subject, *also],
-            "since": now - REACH,
-            "now": now + timedelta(minutes=1),  # the database's clock may be ahead of ours
-            "most": MOST_EVENTS,
-        },
-    )
-    found = [Happening(at, name, tuple(products), properties) for at, name, products, properties in rows]
-    return from_events(found[::-1], now)
+# The newest events of each of %(subjects)s, for ``app.events.recent``. An event cannot have happened after it was
+# received, whatever the browser's clock says. Visitor by visitor, so that the newest come off the index of subjects.
+EVENTS_SQL: Final = """
+    SELECT f.at, f.name, f.products, f.properties, f.received_at, f.id
+    FROM unnest(%(subjects)s::bytea[]) AS s(subject) CROSS JOIN LATERAL (
+        SELECT LEAST(occurred_at, received_at) AS at, CASE type WHEN 'track' THEN name END AS name, products,
+            properties, received_at, id
+        FROM event e
+        WHERE e.store_id = %(store)s AND e.subject = s.subject AND e.received_at > %(visit_since)s
+            AND e.received_at <= %(until)s
+        ORDER BY e.received_at DESC, e.id DESC LIMIT %(most_of_visit)s
+    ) f
+"""
 
 
 def from_events(events: Iterable[Happening], now: datetime) -> Session:

@@ -15,7 +15,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from app.core.db import db, now
-from app.events import feedback, identity, session, tokens
+from app.events import identity, recent, tokens
 from app.events.feedback import NO_FEEDBACK, Feedback
 from app.events.session import NO_SESSION, Session
 from app.privacy import consent
@@ -107,8 +107,7 @@ def _known(connection: Connection, store_id: int, asking: Asking) -> Known:
     if visitor and by_visitor & Purposes.ANALYTICS:
         subject = subject_of(store_id, visitor)
         others = _others(store_id, visitor, person, by_visitor)
-        running = session.load(connection, store_id, subject, now(), also=others)
-        reactions = feedback.load(connection, store_id, subject, now(), also=others)
+        running, reactions = recent.load(connection, store_id, subject, now(), also=others)
     customers = tuple(sorted(n.partition(":")[2] for n in person if n.startswith(f"{CUSTOMER}:")))
     shopper = personal.shopper(store_id, customers) if customers else None
     return Known(running, shopper, subject, others, customers, reactions)

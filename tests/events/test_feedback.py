@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 
 from app.core.db import db
 from app.core.db import now as clock
-from app.events import feedback
-from app.events.feedback import NO_FEEDBACK, PRODUCT_DISMISSED, Feedback, from_events, load
+from app.events import feedback, recent, session
+from app.events.feedback import NO_FEEDBACK, PRODUCT_DISMISSED, Feedback, from_events
 from app.events.names import canonical
+from app.events.recent import load
 from app.events.session import LIST_VIEWED, PRODUCT_ADDED, PRODUCT_CLICKED
 from app.events.spec import MISSING_PRODUCT, Accepted, parse
 from tests.events.happenings import NOW, event, happenings, keep
@@ -79,7 +80,7 @@ def test_a_dismissal_is_a_name_of_one_product(name: str) -> None:
 
 
 def _load(store_id: int, *also: bytes) -> Feedback:
-    return load(db.session.connection(), store_id, VISITOR, clock(), also=also)
+    return load(db.session.connection(), store_id, VISITOR, clock(), also=also)[1]
 
 
 def _seen(found: Feedback) -> dict[str, int]:
@@ -147,7 +148,7 @@ def test_a_dismissal_that_grows_old_is_not_lost(shared_app: Flask, age_s: int) -
         keep(store_id, VISITOR, (age_s, PRODUCT_DISMISSED, ["1"]))
         assert list(_load(store_id).dismissed) == ["1"]
 
-        later = load(db.session.connection(), store_id, VISITOR, clock() + timedelta(minutes=9))
+        _, later = load(db.session.connection(), store_id, VISITOR, clock() + timedelta(minutes=9))
 
         assert list(later.dismissed) == ["1"]
 
@@ -163,7 +164,7 @@ def test_a_visitor_without_feedback_costs_one_question(shared_app: Flask) -> Non
         assert len(statements) == 1
 
 
-@pytest.mark.parametrize("query", [feedback._EVENTS, feedback._OLD_DISMISSALS], ids=["events", "dismissals"])
+@pytest.mark.parametrize("query", [recent._SQL, feedback._OLD_DISMISSALS], ids=["events", "dismissals"])
 def test_it_is_read_by_the_index_of_subjects(shared_app: Flask, query: str) -> None:
     with shared_app.app_context():
         connection = db.session.connection()
@@ -180,7 +181,9 @@ def test_it_is_read_by_the_index_of_subjects(shared_app: Flask, query: str) -> N
             "EXPLAIN " + query,
             {
                 "store": 1, "subjects": [VISITOR], "since": clock() - feedback.REACH, "until": clock(),
-                "names": [PRODUCT_CLICKED], "listed": LIST_VIEWED, "dismissed": PRODUCT_DISMISSED, "most": 400,
+                "visit_since": clock() - session.REACH, "most_of_visit": 100, "shown_since": clock() - feedback.REACH,
+                "names": feedback.REACTIONS, "listed": LIST_VIEWED, "most_shown": 400,
+                "dismissed": PRODUCT_DISMISSED, "most": 100,
             },
         ).scalars().all()  # fmt: skip
         db.session.rollback()

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from app.core.db import db
 from app.core.db import now as clock
 from app.events import session as sessions
-from app.events.session import NO_SESSION, Happening, Session, load
+from app.events.recent import load
+from app.events.session import NO_SESSION, Happening, Session
 from tests.events.happenings import ADD, NOW, REMOVE, event, happenings, histories, keep, told
 
 VISITOR, OTHER = b"v" * 16, b"o" * 16
@@ -172,7 +173,7 @@ def test_what_stands_before_a_gap_changes_nothing(events: list[Happening]) -> No
 
 
 def session_of(store_id: int, subject: bytes, **also: Any) -> Session:
-    return load(db.session.connection(), store_id, subject, clock(), **also)
+    return load(db.session.connection(), store_id, subject, clock(), **also)[0]
 
 
 def test_the_session_of_a_visitor_is_read_from_their_events_alone(app: Flask) -> None:
