@@ -7,8 +7,9 @@ from sqlalchemy import Connection
 from app.commerce import ingest
 from app.commerce.changes import CommerceChange
 from app.commerce.ingest.applied import Applied
-from app.core.db import db
+from app.core.db import db, now
 from app.events import links
+from app.pricing import ledger
 from app.privacy import suppression
 from app.recommendations import cache, described, learning
 from app.segments import refreshing as segments
@@ -24,6 +25,7 @@ def take_in(connection: Connection, store_id: int, changes: Iterable[CommerceCha
         # Before the list of the erased is read: an erasure takes the same lock.
         ingest.lock_commerce(connection, store_id)
     applied = ingest.apply(connection, store_id, suppression.without(connection, store_id, found))
+    ledger.note_shop_prices(connection, store_id, applied.products, now())
     learning.learn(connection, store_id, applied.baskets)
     links.link_merged(connection, store_id, applied.merges)
     return applied
