@@ -31,13 +31,12 @@ from app.core import api, embedded, queues
 from app.core.config import Settings, load_settings
 from app.core.crypto import open_vault
 from app.core.db import Model, db
+from app.core.held import forget_everything
 from app.core.logging import configure_logging
 from app.core.migrations import migrate
 from app.core.redis import Breaker
 from app.events import feedback
-from app.experiments import running
 from app.factory import create_app
-from app.recommendations import blends, cache, paused, sensitive
 from app.rules import current
 from webhooks import intake
 
@@ -200,17 +199,12 @@ def app(shared_app: Flask) -> Iterator[Flask]:
         with db.engine.begin() as connection:
             connection.exec_driver_sql(_emptying())
         shared_app.extensions["pannier_redis"].flushdb()
-        for name in ("pannier_access", "pannier_ready_bytes"):
-            shared_app.extensions[name]._found.clear()
+        shared_app.extensions["pannier_ready_bytes"]._found.clear()
         shared_app.extensions["pannier_failures"]._counts.clear()
         shared_app.extensions["pannier_intake"].receivers.clear()
         shared_app.extensions["pannier_redis_breaker"] = Breaker()
-        cache._models.found.clear()
-        blends.forget()
+        forget_everything()
         feedback.forget()
-        paused.forget()
-        sensitive.forget()
-        running.forget()
         current.forget()
         yield shared_app
         db.session.rollback()

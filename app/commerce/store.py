@@ -2,8 +2,6 @@
 
 import re
 import secrets
-import threading
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -16,6 +14,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from app.core.crypto import Encrypted, key_digest, new_key
 from app.core.db import Model, db, now
+from app.core.held import Held
 
 SHOPIFY: Final = "shopify"
 WOOCOMMERCE: Final = "woocommerce"
@@ -47,6 +46,8 @@ SETTINGS: Final[dict[str, tuple[float, float, float]]] = {
     ),  # decisions that are logged whole; errors and experiments always are
     "most_impressions": (20, 0, 1000),  # in a week, of one product to one visitor; 0: no limit
     "margin_percent": (0, 0, 100),  # of a price without tax, for products whose cost is unknown; 0: not told
+    # 1: without the plugin, a WooCommerce shop grants offers by coupons, which cannot demand all components
+    "inexact_coupons": (0, 0, 1),
 }
 
 
@@ -68,6 +69,7 @@ class Store(Model):
     webhook_token: Mapped[str | None]
     # {"webhook_secret": …, "webhook_secret_previous": …} and what opens the platform: {"consumer_key": …,
     # "consumer_secret": …, "query_auth": …} or {"access_token": …, "scopes": […], "expires_at": …, "refresh_token": …}
+    # and, of the plugin that grants offers, {"plugin_secret": …}
     credentials: Mapped[Any] = mapped_column(Encrypted)
     settings: Mapped[dict[str, Any]]
     # Why the platform no longer lets us in, in one sentence; the store is not asked again until it is connected anew.
@@ -320,23 +322,16 @@ def publishable_key(store_id: int) -> str | None:
 class AccessCache:
     """Stores by key, held in the process for a few seconds: the serving path reads it on every call."""
 
-    def __init__(self, ttl_s: float = 5.0, size: int = 10_000) -> None:
-        self._ttl_s = ttl_s
-        self._size = size
-        self._found: dict[str, tuple[float, StoreAccess | None]] = {}
-        self._lock = threading.Lock()
+    def __init__(self) -> None:
+        self._held: Held[str, StoreAccess | None] = Held(most=10_000)
 
     def get(self, key: str) -> StoreAccess | None:
         """Return the store that ``key`` opens, or None."""
-        hit = self._found.get(key)
-        if hit and hit[0] > time.monotonic():
-            return hit[1]
-        access = _load_access(key)
-        with self._lock:
-            if len(self._found) >= self._size:  # also bounds what guessed keys can fill
-                self._found.clear()
-            self._found[key] = (time.monotonic() + self._ttl_s, access)
-        return access
+        return self._held.get(key, lambda _: _load_access(key))
+
+    def forget(self) -> None:
+        """Forget which keys open what: a change of a store counts at once."""
+        self._held.forget_all()
 
 
 def _load_access(key: str) -> StoreAccess | None:

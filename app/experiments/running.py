@@ -1,19 +1,15 @@
 """What runs in a store, held in the process for a few seconds: the serving path reads it on every call."""
 
-import time
 from collections.abc import Collection
-from typing import Final
 
 from sqlalchemy import Connection
 
 from app.core.db import db
+from app.core.held import Held
 from app.experiments.assignment import Running
 from app.experiments.definition import RUNNING, running_of
 
-_TTL_S: Final = 5.0
-_MOST_HELD: Final = 1_000
-
-_held: dict[int, tuple[float, tuple[Running, ...]]] = {}
+_held: Held[int, tuple[Running, ...]] = Held()
 
 
 def running(store_id: int) -> tuple[Running, ...]:
@@ -22,14 +18,7 @@ def running(store_id: int) -> tuple[Running, ...]:
     The hold-out and the controls of slots follow from the store's settings: see ``assignment.holdout`` and
     ``assignment.standing``.
     """
-    hit = _held.get(store_id)
-    if hit is not None and hit[0] > time.monotonic():
-        return hit[1]
-    found = stored(db.session.connection(), store_id)
-    if len(_held) >= _MOST_HELD:
-        _held.clear()
-    _held[store_id] = (time.monotonic() + _TTL_S, found)
-    return found
+    return _held.get(store_id, lambda _: stored(db.session.connection(), store_id))
 
 
 def stored(connection: Connection, store_id: int) -> tuple[Running, ...]:
@@ -41,12 +30,9 @@ def stored(connection: Connection, store_id: int) -> tuple[Running, ...]:
     return tuple(running_of(key, definition) for key, definition in rows)
 
 
-def forget(store_id: int | None = None) -> None:
-    """Forget what runs in a store, or in all of them: it is read anew."""
-    if store_id is None:
-        _held.clear()
-    else:
-        _held.pop(store_id, None)
+def forget(store_id: int) -> None:
+    """Forget what runs in a store: it is read anew."""
+    _held.forget(store_id)
 
 
 def arms_before(connection: Connection, store_id: int, subjects: Collection[bytes]) -> dict[str, str]:

@@ -1,31 +1,25 @@
 """How a store's scores are blended: what tuning stored, held in the process for a minute."""
 
-import time
-from typing import Any, Final
+from typing import Any
 
 from app.core.db import db
+from app.core.held import Held
 from app.recommendations import scoring
 from app.recommendations.scoring import Blend
 
-_TTL_S: Final = 60.0
-_MOST_HELD: Final = 1_000
-
-_held: dict[int, tuple[float, Blend]] = {}
+_held: Held[int, Blend] = Held(ttl_s=60.0)
 
 
 def get_blend(store_id: int) -> Blend:
     """Return the store's blend; the simple one where nothing was tuned."""
-    hit = _held.get(store_id)
-    if hit is not None and hit[0] > time.monotonic():
-        return hit[1]
+    return _held.get(store_id, lambda _: _read(store_id))
+
+
+def _read(store_id: int) -> Blend:
     stored = stored_ranking(store_id)
     blend = scoring.blend_from_json(stored["blend"]) if stored else scoring.DEFAULT
-    if blend == scoring.DEFAULT:  # stored where tuning found nothing better: the same for whoever asks
-        blend = scoring.DEFAULT
-    if len(_held) >= _MOST_HELD:
-        _held.clear()
-    _held[store_id] = (time.monotonic() + _TTL_S, blend)
-    return blend
+    # Stored where tuning found nothing better: the same for whoever asks.
+    return scoring.DEFAULT if blend == scoring.DEFAULT else blend
 
 
 def stored_ranking(store_id: int) -> Any:
@@ -39,4 +33,4 @@ def stored_ranking(store_id: int) -> Any:
 
 def forget() -> None:
     """Forget every store's blend."""
-    _held.clear()
+    _held.forget_all()

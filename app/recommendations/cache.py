@@ -6,7 +6,6 @@ replaced by every change of the product. Lists and cards are joined for each ans
 taken down disappears from every list at once.
 """
 
-import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Final, NamedTuple
@@ -16,6 +15,7 @@ from sqlalchemy import Connection
 
 from app.commerce.catalog import BUYABLE_SQL, ELIGIBLE_SQL, LISTED_SQL
 from app.core.db import db
+from app.core.held import Held
 from app.core.redis import breaker, redis_client
 from app.recommendations.ready_lists import TTL_S
 
@@ -222,23 +222,15 @@ class Model(NamedTuple):
     held: bool
 
 
-class _Models:
-    """Models, held in the process for a few seconds: they change with a rebuild."""
-
-    ttl_s = 5.0
-
-    def __init__(self) -> None:
-        self.found: dict[int, tuple[float, Model]] = {}
-
-
-_models = _Models()
+_models: Held[int, Model] = Held()
 
 
 def get_model(store_id: int) -> Model:
     """Return the store's model, as this process has known it for a few seconds at most."""
-    hit = _models.found.get(store_id)
-    if hit is not None and hit[0] > time.monotonic():
-        return hit[1]
+    return _models.get(store_id, lambda _: _read_model(store_id))
+
+
+def _read_model(store_id: int) -> Model:
     row = (
         db.session.connection()
         .exec_driver_sql(
@@ -247,9 +239,7 @@ def get_model(store_id: int) -> Model:
         )
         .first()
     )
-    model = Model(int(row[0]), bool(row[1])) if row else Model(0, held=False)
-    _models.found[store_id] = (time.monotonic() + _Models.ttl_s, model)
-    return model
+    return Model(int(row[0]), bool(row[1])) if row else Model(0, held=False)
 
 
 def _read(keys: list[str]) -> list[bytes | None]:

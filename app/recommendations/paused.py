@@ -1,7 +1,6 @@
 """Whether a slot shows anything: one that did harm rests and comes back on trial, see ``app.monitoring.guardrails``."""
 
 import hashlib
-import time
 from typing import Final, Literal
 
 from sqlalchemy import select
@@ -9,6 +8,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from app.core.db import db
+from app.core.held import Held
 from app.recommendations.models import SlotPause
 
 State = Literal["live", "paused", "trial"]
@@ -18,11 +18,9 @@ TRIAL: Final = "trial"
 
 # Of how many visitors a slot on trial shows something to.
 TRIAL_SHARE: Final = 0.2
-_TTL_S: Final = 5.0
-_MOST_HELD: Final = 10_000
 _PERSON: Final = b"pannier-trial"
 
-_held: dict[int, tuple[float, dict[str, State]]] = {}
+_held: Held[int, dict[str, State]] = Held(most=10_000)
 
 
 def state(store_id: int, slot: str) -> State:
@@ -30,10 +28,7 @@ def state(store_id: int, slot: str) -> State:
 
     Where the database does not answer, what was known last holds on.
     """
-    hit = _held.get(store_id)
-    if hit is None or hit[0] <= time.monotonic():
-        hit = _hold(store_id, hit[1] if hit else {})
-    return hit[1].get(slot, LIVE)
+    return _held.get(store_id, lambda before: _read(store_id, before or {})).get(slot, LIVE)
 
 
 def shows(state: State, slot: str, unit: str | None) -> bool:
@@ -49,20 +44,15 @@ def shows(state: State, slot: str, unit: str | None) -> bool:
 
 def forget() -> None:
     """Forget the state of every slot: the next question asks the database."""
-    _held.clear()
+    _held.forget_all()
 
 
-def _hold(store_id: int, before: dict[str, State]) -> tuple[float, dict[str, State]]:
+def _read(store_id: int, before: dict[str, State]) -> dict[str, State]:
     try:
-        found = _load(store_id)
+        return _load(store_id)
     except (OperationalError, PoolTimeout):
         db.session.rollback()
-        found = before
-    if len(_held) >= _MOST_HELD:
-        _held.clear()
-    hit = (time.monotonic() + _TTL_S, found)
-    _held[store_id] = hit
-    return hit
+        return before
 
 
 def _load(store_id: int) -> dict[str, State]:

@@ -12,7 +12,6 @@ What a shopper bought or threw out still hides it from them. All is pure but ``w
 """
 
 import re
-import time
 import unicodedata
 from collections.abc import Collection, Container, Iterable
 from dataclasses import dataclass, replace
@@ -25,6 +24,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from app.core.db import db
+from app.core.held import Held
 from app.events.session import Session
 from app.recommendations.models import SensitiveWords
 from app.recommendations.personal import Shopper
@@ -33,10 +33,8 @@ from app.recommendations.sensitive_words import BUILT_IN
 # What every word that begins so is written with.
 BEGINNING: Final = "*"
 _TOKENS: Final = re.compile(r"[^\W_]+")
-_TTL_S: Final = 5.0
-_MOST_HELD: Final = 10_000
 
-_held: dict[int, tuple[float, "Words"]] = {}
+_held: "Held[int, Words]" = Held(most=10_000)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -180,18 +178,15 @@ def words_of(store_id: int) -> Words:
 
     Where the database does not answer, what was known last holds on; the built-in words always count.
     """
-    hit = _held.get(store_id)
-    if hit is not None and hit[0] > time.monotonic():
-        return hit[1]
-    try:
-        found = compiled(tuple(own_words(store_id)))
-    except (OperationalError, PoolTimeout):
-        db.session.rollback()
-        found = hit[1] if hit else compiled(())
-    if len(_held) >= _MOST_HELD:
-        _held.clear()
-    _held[store_id] = (time.monotonic() + _TTL_S, found)
-    return found
+
+    def read(before: Words | None) -> Words:
+        try:
+            return compiled(tuple(own_words(store_id)))
+        except (OperationalError, PoolTimeout):
+            db.session.rollback()
+            return before or compiled(())
+
+    return _held.get(store_id, read)
 
 
 def own_words(store_id: int) -> list[str]:
@@ -204,7 +199,7 @@ def own_words(store_id: int) -> list[str]:
 
 def forget() -> None:
     """Forget the words of every store: the next question asks the database."""
-    _held.clear()
+    _held.forget_all()
 
 
 def _tokens(text: str) -> tuple[str, ...]:

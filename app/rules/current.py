@@ -1,22 +1,19 @@
 """A store's rules as they count now, compiled and held in the process for a few seconds; and as they were."""
 
 import threading
-import time
 from collections import OrderedDict
 from typing import Final
 
 from sqlalchemy import Connection, func, select
 
 from app.core.db import db
+from app.core.held import Held
 from app.rules.evaluation import RuleSet
 from app.rules.models import RuleList
 
-# How soon other processes follow a change. The process that changes something forgets at once.
-TTL_S: Final = 5.0
-_MOST_HELD: Final = 1_000
 _MOST_FORMER: Final = 100
 
-_held: dict[int, tuple[float, RuleSet]] = {}
+_held: Held[int, RuleSet] = Held()
 _former: OrderedDict[tuple[int, int], RuleSet] = OrderedDict()
 _lock = threading.Lock()
 
@@ -26,17 +23,13 @@ def current(store_id: int) -> RuleSet:
 
     The list is read again only where its version is another one.
     """
-    hit = _held.get(store_id)
-    if hit is not None and hit[0] > time.monotonic():
-        return hit[1]
-    connection = db.session.connection()
-    version = newest(connection, store_id)
-    rules = hit[1] if hit is not None and hit[1].version == version else _read(connection, store_id, version)
-    with _lock:
-        if len(_held) >= _MOST_HELD:
-            _held.clear()
-        _held[store_id] = (time.monotonic() + TTL_S, rules)
-    return rules
+
+    def read(before: RuleSet | None) -> RuleSet:
+        connection = db.session.connection()
+        version = newest(connection, store_id)
+        return before if before and before.version == version else _read(connection, store_id, version)
+
+    return _held.get(store_id, read)
 
 
 def at_version(connection: Connection, store_id: int, version: int) -> RuleSet:
@@ -68,6 +61,6 @@ def _read(connection: Connection, store_id: int, version: int) -> RuleSet:
 
 def forget() -> None:
     """Forget every store's rules."""
+    _held.forget_all()
     with _lock:
-        _held.clear()
         _former.clear()

@@ -4,10 +4,8 @@ from collections.abc import Mapping
 
 from flask import Flask
 
+from app.core.held import forget_everything
 from app.decisions.log import DecisionLog
-from app.experiments import running
-from app.recommendations import paused
-from app.rules import current
 
 
 class InProcess:
@@ -31,5 +29,4 @@ class InProcess:
 
     def take_up(self) -> None:
         """Forget what this process holds of stores."""
-        for room in (running, paused, current):
-            room.forget()
+        forget_everything()

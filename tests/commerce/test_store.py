@@ -172,20 +172,6 @@ def test_a_removed_store_opens_to_nobody(app: Flask) -> None:
     assert AccessCache().get(keys.secret) is None
 
 
-def test_who_guesses_keys_cannot_fill_the_memory(app: Flask) -> None:
-    store, keys = add_store("shopify", "a.myshopify.com")
-    cache = AccessCache(size=3)
-
-    for number in range(10):
-        assert cache.get(f"pk_{number}") is None
-
-    assert len(cache._found) <= 3
-    access = cache.get(keys.publishable)
-    assert access is not None
-    assert access.origins == frozenset({"https://a.myshopify.com"})
-    assert access.store_id == store.id
-
-
 @pytest.mark.parametrize(
     ("platform", "given", "kept"),
     [

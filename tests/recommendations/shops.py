@@ -17,6 +17,7 @@ from app.commerce import ingest
 from app.commerce.changes import CommerceChange, ProductChange
 from app.commerce.store import NewKeys, Store, add_store
 from app.core.db import db, now
+from app.core.held import forget_everything
 from app.recommendations import blends, cache
 from app.recommendations.models import LearnedModel, PublishedList
 from app.recommendations.ready_lists import CART_ROWS
@@ -173,7 +174,7 @@ def forget_cached(app: Flask) -> None:
     """Empty Redis and what the process remembers: the next answer is made from PostgreSQL alone."""
     app.extensions["pannier_redis"].flushdb()
     app.extensions["pannier_ready_bytes"]._found.clear()
-    cache._models.found.clear()
+    forget_everything()
 
 
 @contextmanager

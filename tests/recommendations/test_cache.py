@@ -1,6 +1,7 @@
 """Ready lists and cards: Redis first, PostgreSQL behind it."""
 
 from datetime import date
+from types import SimpleNamespace
 from typing import Any
 
 import orjson
@@ -12,6 +13,7 @@ from sqlalchemy import insert
 from app.commerce import ingest
 from app.commerce.changes import CommerceChange, ProductStatus
 from app.commerce.store import Store
+from app.core import held
 from app.core.db import db, now
 from app.recommendations import cache
 from app.recommendations.cache import Card
@@ -271,7 +273,7 @@ def test_a_product_that_is_not_there_is_remembered_too(store: Store, redis: Redi
 
 def test_a_model_is_known_for_seconds(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     clock = [100.0]
-    monkeypatch.setattr(cache.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(held, "time", SimpleNamespace(monotonic=lambda: clock[0]))
     assert cache.get_model(store.id) == (0, False)
     db.session.execute(
         insert(LearnedModel).values(

@@ -78,7 +78,7 @@ def test_without_consent_nothing_counts(shop: Visited) -> None:
 def test_what_was_shown_often_enough_this_week_is_not_shown(shop: Visited, shared_app: Flask) -> None:
     shop.store.settings = {**shop.store.settings, "most_impressions": 2}
     db.session.commit()
-    shared_app.extensions["pannier_access"]._found.clear()
+    shared_app.extensions["pannier_access"].forget()
     for days in (1, 2):
         happened(shop, days, LIST_VIEWED, "2")
         happened(shop, days, PRODUCT_CLICKED, "2")

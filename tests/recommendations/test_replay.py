@@ -13,10 +13,10 @@ from flask.testing import FlaskClient
 from app.commerce.store import StoreAccess, checked_settings
 from app.core.crypto import open_vault
 from app.core.db import db
+from app.core.held import forget_everything
 from app.decisions.log import DecisionLog
 from app.decisions.reading import Found, find
 from app.events.session import PRODUCT_CLICKED, PRODUCT_VIEWED
-from app.experiments import running
 from app.privacy import consent
 from app.privacy.consent import CHOICE, Signal
 from app.privacy.purposes import Purposes
@@ -27,7 +27,6 @@ from app.recommendations.ready_lists import SIMILAR
 from app.recommendations.serving import answer
 from app.recommendations.strategies import BEST_SELLERS, COMPLETE_THE_CART, SLOTS
 from app.recommendations.visitors import NOBODY, Asking, known
-from app.rules import current
 from app.rules.evaluation import RuleSet
 from app.rules.models import RuleList
 from tests.conftest import SECRET_KEY
@@ -96,8 +95,7 @@ class House(Shop):
         self.has_experiment(
             "strategies", [{"key": "c", "settings": {"copy": "x"}}], slots=["cart", "product_related"]
         )
-        current.forget()
-        running.forget()
+        forget_everything()
 
     def has_experiment(self, key: str, arms: list[dict[str, Any]], **fields: Any) -> None:
         """Start an experiment."""

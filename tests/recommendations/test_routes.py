@@ -798,7 +798,7 @@ def test_a_rotated_key_opens_until_its_time_is_over(app: Flask, shop: Shop) -> N
         update(StoreKey).where(StoreKey.digest == digest).values(expires_at=now() - timedelta(seconds=1))
     )
     db.session.commit()
-    app.extensions["pannier_access"]._found.clear()
+    app.extensions["pannier_access"].forget()
 
     assert problem(shop.get(slot="home"))["title"] == "Unauthorized"
 
@@ -807,7 +807,7 @@ def test_an_uninstalled_store_gets_nothing(app: Flask, shop: Shop) -> None:
     assert shop.get(slot="home").status_code == 200
     db.session.get_one(Store, shop.store_id).uninstalled_at = now()
     db.session.commit()
-    app.extensions["pannier_access"]._found.clear()
+    app.extensions["pannier_access"].forget()
 
     assert problem(shop.get(slot="home"))["title"] == "Unauthorized"
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from app.commerce.store import StoreAccess
 from app.core.db import db
 from app.core.errors import InvalidParameters, NotFound
+from app.core.held import forget_everything
 from app.recommendations import cache
 from app.recommendations.asking import Question, question_for_slot
 from app.recommendations.candidates import combine
@@ -221,7 +222,7 @@ def test_the_model_version_is_the_number_of_rebuilds(shop: Shop, monkeypatch: py
     head.version = 3
     db.session.commit()
     assert ask(shop)["model_version"] == "co-purchase-2", "it is remembered for some seconds"
-    monkeypatch.setattr(cache._models, "found", {})
+    forget_everything()
     assert ask(shop)["model_version"] == "co-purchase-3"
 
 

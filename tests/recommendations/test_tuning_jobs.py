@@ -12,6 +12,7 @@ import time_machine
 from flask import Flask
 
 from app.commerce.store import Store
+from app.core import held
 from app.core.db import db
 from app.recommendations import blends, scoring, tuning, tuning_jobs
 from app.recommendations.blends import get_blend, stored_ranking
@@ -154,7 +155,7 @@ def test_a_store_that_has_learned_nothing_has_the_simple_blend() -> None:
 
 def test_a_blend_is_held_for_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = [1000.0]
-    monkeypatch.setattr(blends, "time", SimpleNamespace(monotonic=lambda: clock[0]))
+    monkeypatch.setattr(held, "time", SimpleNamespace(monotonic=lambda: clock[0]))
     store, other = new_store(), new_store()
     sells(store, 1)
     sells(other, 1)
@@ -178,14 +179,6 @@ def test_blends_are_forgotten() -> None:
     blends.forget()
 
     assert get_blend(store.id).cart[0] == 3.0
-
-
-def test_a_process_holds_the_blends_of_so_many_stores_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(blends, "_MOST_HELD", 2)
-
-    for _ in range(5):
-        get_blend(new_store().id)
-        assert len(blends._held) <= 2
 
 
 def test_trees_come_back_from_the_database_as_they_went() -> None:

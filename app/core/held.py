@@ -1,0 +1,59 @@
+"""Values that a process holds for some seconds, because every answer needs them and they hardly ever change.
+
+Whoever changes such a value forgets it in its own process; the others follow when its time is over.
+"""
+
+import time
+import weakref
+from collections.abc import Callable, Hashable
+from typing import Any, Final, Generic, TypeVar
+
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
+
+TTL_S: Final = 5.0
+
+_everything: "weakref.WeakSet[Held[Any, Any]]" = weakref.WeakSet()
+
+
+class Held(Generic[K, V]):
+    """Values by key, each for ``ttl_s`` seconds and at most ``most`` of them: guessed keys fill no memory."""
+
+    def __init__(self, ttl_s: float = TTL_S, most: int = 1_000) -> None:
+        """Hold nothing yet."""
+        self.ttl_s = ttl_s
+        self._most = most
+        self._found: dict[K, tuple[float, V]] = {}
+        _everything.add(self)
+
+    def get(self, key: K, read: Callable[[V | None], V]) -> V:
+        """Return the value of ``key``.
+
+        Where none is held, or its time is over, ``read`` is called with the one that was held, or None.
+        """
+        hit = self._found.get(key)
+        if hit is not None and hit[0] > time.monotonic():
+            return hit[1]
+        value = read(None if hit is None else hit[1])
+        if len(self._found) >= self._most:
+            self._found.clear()
+        self._found[key] = (time.monotonic() + self.ttl_s, value)
+        return value
+
+    def forget(self, key: K) -> None:
+        """Forget the value of ``key``."""
+        self._found.pop(key, None)
+
+    def forget_all(self) -> None:
+        """Forget every value."""
+        self._found.clear()
+
+    def __len__(self) -> int:
+        """How many values are held, those whose time is over among them."""
+        return len(self._found)
+
+
+def forget_everything() -> None:
+    """Forget every value that anything in this process holds."""
+    for held in list(_everything):
+        held.forget_all()

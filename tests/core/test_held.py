@@ -1,0 +1,53 @@
+"""What a process holds for some seconds: read once, bounded, and forgotten."""
+
+from app.core.held import Held, forget_everything
+
+
+def test_a_value_is_read_once_in_its_time() -> None:
+    held: Held[int, str] = Held(ttl_s=60.0)
+    asked: list[str | None] = []
+
+    def read(before: str | None) -> str:
+        asked.append(before)
+        return f"{len(asked)}"
+
+    assert [held.get(1, read), held.get(1, read)] == ["1", "1"]
+    assert asked == [None]
+
+
+def test_whoever_reads_anew_is_told_what_was_held() -> None:
+    held: Held[int, int] = Held(ttl_s=0.0)
+
+    assert [held.get(1, lambda before: (before or 0) + 1) for _ in range(3)] == [1, 2, 3]
+
+
+def test_a_value_that_is_none_is_held_too() -> None:
+    held: Held[int, None] = Held()
+    asked: list[int] = []
+
+    for _ in range(3):
+        held.get(1, lambda _: asked.append(1))
+
+    assert asked == [1]
+
+
+def test_guessed_keys_fill_no_memory() -> None:
+    held: Held[int, int] = Held(most=3)
+
+    for key in range(10):
+        held.get(key, lambda _: 0)
+
+    assert len(held) <= 3
+
+
+def test_one_value_or_everything_is_forgotten() -> None:
+    first: Held[int, str] = Held()
+    second: Held[int, str] = Held()
+    for held in (first, second):
+        held.get(1, lambda _: "old")
+        held.get(2, lambda _: "old")
+
+    first.forget(1)
+    assert [first.get(key, lambda _: "new") for key in (1, 2)] == ["new", "old"]
+    forget_everything()
+    assert second.get(1, lambda _: "new") == "new"
