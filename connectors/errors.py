@@ -22,7 +22,15 @@ class ReconnectNeeded(PlatformError):
 
 
 class Rejected(PlatformError):
-    """The platform understood and refuses: the same request will never succeed."""
+    """The platform understood and refuses: the same request will never succeed.
+
+    ``code`` is the platform's word for it and ``status`` that of HTTP, where it told them.
+    """
+
+    def __init__(self, message: str, *, code: str | None = None, status: int | None = None) -> None:
+        super().__init__(message)
+        self.code = code
+        self.status = status
 
 
 class NotFound(Rejected):

@@ -1,5 +1,6 @@
 """From a stored connection to a platform that can be asked, and told of discounts and prices."""
 
+import secrets
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -55,7 +56,13 @@ def discounts_for(store: Store) -> Discounts:
     """
     if store.platform == SHOPIFY:
         return ShopifyDiscounts(_shopify_client(store), store.currency, store.timezone)
-    return WooCommerceDiscounts(_woocommerce_client(store), store.currency)
+    store_id = store.id
+    return WooCommerceDiscounts(
+        _woocommerce_client(store),
+        store.currency,
+        plugin_secret=lambda: _plugin_secret(store_id),
+        inexact_coupons=store.setting("inexact_coupons") != 0,
+    )
 
 
 def prices_for(store: Store) -> Prices:
@@ -87,6 +94,17 @@ def _woocommerce_client(store: Store) -> WooCommerceClient:
         query_auth=bool(kept.get("query_auth")),
         allow_loopback=settings.allow_loopback_stores,
     )
+
+
+def _plugin_secret(store_id: int) -> bytes:
+    """Return the secret that signs the configuration of a store's plugin, made the first time and kept encrypted."""
+    with Session(db.engine) as session, session.begin():
+        store = session.scalars(
+            select(Store).where(Store.id == store_id).with_for_update(key_share=True)
+        ).one()
+        if "plugin_secret" not in store.credentials:
+            store.credentials = {**store.credentials, "plugin_secret": secrets.token_hex(32)}
+        return bytes.fromhex(store.credentials["plugin_secret"])
 
 
 def shopify_app() -> oauth.App:

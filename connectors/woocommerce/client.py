@@ -6,6 +6,7 @@ header, OAuth 1.0a on http, which only loopback gets to see. What it lacks is he
 in no exception, no ``repr`` and no log.
 """
 
+import copy
 import re
 import secrets
 import time
@@ -68,6 +69,7 @@ class Blocked(Unreachable):
 
 
 _NOT_TRIED_AGAIN: Final = (Blocked, TooLarge, BadCertificate)
+NO_ROUTE: Final = "rest_no_route"
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,6 +223,16 @@ class WooCommerceClient:
     def __repr__(self) -> str:
         return f"WooCommerceClient({self.store_url!r})"
 
+    def beside(self, namespace: str) -> "WooCommerceClient":
+        """Return a client of the same store for another namespace of its REST API than wc/v3.
+
+        The store's keys open those alone whose names begin with ``wc-``.
+        """
+        other = copy.copy(self)
+        other._signer = copy.copy(self._signer)
+        other._signer.version = namespace
+        return other
+
     def get(self, path: str, params: Mapping[str, Any] | None = None) -> Answer:
         """Read ``path`` (such as ``orders/12``), again where the store is slow, busy or out of order.
 
@@ -370,14 +382,21 @@ def _failure(reply: Reply, parsed: Any, hidden: tuple[str, ...]) -> PlatformErro
     if status in {401, 403} and code and code.startswith("woocommerce_rest_"):
         return ReconnectNeeded(f"The store does not accept the keys {told}: connect it again.")
     if status in {401, 403}:
-        return Rejected(f"A plugin of the store keeps its REST API shut {told}: allow it for Pannier.")
+        return Rejected(
+            f"A plugin of the store keeps its REST API shut {told}: allow it for Pannier.",
+            code=code,
+            status=status,
+        )
     if status == 404 and code and code.endswith("_invalid_id"):
         return NotFound(f"The store does not have this any more {told}.")
-    if status == 404 and code == "rest_no_route":
+    if status == 404 and code == NO_ROUTE:
         return Rejected(
-            f"The store has no such WooCommerce REST API {told}: is WooCommerce active and current?"
+            f"The store has no such WooCommerce REST API {told}: is WooCommerce active and current?",
+            code=code,
+            status=status,
         )
-    return Rejected(f"The store refuses the request {told}{_parameters(parsed, hidden)}.")
+    told += _parameters(parsed, hidden)
+    return Rejected(f"The store refuses the request {told}.", code=code, status=status)
 
 
 def _server_failure(status: int, code: str | None) -> Unreachable:
