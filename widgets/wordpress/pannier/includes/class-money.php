@@ -34,6 +34,22 @@ final class Money {
 	 * @param string $currency ISO 4217 code.
 	 */
 	public static function minor_units( float $amount, string $currency ): int {
-		return (int) round( $amount * 10 ** self::decimals( $currency ) );
+		// Rounded twice: 1.005 is a little less in binary, and half a cent goes up.
+		return (int) round( round( $amount * 10 ** self::decimals( $currency ), 6 ) );
+	}
+
+	/**
+	 * An amount of minor units as WooCommerce writes prices: a decimal in the currency's main unit.
+	 *
+	 * @param int    $amount   Minor units, not negative.
+	 * @param string $currency ISO 4217 code.
+	 */
+	public static function main_units( int $amount, string $currency ): string {
+		$decimals = self::decimals( $currency );
+		if ( 0 === $decimals ) {
+			return (string) $amount;
+		}
+		$digits = str_pad( (string) $amount, $decimals + 1, '0', STR_PAD_LEFT );
+		return substr( $digits, 0, -$decimals ) . '.' . substr( $digits, -$decimals );
 	}
 }
