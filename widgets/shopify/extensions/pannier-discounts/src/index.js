@@ -1,0 +1,2 @@
+// Shopify CLI looks for the function here.
+export { cartLinesDiscountsGenerateRun } from "./run.js";
