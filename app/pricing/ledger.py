@@ -81,69 +81,67 @@ class Asked:
     stated_at: datetime
 
 
-# What a shopper can buy of the named products: every listed variant, or the product where it has none.
+# Every variant of the named products, and each product for itself: ``offered`` where it is what a shopper can buy now.
+# A product stands for itself where it has no variants. Rows of variants are never deleted, so that what is no longer
+# sold is among them.
 _KNOWN_SQL: Final = f"""
-    SELECT p.platform_id AS product_id, v.platform_id AS variant_id, v.price, v.compare_at_price, p.currency,
-        v.source_updated_at AS priced_at, GREATEST(v.source_updated_at, p.source_updated_at,
-            (SELECT max(l.source_updated_at) FROM inventory_level l
-                WHERE l.store_id = v.store_id AND l.inventory_item_id = v.inventory_item_id)) AS stated_at,
+    SELECT false AS itself, p.platform_id AS product_id, v.platform_id AS variant_id, v.price, v.compare_at_price,
+        p.currency, v.source_updated_at AS priced_at, p.source_updated_at AS described_at, v.inventory_item_id,
+        CASE WHEN p.deleted_at >= p.source_updated_at THEN p.deleted_at
+            WHEN p.status <> 'active' OR NOT p.visible THEN p.source_updated_at END AS withdrawn_at,
         p.status = 'active' AND p.visible AND p.available AND {LISTED_SQL} AND {BUYABLE_SQL}
             AND (p.deleted_at IS NULL OR p.deleted_at < p.source_updated_at) AS offered
     FROM product p JOIN variant v ON v.store_id = p.store_id AND v.product_id = p.id
     WHERE p.store_id = %(store)s AND p.platform_id = ANY(%(products)s::text[]) AND p.currency IS NOT NULL
     UNION ALL
-    SELECT p.platform_id, p.platform_id, p.price, p.compare_at_price, p.currency,
-        p.source_updated_at, p.source_updated_at,
-        p.status = 'active' AND p.visible AND p.available
+    SELECT true, p.platform_id, p.platform_id, p.price, p.compare_at_price,
+        p.currency, p.source_updated_at, p.source_updated_at, NULL,
+        CASE WHEN p.deleted_at >= p.source_updated_at THEN p.deleted_at ELSE p.source_updated_at END,
+        p.status = 'active' AND p.visible AND p.available AND p.price IS NOT NULL
             AND (p.deleted_at IS NULL OR p.deleted_at < p.source_updated_at)
+            AND COALESCE(cardinality(p.variant_ids), 0) = 0
+            AND NOT EXISTS (SELECT FROM variant v
+                WHERE v.store_id = p.store_id AND v.product_id = p.id AND {LISTED_SQL})
     FROM product p
     WHERE p.store_id = %(store)s AND p.platform_id = ANY(%(products)s::text[]) AND p.currency IS NOT NULL
-        AND p.price IS NOT NULL AND COALESCE(cardinality(p.variant_ids), 0) = 0
-        AND NOT EXISTS (SELECT FROM variant v
-            WHERE v.store_id = p.store_id AND v.product_id = p.id AND {LISTED_SQL})
 """
 
+# What the ledger has otherwise. LIMIT keeps the planner, which knows nothing of a batch, to one look-up by index for
+# each variant. ``stated_at`` is the newest news of whether a variant can be bought, stock levels included, so that a
+# time without stock never counts as one in which the price was asked.
 _DIFFERENCES_SQL: Final = f"""
-    WITH known AS MATERIALIZED ({_KNOWN_SQL}),
-    live AS (SELECT * FROM known WHERE offered),
-    opened AS (
-        SELECT * FROM price_period WHERE store_id = %(store)s AND until_at IS NULL
-            AND product_id = ANY(%(products)s::text[])
-        UNION
-        SELECT o.* FROM live JOIN price_period o
-            ON o.store_id = %(store)s AND o.variant_id = live.variant_id AND o.until_at IS NULL
-    ),
-    differing AS (
-        SELECT variant_id, opened.id AS open_id, opened.product_id AS open_product_id,
-            live.product_id, live.price, live.compare_at_price, live.currency, live.priced_at, live.stated_at
-        FROM live FULL JOIN opened USING (variant_id)
-        WHERE (live.product_id, live.price, live.compare_at_price, live.currency)
-            IS DISTINCT FROM (opened.product_id, opened.price, opened.compare_at_price, opened.currency)
-    )
-    SELECT d.*, before.*, claimed.id AS claimed_id, claimed.reason AS claimed_reason,
-        (SELECT CASE
-                WHEN p.deleted_at >= p.source_updated_at THEN p.deleted_at
-                WHEN p.status <> 'active' OR NOT p.visible OR known.stated_at IS NULL THEN p.source_updated_at
-                ELSE known.stated_at
-            END
-            FROM product p LEFT JOIN known ON known.variant_id = d.variant_id
-            WHERE p.store_id = %(store)s AND p.platform_id = d.open_product_id LIMIT 1) AS ended_at
-    FROM differing d
+    WITH known AS MATERIALIZED ({_KNOWN_SQL})
+    SELECT k.variant_id, k.offered, k.product_id, k.price, k.compare_at_price, k.currency, k.priced_at, k.withdrawn_at,
+        GREATEST(k.priced_at, k.described_at, (SELECT max(l.source_updated_at) FROM inventory_level l
+            WHERE l.store_id = %(store)s AND l.inventory_item_id = k.inventory_item_id)) AS stated_at,
+        opened.id AS open_id, last.*, claimed.id AS claimed_id, claimed.reason AS claimed_reason
+    FROM known k
     LEFT JOIN LATERAL (
-        SELECT e.product_id AS b_product_id, e.variant_id AS b_variant_id, e.price AS b_price,
-            e.compare_at_price AS b_compare_at_price, e.currency AS b_currency, e.from_at AS b_from_at,
-            e.until_at AS b_until_at, e.source AS b_source, e.change_id AS b_change_id, e.reason AS b_reason
-        FROM price_period e WHERE e.store_id = %(store)s AND e.variant_id = d.variant_id
+        SELECT e.id, e.product_id, e.price, e.compare_at_price, e.currency FROM price_period e
+        WHERE e.store_id = %(store)s AND e.variant_id = k.variant_id AND e.until_at IS NULL
+            AND (e.variant_id = e.product_id) = k.itself
+        LIMIT 1
+    ) opened ON true
+    LEFT JOIN LATERAL (
+        SELECT e.product_id AS l_product_id, e.variant_id AS l_variant_id, e.price AS l_price,
+            e.compare_at_price AS l_compare_at_price, e.currency AS l_currency, e.from_at AS l_from_at,
+            e.until_at AS l_until_at, e.source AS l_source, e.change_id AS l_change_id, e.reason AS l_reason
+        FROM price_period e
+        WHERE e.store_id = %(store)s AND e.variant_id = k.variant_id AND (e.variant_id = e.product_id) = k.itself
         ORDER BY e.until_at DESC NULLS FIRST, e.id DESC LIMIT 1
-    ) before ON true
+    ) last ON true
     LEFT JOIN LATERAL (
         SELECT c.id, c.reason FROM price_change c
-        WHERE c.store_id = %(store)s AND c.variant_id = d.variant_id AND c.new_price = d.price
-            AND c.currency = d.currency AND (c.state = 'writing' OR c.state = 'live' AND d.priced_at
+        WHERE k.offered AND c.store_id = %(store)s AND c.variant_id = k.variant_id AND c.new_price = k.price
+            AND c.currency = k.currency AND (c.state = 'writing' OR c.state = 'live' AND k.priced_at
                 BETWEEN c.written_at - %(echo)s::interval AND c.written_at + %(echo)s::interval)
         ORDER BY c.id DESC LIMIT 1
     ) claimed ON true
-    ORDER BY d.variant_id
+    WHERE CASE WHEN k.offered
+        THEN (k.product_id, k.price, k.compare_at_price, k.currency)
+            IS DISTINCT FROM (opened.product_id, opened.price, opened.compare_at_price, opened.currency)
+        ELSE opened.id IS NOT NULL END
+    ORDER BY k.variant_id
 """
 
 
@@ -172,7 +170,8 @@ def note_shop_prices(
     news = 0
     for row in rows:
         claimed = None if row.claimed_id is None else (row.claimed_id, row.claimed_reason)
-        ends, begins = entry(row.variant_id, _asked(row), _before(row), claimed, row.ended_at, at)
+        ended_at = row.withdrawn_at or row.stated_at
+        ends, begins = entry(row.variant_id, _asked(row), _last(row), claimed, ended_at, at)
         if ends is not None:
             closing.append({"id": row.open_id, "until_at": ends})
         if begins is not None:
@@ -372,23 +371,23 @@ def _open(connection: Connection, store_id: int, periods: Sequence[Period]) -> N
 
 
 def _asked(row: Any) -> Asked | None:
-    if row.price is None:
+    if not row.offered:
         return None
     return Asked(row.product_id, row.price, row.compare_at_price, row.currency, row.priced_at, row.stated_at)
 
 
-def _before(row: Any) -> Period | None:
-    if row.b_price is None:
+def _last(row: Any) -> Period | None:
+    if row.l_price is None:
         return None
     return Period(
-        row.b_product_id,
-        row.b_variant_id,
-        row.b_price,
-        row.b_compare_at_price,
-        row.b_currency,
-        row.b_from_at,
-        row.b_until_at,
-        row.b_source,
-        row.b_change_id,
-        row.b_reason,
+        row.l_product_id,
+        row.l_variant_id,
+        row.l_price,
+        row.l_compare_at_price,
+        row.l_currency,
+        row.l_from_at,
+        row.l_until_at,
+        row.l_source,
+        row.l_change_id,
+        row.l_reason,
     )
