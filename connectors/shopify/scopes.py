@@ -17,6 +17,15 @@ REQUIRED: Final[dict[str, str]] = {
     "write_app_proxy": "to answer under the shop's own address",
 }
 
+# What a merchant may allow besides, with what it serves. Each includes the permission to read the same.
+OPTIONAL: Final[dict[str, str]] = {
+    "write_discounts": "to give the discounts of offers at the checkout",
+    "write_products": "to write prices, and to tell the checkout which offers belong to a product",
+}
+# What offers need, and what prices need.
+FOR_OFFERS: Final = ("write_discounts", "write_products")
+FOR_PRICES: Final = ("write_products",)
+
 # Shopify grants it to an app on request only, and a merchant may lack it.
 ALL_ORDERS: Final = "read_all_orders"
 
@@ -40,6 +49,16 @@ def missing(granted: Iterable[str]) -> tuple[str, ...]:
     """Return the required scopes that ``granted`` does not cover, in the order of ``REQUIRED``."""
     allowed = effective(granted)
     return tuple(scope for scope in REQUIRED if scope not in allowed)
+
+
+def to_grant(granted: Iterable[str], needed: Iterable[str]) -> str | None:
+    """Return the sentence that asks the merchant for those of ``needed`` that ``granted`` lacks; None if none is."""
+    allowed = effective(granted)
+    lacking = [scope for scope in needed if scope not in allowed]
+    if not lacking:
+        return None
+    asked = " and ".join(f"{scope} ({OPTIONAL[scope]})" for scope in lacking)
+    return f"Pannier may not do this in the shop yet: open Pannier in Shopify's admin and grant {asked}."
 
 
 def notes(granted: Iterable[str]) -> tuple[str, ...]:

@@ -101,7 +101,10 @@ def test_all_webhooks_go_to_the_one_address_in_the_present_version():
 
 
 def test_permissions_asked_for_are_those_the_connector_needs():
-    assert app()["access_scopes"] == {"scopes": ",".join(scopes.REQUIRED)}
+    assert app()["access_scopes"] == {
+        "scopes": ",".join(scopes.REQUIRED),
+        "optional_scopes": list(scopes.OPTIONAL),
+    }
 
 
 def test_app_is_embedded_and_every_address_is_below_the_same_place():

@@ -46,3 +46,19 @@ def test_list_of_scopes_is_read():
         "write_app_proxy",
     }
     assert scopes.parse("") == frozenset()
+
+
+def test_what_is_to_be_granted_is_said_with_what_it_serves():
+    granted = ALL | {"write_discounts"}
+
+    assert scopes.to_grant(granted, scopes.FOR_OFFERS) == (
+        "Pannier may not do this in the shop yet: open Pannier in Shopify's admin and grant write_products "
+        "(to write prices, and to tell the checkout which offers belong to a product)."
+    )
+    assert scopes.to_grant(ALL, ["write_discounts", "write_products"]) is not None
+
+
+def test_nothing_is_to_be_granted_where_everything_is():
+    assert scopes.to_grant(ALL | set(scopes.OPTIONAL), scopes.FOR_OFFERS) is None
+    assert scopes.to_grant(ALL | {"write_products"}, scopes.FOR_PRICES) is None
+    assert scopes.missing(ALL) == ()
