@@ -6,10 +6,14 @@ tests compare cart by cart.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from decimal import Decimal
 from enum import StrEnum
+from fractions import Fraction
 from typing import Any, Final
+
+from app.core.money import exponent
 
 FEWEST_COMPONENTS: Final = 2
 MOST_COMPONENTS: Final = 4
@@ -112,6 +116,24 @@ def discount_on(total: int, discount: Discount) -> int:
     if discount.kind is DiscountKind.PERCENT:
         return min((total * discount.value + WHOLE // 2) // WHOLE, total)
     return min(discount.value, total)
+
+
+def in_currency(offer: Terms, currency: str, rate: Decimal) -> Terms | None:
+    """Return an offer as it holds in a cart of ``currency``, where one unit of its own is worth ``rate`` of that.
+
+    A percentage is the same everywhere; an amount is exchanged, half a minor unit rounds up. None where nothing is
+    left of it: the cart gets nothing of that offer.
+    """
+    if offer.currency == currency:
+        return offer
+    discount = offer.discount
+    if discount.kind is DiscountKind.AMOUNT:
+        scale = Fraction(10) ** (exponent(currency) - exponent(offer.currency))
+        value = int(discount.value * Fraction(rate) * scale + Fraction(1, 2))
+        if value <= 0:
+            return None
+        discount = Discount(discount.kind, value)
+    return replace(offer, discount=discount, currency=currency)
 
 
 def reckon(cart: Sequence[Piece], offers: Iterable[Terms]) -> list[Grant]:
