@@ -3,13 +3,11 @@
 An offer is told to shoppers only from here, and only one whose discount the platform grants is here.
 """
 
-import threading
-import time
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from types import MappingProxyType
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar
 
 from sqlalchemy import Connection, func, or_, select
 
@@ -17,10 +15,7 @@ from app.bundles.models import Offer
 from app.bundles.states import State
 from app.commerce.offers import Component, Discount, DiscountKind, Terms
 from app.core.db import db, now
-
-# How soon other processes follow a change. The process that changes something forgets at once.
-TTL_S: Final = 5.0
-_MOST_HELD: Final = 1_000
+from app.core.held import Held
 
 # What says that nothing has changed: how many offers are live, their versions added up, the newest change.
 _Stamp = tuple[Any, ...]
@@ -105,23 +100,18 @@ class LiveOffers:
 
 LiveOffers.EMPTY = LiveOffers()
 
-_held: dict[int, tuple[float, _Stamp, LiveOffers]] = {}
-_lock = threading.Lock()
+_held: Held[int, tuple[_Stamp, LiveOffers]] = Held()
 
 
 def current(store_id: int) -> LiveOffers:
     """Return the store's live offers. They are read again only where something has changed."""
-    hit = _held.get(store_id)
-    if hit is not None and hit[0] > time.monotonic():
-        return hit[2]
-    connection = db.session.connection()
-    stamp = _stamp(connection, store_id)
-    offers = hit[2] if hit is not None and hit[1] == stamp else read(connection, store_id)
-    with _lock:
-        if len(_held) >= _MOST_HELD:
-            _held.clear()
-        _held[store_id] = (time.monotonic() + TTL_S, stamp, offers)
-    return offers
+
+    def anew(before: tuple[_Stamp, LiveOffers] | None) -> tuple[_Stamp, LiveOffers]:
+        connection = db.session.connection()
+        stamp = _stamp(connection, store_id)
+        return before if before and before[0] == stamp else (stamp, read(connection, store_id))
+
+    return _held.get(store_id, anew)[1]
 
 
 def read(connection: Connection, store_id: int) -> LiveOffers:
@@ -147,8 +137,7 @@ def expected(profit: Mapping[str, Any] | None) -> int:
 
 def forget() -> None:
     """Forget every store's offers."""
-    with _lock:
-        _held.clear()
+    _held.forget_all()
 
 
 def _stamp(connection: Connection, store_id: int) -> _Stamp:
