@@ -327,7 +327,7 @@ def periods_of(
     return found
 
 
-_COLUMNS: Final = (
+COLUMNS: Final = (
     "product_id, variant_id, price, compare_at_price, currency, from_at, until_at, source, change_id, reason"
 )
 
@@ -337,7 +337,7 @@ def _periods(
 ) -> list[tuple[int, Period]]:
     """Return ids and periods in the order of time."""
     rows = connection.exec_driver_sql(
-        f"SELECT id, {_COLUMNS} FROM price_period WHERE {where} ORDER BY from_at, until_at NULLS LAST, id",
+        f"SELECT id, {COLUMNS} FROM price_period WHERE {where} ORDER BY from_at, until_at NULLS LAST, id",
         {"store": store_id, **parameters},
     )
     return [(row[0], Period(*row[1:])) for row in rows]
@@ -360,8 +360,8 @@ def _open(connection: Connection, store_id: int, periods: Sequence[Period]) -> N
         execute_rows(
             connection,
             f"""
-            INSERT INTO price_period (store_id, {_COLUMNS})
-            SELECT %(store)s, {_COLUMNS} FROM json_to_recordset(%(rows)s::json) AS r(product_id text,
+            INSERT INTO price_period (store_id, {COLUMNS})
+            SELECT %(store)s, {COLUMNS} FROM json_to_recordset(%(rows)s::json) AS r(product_id text,
                 variant_id text, price bigint, compare_at_price bigint, currency text, from_at timestamptz,
                 until_at timestamptz, source text, change_id bigint, reason text)
             """,
