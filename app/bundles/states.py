@@ -7,9 +7,10 @@
     approved   --the platform grants it-->                  live
     approved, live  --the platform does not grant it-->     not live, with the reason
     not live   --another try succeeds-->                    live
+    not live   --the merchant asks for another try-->       approved
     approved, live, not live  --it does not hold now-->     suspended, with the reason
     suspended  --it holds again-->                          approved
-    suspended  --it holds again, at other prices-->         proposed: to be approved anew
+    suspended  --prices have changed, and it is approved anew-->  approved
     all but rejected and ended  --its time is over, or the merchant says so-->  ended
 
 Only a ``live`` offer is shown to shoppers. A state says what is wanted and known; whether the platform has the discount
@@ -38,14 +39,16 @@ FOLLOWING: Final[dict[State, frozenset[State]]] = {
     State.PROPOSED: frozenset({State.APPROVED, State.REJECTED, State.ENDED}),
     State.APPROVED: frozenset({State.LIVE, State.NOT_LIVE, State.SUSPENDED, State.ENDED}),
     State.LIVE: frozenset({State.NOT_LIVE, State.SUSPENDED, State.ENDED}),
-    State.NOT_LIVE: frozenset({State.LIVE, State.SUSPENDED, State.ENDED}),
-    State.SUSPENDED: frozenset({State.APPROVED, State.PROPOSED, State.ENDED}),
+    State.NOT_LIVE: frozenset({State.LIVE, State.APPROVED, State.SUSPENDED, State.ENDED}),
+    State.SUSPENDED: frozenset({State.APPROVED, State.ENDED}),
     State.REJECTED: frozenset(),
     State.ENDED: frozenset(),
 }
 # Those that are to be on the platform, as far as their dates allow it.
 WANTED: Final = frozenset({State.APPROVED, State.LIVE, State.NOT_LIVE})
-# Those that are never over by themselves or by somebody's word.
+# Those that count against how many may be live at once: a suspended one comes back by itself.
+COUNTED: Final = WANTED | {State.SUSPENDED}
+# Those that are not over.
 OPEN: Final = frozenset(state for state, following in FOLLOWING.items() if following)
 
 _IN_WORDS: Final = {State.NOT_LIVE: "not live"}

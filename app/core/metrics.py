@@ -22,3 +22,9 @@ FRESHNESS = Gauge(
 )
 FRESHNESS_STORES = Gauge("pannier_freshness_stores", "Stores by how a source stands.", ["source", "level"])
 ALERTS = Gauge("pannier_alerts_open", "Alerts that are not over.", ["source", "level"])
+OFFERS = Gauge("pannier_offers", "Offers by state.", ["state"])
+OFFERS_FAILING = Gauge(
+    "pannier_offers_failing",
+    "Offers that their shop does not grant or let go as it should, by why.",
+    ["reason"],
+)
