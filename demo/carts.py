@@ -22,6 +22,7 @@ class Cart:
     token: str
     created_at: datetime
     lines: dict[str, Line] = field(default_factory=dict)
+    coupons: list[str] = field(default_factory=list)  # codes that the shopper entered
     announced: bool = False  # whether the platform has told its apps of it
 
     @property

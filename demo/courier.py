@@ -232,6 +232,7 @@ class WooCommerceCourier(Courier):
             allow_http_callback=True,  # on loopback there is no TLS
         )
         self.store = woocommerce.WooState(site)
+        self.store.install_plugin()
         self._deliverer = woocommerce.Deliverer(self.store)
 
     def start(self) -> None:
@@ -243,15 +244,18 @@ class WooCommerceCourier(Courier):
         self._deliverer.stop()
 
     def access(self) -> dict[str, Any]:
-        """Return the keys and webhooks of the store; empty where there is no key."""
+        """Return the keys and webhooks of the store, and what its plugin knows; empty where there is no key."""
         keys = [dataclasses.asdict(key) for key in self.store.keys.all()]
         webhooks = [dataclasses.asdict(webhook) for webhook in self.store.hooks.all()]
-        return {"keys": keys, "webhooks": webhooks} if keys else {}
+        plugin = self.store.plugin.kept() if self.store.plugin else None
+        return {"keys": keys, "webhooks": webhooks, "plugin": plugin} if keys else {}
 
     def restore(self, access: Mapping[str, Any]) -> None:
-        """Have the keys and webhooks of an earlier run."""
+        """Have the keys, the webhooks and the plugin of an earlier run."""
         self.store.keys.restore(woocommerce.Key(**key) for key in access["keys"])
         self.store.hooks.restore(Webhook(**webhook) for webhook in access["webhooks"])
+        if access.get("plugin"):
+            self.store.install_plugin().restore(access["plugin"])
 
     def _fill(self) -> None:
         woocommerce.fill(self.store, self.shop)

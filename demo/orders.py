@@ -44,6 +44,19 @@ class Refund:
     pieces: tuple[tuple[int, int], ...]
 
 
+@dataclass(frozen=True, slots=True)
+class OrderCoupon:
+    """A coupon that an order was placed with. ``amounts`` is what it took off each line, in pence.
+
+    ``nominal`` is what it says of itself: a percentage, or an amount.
+    """
+
+    code: str
+    kind: str
+    nominal: float
+    amounts: tuple[int, ...]
+
+
 @dataclass(frozen=True)
 class Order:
     """One order with all that later happens to it. ``customer`` is None for a guest. Times are UTC."""
@@ -55,6 +68,21 @@ class Order:
     refunds: tuple[Refund, ...] = ()
     cancelled_at: datetime | None = None
     fulfilled_at: datetime | None = None
+    coupons: tuple[OrderCoupon, ...] = ()
+
+    def discount_of(self, place: int) -> int:
+        """Return what coupons took off the line at ``place``, in pence."""
+        return sum(coupon.amounts[place] for coupon in self.coupons)
+
+    @property
+    def discount(self) -> int:
+        """What coupons took off the order, in pence."""
+        return sum(sum(coupon.amounts) for coupon in self.coupons)
+
+    @property
+    def to_pay(self) -> int:
+        """What the shopper pays, in pence: lines less discounts, and shipping."""
+        return self.total - self.discount + self.shipping
 
     @cached_property
     def total(self) -> int:

@@ -283,7 +283,9 @@ def _picture(handle: str) -> ResponseReturnValue:
 
 
 def _cart() -> ResponseReturnValue:
-    return render_template("cart.html", problem=request.args.get("problem", "")[:200])
+    return render_template(
+        "cart.html", problem=request.args.get("problem", "")[:200], coupons=current_till().coupons(g.cart)
+    )
 
 
 def _add() -> ResponseReturnValue:

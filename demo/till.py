@@ -9,11 +9,12 @@ from typing import Any, cast
 
 from flask import current_app
 
-from demo import shopify_shop, woocommerce_shop
+from demo import shopify_shop, woocommerce_coupons, woocommerce_shop
 from demo.carts import Cart, Carts
 from demo.catalogue import CATEGORIES, Listing, Product
-from demo.courier import Courier, Errand
+from demo.courier import Courier, Errand, WooCommerceCourier
 from demo.orders import CartNews, Line, Order
+from demo.peers.woocommerce.virtual_coupons import Applied
 from demo.shelves import Shelves
 from demo.shops import Shop
 
@@ -122,11 +123,18 @@ class Till:
         """
         lines = tuple(cart.lines.values())
         number, changed = self.shelves.take(lines)
-        order = Order(number, datetime.now(UTC), None, lines)
+        coupons = woocommerce_coupons.of_order(self.coupons(cart), cart)
+        order = Order(number, datetime.now(UTC), None, lines, coupons=coupons)
         placed = PlacedOrder(order, self.courier.tell(self.voice.order_placed(order, changed), changed))
         self.orders[number] = placed
         self.carts.close(cart)
         return placed
+
+    def coupons(self, cart: Cart) -> tuple[Applied, ...]:
+        """Return the coupons of ``cart`` (WooCommerce)."""
+        if isinstance(self.courier, WooCommerceCourier):
+            return woocommerce_coupons.in_cart(self.courier.store, cart)
+        return ()
 
     def change_listing(self, number: int, action: str) -> Listing:
         """Do one of the merchant's ``ACTIONS`` to a product and tell Pannier.

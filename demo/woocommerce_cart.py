@@ -15,10 +15,14 @@ import jwt
 from flask import Blueprint, Response, g, jsonify, request, url_for
 from flask.typing import ResponseReturnValue
 
-from demo import woocommerce_shop
+from demo import woocommerce_coupons, woocommerce_shop
 from demo.carts import MOST_LINES, Cart
 from demo.catalogue import Listing
+from demo.courier import WooCommerceCourier
 from demo.orders import Line
+from demo.peers.woocommerce import WooState
+from demo.peers.woocommerce.coupon_rules import CouponRefusedError
+from demo.peers.woocommerce.virtual_coupons import Applied
 from demo.till import current_till
 from demo.woocommerce_shop import SYMBOLS, line_key, net
 
@@ -74,7 +78,7 @@ def read() -> ResponseReturnValue:
 
 @blueprint.post(f"{ROOT}/cart/<action>")
 def write(action: str) -> ResponseReturnValue:
-    """Do one of ``add-item``, ``update-item`` and ``remove-item``, and answer with the cart."""
+    """Do one of the actions of ``_act``, and answer with the cart."""
     body, status = _act(action, _json(), request.headers.get("Nonce"))
     return body, status
 
@@ -109,7 +113,7 @@ def _one_of_batch(path: str, single: dict[str, Any]) -> dict[str, Any]:
 
 
 def _act(action: str, content: dict[str, Any], given: object) -> tuple[dict[str, Any], int]:
-    """Check the nonce and do one write.
+    """Check the nonce and do one write: add-item, update-item, remove-item, apply-coupon or remove-coupon.
 
     Raises:
         StoreApiError: if the nonce is missing or wrong, or the write cannot be done.
@@ -129,6 +133,10 @@ def _act(action: str, content: dict[str, Any], given: object) -> tuple[dict[str,
             _update(content)
         elif action == "remove-item":
             g.cart.set_quantity(_held_key(content), 0)
+        elif action == "apply-coupon":
+            _enter_coupon(content)
+        elif action == "remove-coupon":
+            _remove_coupon(content)
         else:
             raise _no_route()
         body = _cart_body(g.cart)
@@ -170,6 +178,28 @@ def _update(content: dict[str, Any]) -> None:
         message = f"The maximum quantity of this item is {listing.stock}."
         raise StoreApiError("woocommerce_rest_invalid_quantity", message, 400)
     g.cart.set_quantity(key, quantity)
+
+
+def _enter_coupon(content: dict[str, Any]) -> None:
+    try:
+        woocommerce_coupons.enter(_store(), g.cart, str(content.get("code", "")))
+    except CouponRefusedError as refusal:
+        raise StoreApiError("woocommerce_rest_cart_coupon_error", str(refusal), 400) from None
+
+
+def _remove_coupon(content: dict[str, Any]) -> None:
+    code = str(content.get("code", "")).strip().lower()
+    if code not in g.cart.coupons:
+        raise StoreApiError(
+            "woocommerce_rest_cart_coupon_invalid_code", "Coupon cannot be removed from cart.", 409
+        )
+    g.cart.coupons.remove(code)
+
+
+def _store() -> WooState:
+    courier = current_till().courier
+    assert isinstance(courier, WooCommerceCourier)
+    return courier.store
 
 
 def _held_key(content: dict[str, Any]) -> str:
@@ -230,10 +260,14 @@ def _money() -> dict[str, Any]:
 
 def _cart_body(cart: Cart) -> dict[str, Any]:
     lines = list(cart.lines.values())
+    coupons = current_till().coupons(cart)
+    off = {key: sum(coupon.amounts.get(key, 0) for coupon in coupons) for key in cart.lines}
     nets = sum(net(line.total) for line in lines)
+    discount = sum(off.values())
+    discount_net = nets - sum(net(line.total - off[key]) for key, line in cart.lines.items())
     shipping = 395 if 0 < cart.total < 5000 else 0
     shipping_net = net(shipping)
-    tax = cart.total - nets + shipping - shipping_net
+    tax = cart.total - nets - (discount - discount_net) + shipping - shipping_net
     nobody = dict.fromkeys(
         (
             "first_name",
@@ -250,19 +284,19 @@ def _cart_body(cart: Cart) -> dict[str, Any]:
         "",
     )
     return {
-        "items": [_item_body(line) for line in lines],
-        "coupons": [],
+        "items": [_item_body(line, off[key]) for key, line in cart.lines.items()],
+        "coupons": [_coupon_body(coupon, cart) for coupon in coupons],
         "fees": [],
         "totals": {
             "total_items": str(nets),
             "total_items_tax": str(cart.total - nets),
             "total_fees": "0",
             "total_fees_tax": "0",
-            "total_discount": "0",
-            "total_discount_tax": "0",
+            "total_discount": str(discount_net),
+            "total_discount_tax": str(discount - discount_net),
             "total_shipping": str(shipping_net),
             "total_shipping_tax": str(shipping - shipping_net),
-            "total_price": str(cart.total + shipping),
+            "total_price": str(cart.total - discount + shipping),
             "total_tax": str(tax),
             "tax_lines": [{"name": "VAT", "price": str(tax), "rate": "20%"}] if lines else [],
             **_money(),
@@ -283,11 +317,21 @@ def _cart_body(cart: Cart) -> dict[str, Any]:
     }
 
 
-def _item_body(line: Line) -> dict[str, Any]:
+def _coupon_body(coupon: Applied, cart: Cart) -> dict[str, Any]:
+    gross = coupon.total
+    taken = sum(
+        net(cart.lines[key].total) - net(cart.lines[key].total - amount)
+        for key, amount in coupon.amounts.items()
+    )
+    totals = {"total_discount": str(taken), "total_discount_tax": str(gross - taken), **_money()}
+    return {"code": coupon.code, "discount_type": coupon.kind, "totals": totals}
+
+
+def _item_body(line: Line, off: int) -> dict[str, Any]:
     product = line.product
     listing: Listing = current_till().shelves[product.number]
     was = product.compare_at_price or product.price
-    line_net = net(line.total)
+    line_net, left = net(line.total), line.total - off
     picture = url_for("picture", handle=product.handle, _external=True)
     return {
         "key": line_key(line),
@@ -336,8 +380,8 @@ def _item_body(line: Line) -> dict[str, Any]:
         "totals": {
             "line_subtotal": str(line_net),
             "line_subtotal_tax": str(line.total - line_net),
-            "line_total": str(line_net),
-            "line_total_tax": str(line.total - line_net),
+            "line_total": str(net(left)),
+            "line_total_tax": str(left - net(left)),
             **_money(),
         },
         "catalog_visibility": "visible" if listing.visible else "hidden",

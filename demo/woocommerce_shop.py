@@ -339,10 +339,12 @@ class WooCommerceShop:
         identifier = order_id(order.number)
         modified = at if draft else order.changed_at(at)
         created = at if draft else order.placed_at
-        paid = None if draft else order.placed_at
+        paid_at = None if draft else order.placed_at
         done = order.fulfilled_at if order.fulfilled_at and order.fulfilled_at <= at else None
         shipping_net = net(order.shipping)
-        cart_tax = sum(line.total - net(line.total) for line in order.lines)
+        paid = [line.total - order.discount_of(place) for place, line in enumerate(order.lines)]
+        cart_tax = sum(total - net(total) for total in paid)
+        discount_net = sum(net(line.total) for line in order.lines) - sum(map(net, paid))
         key = f"wc_order_{hashlib.sha256(f'{self._base_url}{order.number}'.encode()).hexdigest()[:13]}"
         address = self._address(order.person_key)
         return {
@@ -354,12 +356,12 @@ class WooCommerceShop:
             "prices_include_tax": True,
             "date_created": _local(created),
             "date_modified": _local(modified),
-            "discount_total": "0.00",
-            "discount_tax": "0.00",
+            "discount_total": decimal(discount_net),
+            "discount_tax": decimal(order.discount - discount_net),
             "shipping_total": decimal(shipping_net),
             "shipping_tax": decimal(order.shipping - shipping_net),
             "cart_tax": decimal(cart_tax),
-            "total": decimal(order.total + order.shipping),
+            "total": decimal(order.to_pay),
             "total_tax": decimal(cart_tax + order.shipping - shipping_net),
             "customer_id": 0 if order.customer is None else FIRST_CUSTOMER_ID + order.customer,
             "order_key": key,
@@ -373,7 +375,7 @@ class WooCommerceShop:
             "created_via": "store-api" if by_block_checkout(order) else "checkout",
             "customer_note": "",
             "date_completed": _local(done) if done else None,
-            "date_paid": _local(paid) if paid else None,
+            "date_paid": _local(paid_at) if paid_at else None,
             "cart_hash": hashlib.md5(f"{key}".encode(), usedforsecurity=False).hexdigest(),
             "number": str(identifier),
             "meta_data": [],
@@ -381,7 +383,7 @@ class WooCommerceShop:
             "tax_lines": [self._tax(order, cart_tax)],
             "shipping_lines": [self._shipping(order)],
             "fee_lines": [],
-            "coupon_lines": [],
+            "coupon_lines": [self._coupon(order, place) for place in range(len(order.coupons))],
             "refunds": [
                 {
                     "id": _REFUND_OFFSET + order.number * _LINES_PER_ORDER + place,
@@ -398,15 +400,17 @@ class WooCommerceShop:
             "date_created_gmt": _gmt(created),
             "date_modified_gmt": _gmt(modified),
             "date_completed_gmt": _gmt(done) if done else None,
-            "date_paid_gmt": _gmt(paid) if paid else None,
+            "date_paid_gmt": _gmt(paid_at) if paid_at else None,
             "currency_symbol": SYMBOLS[self._currency][0],
             "_links": self._links("orders", identifier),
         }
 
     def _line(self, order: Order, place: int, line: Line) -> dict[str, Any]:
         product = line.product
-        line_net = net(line.total)
-        total, tax = decimal(line_net), decimal(line.total - line_net)
+        whole = net(line.total)
+        subtotal, subtotal_tax = decimal(whole), decimal(line.total - whole)
+        left = line.total - order.discount_of(place)
+        total, tax = decimal(net(left)), decimal(left - net(left))
         line_id = order.number * _LINES_PER_ORDER + place
         return {
             "id": line_id,
@@ -415,11 +419,11 @@ class WooCommerceShop:
             "variation_id": 0,
             "quantity": line.quantity,
             "tax_class": "",
-            "subtotal": total,
-            "subtotal_tax": tax,
+            "subtotal": subtotal,
+            "subtotal_tax": subtotal_tax,
             "total": total,
             "total_tax": tax,
-            "taxes": [{"id": 1, "total": tax, "subtotal": tax}],
+            "taxes": [{"id": 1, "total": tax, "subtotal": subtotal_tax}],
             "meta_data": [
                 {
                     "id": line_id * 10,
@@ -441,9 +445,37 @@ class WooCommerceShop:
             ],
             "sku": product.code,
             "global_unique_id": "",
-            "price": round(line.total / (1 + _VAT / 100) / line.quantity / 100, 6),
+            "price": round(left / (1 + _VAT / 100) / line.quantity / 100, 6),
             "image": {"id": str(50_000 + product.number), "src": self.picture_url(product)},
             "parent_name": None,
+        }
+
+    def _coupon(self, order: Order, place: int) -> dict[str, Any]:
+        coupon = order.coupons[place]
+        before = [
+            line.total - sum(other.amounts[at] for other in order.coupons[:place])
+            for at, line in enumerate(order.lines)
+        ]
+        taken = sum(net(left) - net(left - off) for left, off in zip(before, coupon.amounts, strict=True))
+        line_id = order.number * _LINES_PER_ORDER + 92 + place
+        info = json.dumps([0, coupon.code, coupon.kind, coupon.nominal], separators=(",", ":"))
+        return {
+            "id": line_id,
+            "code": coupon.code,
+            "discount": decimal(taken),
+            "discount_tax": decimal(sum(coupon.amounts) - taken),
+            "meta_data": [
+                {
+                    "id": line_id * 10,
+                    "key": "coupon_info",
+                    "value": info,
+                    "display_key": "coupon_info",
+                    "display_value": info,
+                }
+            ],
+            "discount_type": coupon.kind,
+            "nominal_amount": coupon.nominal,
+            "free_shipping": False,
         }
 
     def _tax(self, order: Order, cart_tax: int) -> dict[str, Any]:

@@ -96,9 +96,10 @@ def wanted(kind: Kind, identifier: int) -> Record:
     return row
 
 
-def writable() -> dict[str, Any]:
-    """Return the fields of the request's body that may be written; the others are passed over."""
-    return {name: value for name, value in body_of_request().items() if name not in _READONLY}
+def writable(body: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Return the fields of ``body``, or else of the request's, that may be written; others are passed over."""
+    given = body_of_request() if body is None else body
+    return {name: value for name, value in given.items() if name not in _READONLY}
 
 
 def forced() -> bool:

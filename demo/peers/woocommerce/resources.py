@@ -5,6 +5,7 @@ from typing import Any
 
 from flask import Blueprint, Response, request
 
+from demo.peers.woocommerce import prices
 from demo.peers.woocommerce.answers import (
     WRITES,
     acting,
@@ -57,8 +58,10 @@ def _product(identifier: int) -> Response:
 @blueprint.route("/products/<int:identifier>", methods=WRITES, strict_slashes=False)
 @acting("edit")
 def _edit_product(identifier: int) -> Response:
-    wanted("product", identifier)
-    store().changed_product(identifier, **writable())
+    row = store().find("product", identifier) or store().find("variation", identifier)
+    if row is None:
+        raise missing("product")
+    prices.write(store(), row, writable())
     return answer(store().show_as_product(identifier))
 
 
@@ -90,6 +93,16 @@ def _variation(parent: int, identifier: int) -> Response:
     if row.parent_id != parent:
         raise missing("variation")
     return answer(store().show(row))
+
+
+@blueprint.route("/products/<int:parent>/variations/<int:identifier>", methods=WRITES, strict_slashes=False)
+@acting("edit")
+def _edit_variation(parent: int, identifier: int) -> Response:
+    row = wanted("variation", identifier)
+    if row.parent_id != parent:
+        raise missing("variation")
+    prices.write(store(), row, writable())
+    return answer(store().show(wanted("variation", identifier)))
 
 
 @blueprint.get("/variations", strict_slashes=False)

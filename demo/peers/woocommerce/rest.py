@@ -2,7 +2,7 @@
 
 from flask import Blueprint, Response, g, request
 
-from demo.peers.woocommerce import coupons, resources, status, subscriptions
+from demo.peers.woocommerce import batches, coupons, plugin_api, resources, status, subscriptions
 from demo.peers.woocommerce.answers import acting, answer, store
 from demo.peers.woocommerce.authentication import authenticate
 from demo.peers.woocommerce.problems import RestProblem, no_route
@@ -14,8 +14,9 @@ _NOT_FOUND_PAGE = (
 )
 
 blueprint = Blueprint("woocommerce_rest", __name__, url_prefix="/wp-json")
-for _part in (resources, coupons, subscriptions):
+for _part in (resources, coupons, batches, subscriptions):
     blueprint.register_blueprint(_part.blueprint, url_prefix="/wc/v3")
+blueprint.register_blueprint(plugin_api.blueprint, url_prefix=f"/{plugin_api.NAMESPACE}")
 
 
 @blueprint.before_request
@@ -39,7 +40,8 @@ def _problem(problem: RestProblem) -> Response:
 
 @blueprint.get("/")
 def _index() -> Response:
-    return answer(status.site_index(store().site))
+    state = store()
+    return answer(status.site_index(state.site, [plugin_api.NAMESPACE] if state.plugin else []))
 
 
 @blueprint.get("/wc/v3", strict_slashes=False)

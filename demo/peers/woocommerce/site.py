@@ -37,6 +37,7 @@ class Site:
         strips_authorization: whether the host keeps the Authorization header from PHP, as some do.
         pretty_permalinks: whether ``/wp-json/`` exists; with plain permalinks it does not.
         allow_http_callback: whether wc-auth accepts a callback without TLS. A real store does not.
+        coupons_enabled: whether carts take coupons at all.
         clock: returns the present, timezone-aware.
     """
 
@@ -52,6 +53,7 @@ class Site:
     strips_authorization: bool = False
     pretty_permalinks: bool = True
     allow_http_callback: bool = False
+    coupons_enabled: bool = True
     clock: Callable[[], datetime] = field(default=_present, repr=False)
 
     @property

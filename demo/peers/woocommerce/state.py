@@ -12,6 +12,7 @@ from typing import Any
 from demo.peers.woocommerce.hooks import Hooks
 from demo.peers.woocommerce.keys import Key, KeyRing, Permissions
 from demo.peers.woocommerce.outages import Outage, Outages
+from demo.peers.woocommerce.plugin import PannierPlugin
 from demo.peers.woocommerce.problems import REFUSALS, missing
 from demo.peers.woocommerce.records import KINDS, Kind, Record, largest_id, record
 from demo.peers.woocommerce.refunds import refund_body
@@ -58,6 +59,7 @@ class WooState:
         self.keys = KeyRing()
         self.hooks = Hooks(self.site)
         self.outages = Outages()
+        self.plugin: PannierPlugin | None = None
         self.lock = threading.RLock()
         self._random = Random(seed)
         self._shelves: dict[Kind, dict[int, Record]] = {kind: {} for kind in KINDS}
@@ -263,6 +265,15 @@ class WooState:
         """Delete the user who made keys and webhooks: keys die, deliveries carry error objects."""
         with self.lock:
             self._gone_users.add(user_id)
+
+    def install_plugin(self) -> PannierPlugin:
+        """Have the merchant install Pannier's plugin, without what an earlier one was told; return it."""
+        self.plugin = PannierPlugin(self.site)
+        return self.plugin
+
+    def remove_plugin(self) -> None:
+        """Have the merchant delete Pannier's plugin, and with it what it was told."""
+        self.plugin = None
 
     def fault(self, outage: Outage, **details: Any) -> None:
         """Have requests fail; the arguments are those of ``Outages.plan``."""

@@ -1,5 +1,6 @@
 """What the store says of itself: the index, the system status and the general settings."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from demo.peers.woocommerce.site import Site
@@ -18,8 +19,9 @@ NAMESPACES = (
 )
 
 
-def site_index(site: Site) -> dict[str, Any]:
-    """Return the answer of ``/wp-json/``, which needs no key."""
+def site_index(site: Site, more: Sequence[str] = ()) -> dict[str, Any]:
+    """Return the answer of ``/wp-json/``, which needs no key; ``more`` are the namespaces of plugins."""
+    namespaces = [*NAMESPACES, *more]
     return {
         "name": site.name,
         "description": "",
@@ -30,9 +32,9 @@ def site_index(site: Site) -> dict[str, Any]:
         "page_for_posts": 0,
         "page_on_front": 0,
         "show_on_front": "posts",
-        "namespaces": list(NAMESPACES),
+        "namespaces": namespaces,
         "authentication": {},
-        "routes": {f"/{name}": {"namespace": name, "methods": ["GET"]} for name in NAMESPACES},
+        "routes": {f"/{name}": {"namespace": name, "methods": ["GET"]} for name in namespaces},
         "site_logo": 0,
         "site_icon": 0,
         "site_icon_url": "",
@@ -116,7 +118,7 @@ def general_settings(site: Site) -> list[dict[str, Any]]:
         "woocommerce_store_city": ("City", "text", ""),
         "woocommerce_default_country": ("Country / State", "select", "GB"),
         "woocommerce_calc_taxes": ("Enable taxes", "checkbox", "yes"),
-        "woocommerce_enable_coupons": ("Enable coupons", "checkbox", "yes"),
+        "woocommerce_enable_coupons": ("Enable coupons", "checkbox", "yes" if site.coupons_enabled else "no"),
         "woocommerce_currency": ("Currency", "select", site.currency),
         "woocommerce_currency_pos": ("Currency position", "select", "left"),
         "woocommerce_price_thousand_sep": ("Thousand separator", "text", ","),
