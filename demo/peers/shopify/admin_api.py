@@ -3,7 +3,7 @@
 import itertools
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import lru_cache
@@ -29,12 +29,13 @@ from graphql import (
     validate,
 )
 
-from demo.peers.shopify import schema
+from demo.peers.shopify import discounts, metafields, prices, schema, subscriptions
 from demo.peers.shopify.bulk import CONCURRENT, RUNNING, BulkOperation, objection, with_ids
 from demo.peers.shopify.costs import HIGHEST, MUTATION, Estimate, is_connection
 from demo.peers.shopify.fields import READERS, Thing, gid, product_of, shop_thing, variant_of
-from demo.peers.shopify.search import SortKey, matcher, page
-from demo.peers.shopify.state import Body, Shop, Subscription
+from demo.peers.shopify.run import AppFacts, Root, Run, denied, number, outermost
+from demo.peers.shopify.search import matcher, page
+from demo.peers.shopify.state import Body, Shop
 
 _DOCUMENTATION: Final = "https://shopify.dev/api/usage/access-scopes"
 _FIRST_OPERATION: Final = 7_000_000_000_001
@@ -57,47 +58,9 @@ _SCOPES: Final = {
     "LineItem.product": "read_products",
     "LineItem.variant": "read_products",
     "Order.customer": "read_customers",
+    **discounts.SCOPES,
+    **prices.SCOPES,
 }
-
-
-@dataclass(slots=True)
-class Run:
-    """One execution, given to every resolver.
-
-    Attributes:
-        shop: whose data.
-        app: what the app is called and known as: ``client_id`` and ``scopes`` it asks for.
-        base_url: of this server, without trailing slash: files are fetched from it.
-        bulk: whether connections return everything.
-        window: which of the outermost connection's objects, so that exports go piece by piece.
-        objects: how many were resolved: the actual cost.
-        roots: how many the outermost connection gave, the most if there are several.
-    """
-
-    shop: Shop
-    app: "AppFacts"
-    base_url: str
-    bulk: bool = False
-    window: slice = field(default_factory=lambda: slice(None))
-    objects: int = 0
-    roots: int = 0
-
-    def allowed(self, scope: str) -> bool:
-        """Tell whether the app was granted ``scope``; who may write may read."""
-        return scope in self.shop.scopes or scope.replace("read_", "write_", 1) in self.shop.scopes
-
-
-@dataclass(frozen=True, slots=True)
-class AppFacts:
-    """The app as the platform knows it."""
-
-    client_id: str
-    client_secret: str
-    scopes: tuple[str, ...]
-    name: str = "Pannier"
-    handle: str = "pannier"
-    url: str = ""
-    redirect_urls: tuple[str, ...] = ()
 
 
 # -- one request --
@@ -213,7 +176,7 @@ def _plan(kind: str, field: str) -> _Plan:
     owner = schema.load().type_map[kind]
     assert isinstance(owner, GraphQLObjectType)
     name = f"{kind}.{field}"
-    shape = _metafield if name == "Product.metafield" else _shape(owner.fields[field].type)
+    shape = _metafield if field == "metafield" else _shape(owner.fields[field].type)
     return _Plan(name, _SCOPES.get(name), _ROOTS.get(name), _reader(name, field), shape)
 
 
@@ -221,14 +184,7 @@ def _check_access(run: Run, name: str) -> None:
     field = name.partition(".")[2]
     scope = _SCOPES.get(name)
     if scope is not None and not run.allowed(scope):
-        raise GraphQLError(
-            f"Access denied for {field} field. Required access: `{scope}` access scope.",
-            extensions={
-                "code": "ACCESS_DENIED",
-                "documentation": _DOCUMENTATION,
-                "requiredAccess": f"`{scope}` access scope.",
-            },
-        )
+        raise denied(field, scope)
     if name in run.shop.denied_fields:
         raise GraphQLError(
             f"This app is not approved to use the {field} field. "
@@ -277,10 +233,10 @@ def _shape(wanted: GraphQLOutputType) -> Shape:
     return _object_shape(named.name, 0 if named.name == "PageInfo" or named.name.endswith("Edge") else 1)
 
 
-def _metafield(product: Thing, run: Run, _: Thing | None, arguments: Body) -> Thing | None:
+def _metafield(owner: Thing, run: Run, _: Thing | None, arguments: Body) -> Thing | None:
     run.objects += 1
-    found = run.shop.metafield(product.body["id"], arguments["namespace"], arguments["key"])
-    return product.within("Metafield", found)
+    found = run.shop.metafields.get(_identity(owner), arguments.get("namespace") or "$app", arguments["key"])
+    return owner.within("Metafield", found)
 
 
 def _object_shape(kind: str, points: int) -> Shape:
@@ -328,13 +284,6 @@ _SCALARS: Final[dict[str, Callable[[Any], Any]]] = {
 # -- queries --
 
 
-def _number(identity: str, kind: str) -> int:
-    match = re.fullmatch(rf"gid://shopify/{kind}/(\d+)", identity)
-    if match is None:
-        raise GraphQLError(f"Invalid id: {identity}", extensions={"code": "RESOURCE_NOT_FOUND"})
-    return int(match[1])
-
-
 def _found(run: Run, kind: str, query: str | None) -> list[Thing]:
     shop = run.shop
     bodies = shop.products() if kind == "Product" else shop.visible_orders(shop.scopes)
@@ -355,14 +304,7 @@ def _list(run: Run, kind: str, arguments: Body) -> dict[str, Any]:
     sort = arguments.get("sortKey")
     if sort not in (None, "ID", "RELEVANCE", *_SORTED_BY):
         raise GraphQLError(f"This stand-in cannot sort by {sort}.")
-    return _outermost(run, _found(run, kind, arguments.get("query")), arguments, key)
-
-
-def _outermost(run: Run, items: list[Thing], arguments: Body, key: SortKey) -> dict[str, Any]:
-    if run.bulk:
-        items = sorted(items, key=key, reverse=bool(arguments.get("reverse")))[run.window]
-        run.roots = max(run.roots, len(items))
-    return page(items, arguments, key, everything=run.bulk)
+    return outermost(run, _found(run, kind, arguments.get("query")), arguments, key)
 
 
 def _count(run: Run, kind: str, arguments: Body) -> dict[str, Any]:
@@ -374,15 +316,15 @@ def _count(run: Run, kind: str, arguments: Body) -> dict[str, Any]:
 
 
 def _product(run: Run, arguments: Body) -> Thing | None:
-    return product_of(run.shop, _number(arguments["id"], "Product"))
+    return product_of(run.shop, number(arguments["id"], "Product"))
 
 
 def _variant(run: Run, arguments: Body) -> Thing | None:
-    return variant_of(run.shop, _number(arguments["id"], "ProductVariant"))
+    return variant_of(run.shop, number(arguments["id"], "ProductVariant"))
 
 
 def _order(run: Run, arguments: Body) -> Thing | None:
-    wanted = _number(arguments["id"], "Order")
+    wanted = number(arguments["id"], "Order")
     bodies = run.shop.visible_orders(run.shop.scopes)
     return next((Thing("Order", body, run.shop) for body in bodies if body["id"] == wanted), None)
 
@@ -517,7 +459,7 @@ def _bulk_operation(run: Run, arguments: Body) -> Thing | None:
 
 def _bulk_operations(run: Run, arguments: Body) -> dict[str, Any]:
     operations = [_operation(run, operation) for operation in run.shop.bulk_operations.values()]
-    return _outermost(run, operations, arguments, lambda thing: (thing.body["id"],))
+    return outermost(run, operations, arguments, lambda thing: (thing.body["id"],))
 
 
 def _cancel_bulk(run: Run, arguments: Body) -> dict[str, Any]:
@@ -534,78 +476,6 @@ def _cancel_bulk(run: Run, arguments: Body) -> dict[str, Any]:
     return {"bulk_operation": _operation(run, operation), "user_errors": problems}
 
 
-# -- webhook subscriptions --
-
-
-def _subscription(subscription: Subscription) -> dict[str, Any]:
-    return {
-        "id": subscription.id,
-        "topic": subscription.topic,
-        "uri": subscription.uri,
-        "callback_url": subscription.uri,
-        "format": "JSON",
-        "include_fields": subscription.include_fields,
-        "metafield_namespaces": (),
-        "filter": subscription.filter,
-        "name": subscription.name,
-        "created_at": subscription.created_at,
-        "updated_at": subscription.updated_at,
-        "api_version": {"handle": schema.VERSION, "display_name": schema.VERSION, "supported": True},
-    }
-
-
-def _subscriptions(run: Run, arguments: Body) -> dict[str, Any]:
-    topics, uri = arguments.get("topics"), arguments.get("uri") or arguments.get("callbackUrl")
-    chosen = [
-        Thing("WebhookSubscription", _subscription(each), run.shop)
-        for each in list(run.shop.subscriptions.values())
-        if (topics is None or each.topic in topics) and uri in (None, each.uri)
-    ]
-    return _outermost(run, chosen, arguments, lambda thing: (thing.body["id"],))
-
-
-def _subscribe(run: Run, arguments: Body) -> dict[str, Any]:
-    given, topic = arguments["webhookSubscription"], arguments["topic"]
-    uri = given.get("uri") or given.get("callbackUrl")
-    problem = None
-    if not uri:
-        problem = "Address can't be blank"
-    elif any((each.topic, each.uri) == (topic, uri) for each in list(run.shop.subscriptions.values())):
-        problem = "Address for this topic has already been taken"
-    if problem is not None:
-        errors = [{"field": ["webhookSubscription", "uri"], "message": problem}]
-        return {"webhook_subscription": None, "user_errors": errors}
-    made = run.shop.subscribe(
-        topic,
-        uri,
-        include_fields=given.get("includeFields") or (),
-        name=given.get("name"),
-        query=given.get("filter"),
-    )
-    return {"webhook_subscription": _subscription(made), "user_errors": []}
-
-
-def _resubscribe(run: Run, arguments: Body) -> dict[str, Any]:
-    found = run.shop.subscriptions.get(_number(arguments["id"], "WebhookSubscription"))
-    if found is None:
-        return {"webhook_subscription": None, "user_errors": [_NO_SUBSCRIPTION]}
-    given = arguments["webhookSubscription"]
-    found.uri = given.get("uri") or given.get("callbackUrl") or found.uri
-    found.include_fields = tuple(given.get("includeFields") or found.include_fields)
-    found.updated_at = run.shop.now()
-    return {"webhook_subscription": _subscription(found), "user_errors": []}
-
-
-def _unsubscribe(run: Run, arguments: Body) -> dict[str, Any]:
-    found = run.shop.subscriptions.pop(_number(arguments["id"], "WebhookSubscription"), None)
-    if found is None:
-        return {"deleted_webhook_subscription_id": None, "user_errors": [_NO_SUBSCRIPTION]}
-    return {"deleted_webhook_subscription_id": arguments["id"], "user_errors": []}
-
-
-_NO_SUBSCRIPTION: Final = {"field": ["id"], "message": "Webhook subscription does not exist"}
-
-
 def _uninstall(run: Run, _: Body) -> dict[str, Any]:
     app = _app(run)
     run.shop.uninstall()
@@ -617,10 +487,11 @@ _NODES: Final[dict[str, tuple[str, Callable[[Run, Body], Any]]]] = {
     "ProductVariant": ("QueryRoot.productVariant", _variant),
     "Order": ("QueryRoot.order", _order),
     "BulkOperation": ("QueryRoot.bulkOperation", _bulk_operation),
+    "DiscountAutomaticNode": ("QueryRoot.automaticDiscountNode", discounts.node),
 }
 
 
-_ROOTS: Final[dict[str, Callable[[Run, Body], Any]]] = {
+_ROOTS: Final[dict[str, Root]] = {
     "QueryRoot.shop": lambda run, _: shop_thing(run.shop),
     "QueryRoot.products": lambda run, arguments: _list(run, "Product", arguments),
     "QueryRoot.product": _product,
@@ -634,11 +505,11 @@ _ROOTS: Final[dict[str, Callable[[Run, Body], Any]]] = {
     "QueryRoot.currentAppInstallation": _installation,
     "QueryRoot.bulkOperation": _bulk_operation,
     "QueryRoot.bulkOperations": _bulk_operations,
-    "QueryRoot.webhookSubscriptions": _subscriptions,
     "Mutation.bulkOperationRunQuery": _run_bulk,
     "Mutation.bulkOperationCancel": _cancel_bulk,
-    "Mutation.webhookSubscriptionCreate": _subscribe,
-    "Mutation.webhookSubscriptionUpdate": _resubscribe,
-    "Mutation.webhookSubscriptionDelete": _unsubscribe,
     "Mutation.appUninstall": _uninstall,
+    **subscriptions.ROOTS,
+    **discounts.ROOTS,
+    **metafields.ROOTS,
+    **prices.ROOTS,
 }

@@ -27,10 +27,11 @@ from flask.typing import ResponseReturnValue
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 from demo.peers.shopify import schema
-from demo.peers.shopify.admin_api import AppFacts, answer, throttled
+from demo.peers.shopify.admin_api import answer, throttled
 from demo.peers.shopify.bulk import BulkOperation
 from demo.peers.shopify.faults import Fault, Place
 from demo.peers.shopify.oauth import Codes, Refused, access_token, host, session_token, signed_query
+from demo.peers.shopify.run import AppFacts
 from demo.peers.shopify.state import Shop, ShopifyState
 
 DEFAULT_SCOPES: Final = (
@@ -41,6 +42,8 @@ DEFAULT_SCOPES: Final = (
     "read_orders",
     "read_products",
     "write_app_proxy",
+    "write_discounts",
+    "write_products",
 )
 _VERSION: Final = re.compile(r"\d{4}-\d{2}|unstable")
 _BAD_KEY: Final = "[API] Invalid API key or access token (unrecognized login or wrong password)"

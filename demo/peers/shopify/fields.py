@@ -51,6 +51,14 @@ def _key(name: str) -> Reader:
     return lambda thing: thing.body.get(name)
 
 
+def _price_range(thing: Thing) -> dict[str, Any]:
+    prices = sorted(Decimal(variant["price"]) for variant in thing.body["variants"])
+    ends = {"min_variant_price": prices[0], "max_variant_price": prices[-1]}
+    return {
+        name: {"amount": str(price), "currency_code": thing.shop.currency} for name, price in ends.items()
+    }
+
+
 def _tags(thing: Thing) -> list[str]:
     return [tag.strip() for tag in (thing.body.get("tags") or "").split(",") if tag.strip()]
 
@@ -257,6 +265,11 @@ READERS: Final[dict[str, Reader]] = {
     "Product.hasOnlyDefaultVariant": _default_only,
     "Product.isGiftCard": lambda thing: thing.body.get("product_type") == "Gift Card",
     "Product.metafield": lambda thing: thing,  # which one the field's arguments tell
+    "DiscountAutomaticNode.metafield": lambda thing: thing,
+    "DiscountAutomaticNode.automaticDiscount": lambda thing: Thing(
+        thing.body["kind"], thing.body, thing.shop, thing
+    ),
+    "Product.priceRangeV2": _price_range,
     "Product.onlineStoreUrl": _online_url,
     "Product.tags": _tags,
     "Product.totalInventory": _stock,

@@ -16,7 +16,7 @@ from urllib.parse import urlencode
 
 import jwt
 
-from demo.peers.shopify.admin_api import AppFacts
+from demo.peers.shopify.run import AppFacts
 from demo.peers.shopify.state import Shop
 from demo.peers.shopify.tokens import REFRESH_LIFE_S, InvalidGrant, Pair
 

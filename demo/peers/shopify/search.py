@@ -78,6 +78,8 @@ def _term(match: re.Match[str], kind: str, timezone: str) -> Test:
         positive = lambda body: any(compare(body["id"], number) for number in numbers)  # noqa: E731
     elif field == "test":
         positive = lambda body: body.get("test", False) == (values[0] == "true")  # noqa: E731
+    elif field == "tag":
+        positive = lambda body: any(tag in body["tags"] for tag in values)  # noqa: E731
     elif field in _WORDS:
         positive = lambda body: any(_has(body, field, word.lower(), kind) for word in values)  # noqa: E731
     else:

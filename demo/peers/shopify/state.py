@@ -15,7 +15,9 @@ import orjson
 
 from demo.peers.shopify.bulk import BulkOperation, BulkOptions
 from demo.peers.shopify.costs import Bucket
+from demo.peers.shopify.discount_book import Discounts
 from demo.peers.shopify.faults import Faults
+from demo.peers.shopify.metafield_store import Metafields
 from demo.peers.shopify.tokens import TOKEN_LIFE_S, Tokens
 
 RECENT: Final = timedelta(days=60)
@@ -97,6 +99,9 @@ class Shop:
         scopes: granted to the app.
         denied_fields: such as ``Order.customer``: what the app's review did not approve (null, and an error).
         bulk_options: how its bulk operations go.
+        metafields: of its products and discounts.
+        discounts: its automatic discounts.
+        functions: the handles of the app's functions that are deployed.
     """
 
     domain: str
@@ -116,9 +121,11 @@ class Shop:
     bulk_operations: dict[str, BulkOperation] = field(default_factory=dict)
     subscriptions: dict[int, Subscription] = field(default_factory=dict)
     listeners: list[Listener] = field(default_factory=list)
+    metafields: Metafields = field(default_factory=Metafields, repr=False)
+    discounts: Discounts = field(default_factory=Discounts, repr=False)
+    functions: set[str] = field(default_factory=lambda: {"pannier-discounts"})
     lock: threading.RLock = field(default_factory=threading.RLock, repr=False)
     _products: dict[int, Body] = field(default_factory=dict, repr=False)
-    _metafields: dict[tuple[int, str, str], Body] = field(default_factory=dict, repr=False)
     _orders: dict[int, Body] = field(default_factory=dict, repr=False)
     _variants: dict[int, int] = field(default_factory=dict, repr=False)
     _event_numbers: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1), repr=False)
@@ -141,14 +148,8 @@ class Shop:
         ``key`` is ``complementary_products`` or ``related_products``. Nobody is told: webhooks carry no metafields.
         """
         chosen = [f"gid://shopify/Product/{product}" for product in products]
-        metafield = {"id": 2 * number + len(key), "namespace": DISCOVERY, "key": key, "json_value": chosen}
-        with self.lock:
-            self._metafields[number, DISCOVERY, key] = metafield
-
-    def metafield(self, number: int, namespace: str, key: str) -> Body | None:
-        """Return a metafield of a product, None where it was never set."""
-        with self.lock:
-            return self._metafields.get((number, namespace, key))
+        owner, value = f"gid://shopify/Product/{number}", orjson.dumps(chosen).decode()
+        self.metafields.set(owner, DISCOVERY, key, "list.product_reference", value, self.now())
 
     def add_order(self, body: Body) -> None:
         """Take over an order as its webhook describes it, in place of what was known of it; tell nobody."""
@@ -251,6 +252,7 @@ class Shop:
     def _drop_product(self, number: int) -> None:
         with self.lock:
             gone = self._products.pop(number, None)
+            self.metafields.forget(f"gid://shopify/Product/{number}")
             for variant in gone["variants"] if gone else ():
                 self._variants.pop(variant["id"], None)
 
