@@ -13,6 +13,7 @@ from flask import current_app
 from marshmallow import RAISE, Schema, ValidationError, fields, validate, validates_schema
 
 from app.core.api import Shape, WholeNumber
+from app.core.conditions import ONE_KIND, TOO_DEEP, TOO_MANY, Whole, combinators, options_of, refuse
 from app.events.intent import State
 from app.rules import lint
 from app.rules.actions import (
@@ -35,8 +36,6 @@ from app.rules.editing import MOST_RULES
 from app.segments.schemas import TEXT, ProductId
 
 MOST_ACTIONS: Final = 10
-MAX_DEPTH: Final = 5
-MAX_CONDITIONS: Final = 30
 MOST_WORDS: Final = 100
 MOST_LISTED: Final = 50
 # As many places as an answer has at most.
@@ -48,9 +47,6 @@ _LARGEST_VERSION: Final = 2**31 - 1
 _ADDRESSES: Final = frozenset({"lint", "preview", "impact", "move", "undo", "versions"})
 
 # What a schema for machines cannot say.
-TOO_DEEP: Final = f"Conditions are nested more than {MAX_DEPTH} deep."
-TOO_MANY: Final = f"These are more than {MAX_CONDITIONS} conditions."
-ONE_KIND: Final = "Write exactly one of all, any, not and fact."
 MISSING: Final = "This is needed here."
 NOT_HERE: Final = "This does not belong here."
 NO_RANGE: Final = "Say at_least, at_most, or both."
@@ -125,12 +121,11 @@ def _clock(description: str, **kwargs: Any) -> fields.String:
     return fields.String(validate=shape, metadata={"description": description}, **kwargs)
 
 
-def _refuse(names: Collection[str], reason: str) -> None:
-    if names:
-        raise ValidationError({name: [reason] for name in sorted(names)})
-
-
 # --- conditions -----------------------------------------------------------------------------------------
+
+
+_RANGE: Final = frozenset({"at_least", "at_most"})
+_WHEN: Final = frozenset({"weekdays", "from", "to"})
 
 
 def _condition() -> Schema:
@@ -138,27 +133,10 @@ def _condition() -> Schema:
     return RuleCondition()
 
 
-_KINDS: Final = ("all", "any", "not", "fact")
-_RANGE: Final = frozenset({"at_least", "at_most"})
-_WHEN: Final = frozenset({"weekdays", "from", "to"})
-
-
 class RuleCondition(Strict):
     """What has to hold. Exactly one of all, any, not and fact."""
 
-    all = fields.List(
-        fields.Nested(_condition),
-        validate=validate.Length(min=1, max=MAX_CONDITIONS),
-        metadata={"description": "All of these hold."},
-    )
-    any = fields.List(
-        fields.Nested(_condition),
-        validate=validate.Length(min=1, max=MAX_CONDITIONS),
-        metadata={"description": "At least one of these holds."},
-    )
-    not_ = fields.Nested(
-        _condition, data_key="not", attribute="not", metadata={"description": "This does not hold."}
-    )
+    all, any, not_ = combinators(_condition)
     fact = fields.String(validate=validate.OneOf(FACTS), metadata={"description": "What is looked at."})
     in_ = _words("It is, or has, one of these.", data_key="in", attribute="in")
     at_least = _whole(0, _LARGEST_MONEY, "The smallest number, included.")
@@ -173,20 +151,18 @@ class RuleCondition(Strict):
 
     @validates_schema
     def _makes_sense(self, data: Mapping[str, Any], **_: Any) -> None:
-        if sum(kind in data for kind in _KINDS) != 1:
-            raise ValidationError(ONE_KIND)
-        given = frozenset(data) - set(_KINDS)
+        given = options_of(data)
         fact = data.get("fact")
         if fact is None:
-            _refuse(given, NOT_HERE)
+            refuse(given, NOT_HERE)
         elif fact in NUMBERS:
-            _refuse(given - _RANGE, NOT_HERE)
+            refuse(given - _RANGE, NOT_HERE)
             _check_range(data, "at_least", "at_most", NO_RANGE)
         elif fact == TIME:
-            _refuse(given - _WHEN, NOT_HERE)
+            refuse(given - _WHEN, NOT_HERE)
             _check_time(data)
         else:
-            _refuse(given - {"in"}, NOT_HERE)
+            refuse(given - {"in"}, NOT_HERE)
             _check_words(fact, data)
 
 
@@ -219,40 +195,6 @@ def _check_words(fact: str, data: Mapping[str, Any]) -> None:
         len(word) == 2 and word.isascii() and word.isupper() for word in data["in"]
     ):
         raise ValidationError(NO_SUCH_WORD, "in")
-
-
-class If(fields.Nested):
-    """A condition as a whole, refused before it is read where it is too large."""
-
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(RuleCondition, **kwargs)
-
-    def _deserialize(
-        self, value: Any, attr: str | None, data: Any, partial: Any = None, **kwargs: Any
-    ) -> Any:
-        _check_size(value)
-        return super()._deserialize(value, attr, data, partial, **kwargs)
-
-
-def _check_size(condition: Any) -> None:
-    """Refuse what is nested too deep or has too many conditions. Needs no stack."""
-    level, found = [condition], 0
-    for _ in range(MAX_DEPTH):
-        found += len(level)
-        if found > MAX_CONDITIONS:
-            raise ValidationError(TOO_MANY)
-        level = [inner for each in level for inner in _inner(each)]
-        if not level:
-            return
-    raise ValidationError(TOO_DEEP)
-
-
-def _inner(condition: Any) -> list[Any]:
-    if not isinstance(condition, Mapping):
-        return []
-    lists = [condition.get("all"), condition.get("any")]
-    inner = [each for found in lists if isinstance(found, list) for each in found]
-    return inner + ([condition["not"]] if "not" in condition else [])
 
 
 # --- actions --------------------------------------------------------------------------------------------
@@ -309,8 +251,8 @@ class RuleAction(Strict):
     @validates_schema
     def _makes_sense(self, data: Mapping[str, Any], **_: Any) -> None:
         do, given = data["do"], data.keys() - {"do"}
-        _refuse(given - NEEDS[do], NOT_HERE)
-        _refuse(NEEDS[do] - given, MISSING)
+        refuse(given - NEEDS[do], NOT_HERE)
+        refuse(NEEDS[do] - given, MISSING)
         if do == BOOST and data["factor"] <= 1:
             raise ValidationError(BOOSTS, "factor")
         if do == BURY and data["factor"] >= 1:
@@ -335,7 +277,8 @@ class RuleFields(Strict):
     ends_at = fields.AwareDateTime(
         allow_none=True, load_default=None, metadata={"description": "Valid until then; null: for ever."}
     )
-    if_ = If(
+    if_ = Whole(
+        RuleCondition,
         data_key="if",
         attribute="if",
         allow_none=True,

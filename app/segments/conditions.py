@@ -18,8 +18,6 @@ from app.core.money import to_major
 from app.segments.facts import Carts, Events, Facts, Holdings, Integers, Orders, Truths
 from app.segments.rfm import DAY_S, Cuts, Measures, Scores, lifetime_value, score
 
-MAX_DEPTH: Final = 5
-MAX_CONDITIONS: Final = 30
 CHANNELS: Final = tuple(channel.value for channel in Channel)
 
 

@@ -2,22 +2,20 @@
 
 import base64
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
 from marshmallow import RAISE, Schema, ValidationError, fields, validate, validates, validates_schema
 
 from app.core.api import Shape, WholeNumber
-from app.segments.conditions import CHANNELS, FACTS, MAX_CONDITIONS, MAX_DEPTH
+from app.core.conditions import ONE_KIND, TOO_DEEP, TOO_MANY, Whole, combinators, options_of, refuse
+from app.segments.conditions import CHANNELS, FACTS
 from app.segments.facts import CART_STATES
 from app.segments.named import NAMED
 from app.segments.overlap import RELATIONS
 from app.segments.showing import ACROSS, EXCLUSIVE, OWN
 
 # What a schema for machines cannot say.
-TOO_DEEP: Final = f"Conditions are nested more than {MAX_DEPTH} deep."
-TOO_MANY: Final = f"These are more than {MAX_CONDITIONS} conditions."
-ONE_KIND: Final = "Write exactly one of all, any, not and fact."
 NO_RANGE: Final = "Say at_least, at_most, or both."
 EMPTY_RANGE: Final = "This is less than at_least."
 NO_EVENT: Final = "Name the event to count."
@@ -32,7 +30,6 @@ _LARGEST_NUMBER: Final = 10**15
 _MOST_NAMES: Final = 50
 _LONGEST_DAYS: Final = 3650
 _ADDRESSES: Final = frozenset({"overlap", "preview"})
-_KINDS: Final = ("all", "any", "not", "fact")
 _PRODUCT_ID: Final = Shape(r"^[A-Za-z0-9_:/.\-]{1,100}$", error="Not a product id.")
 TEXT: Final = Shape(r"^[^\x00-\x1f\x7f]{1,100}$", error="Not 1 to 100 characters of text.")
 _KEY: Final = r"^[a-z][a-z0-9_]{0,49}$"
@@ -78,19 +75,7 @@ class Condition(Schema):
     class Meta:
         unknown = RAISE
 
-    all = fields.List(
-        fields.Nested(_condition),
-        validate=validate.Length(min=1, max=MAX_CONDITIONS),
-        metadata={"description": "All of these hold."},
-    )
-    any = fields.List(
-        fields.Nested(_condition),
-        validate=validate.Length(min=1, max=MAX_CONDITIONS),
-        metadata={"description": "At least one of these holds."},
-    )
-    not_ = fields.Nested(
-        _condition, data_key="not", attribute="not", metadata={"description": "This does not hold."}
-    )
+    all, any, not_ = combinators(_condition)
     fact = fields.String(
         validate=validate.OneOf(list(FACTS)), metadata={"description": "What is measured of a customer."}
     )
@@ -120,61 +105,17 @@ class Condition(Schema):
 
     @validates_schema
     def _makes_sense(self, data: Mapping[str, Any], **_: Any) -> None:
-        if sum(kind in data for kind in _KINDS) != 1:
-            raise ValidationError(ONE_KIND)
-        restrictions = set(data) - set(_KINDS)
+        restrictions = options_of(data)
         if "fact" not in data:
-            raise_where(restrictions, NOT_WITHOUT_A_FACT)
+            refuse(restrictions, NOT_WITHOUT_A_FACT)
             return
-        raise_where(
-            restrictions - set(FACTS[data["fact"]].options) - {"at_least", "at_most"}, NOT_FOR_THIS_FACT
-        )
+        refuse(restrictions - set(FACTS[data["fact"]].options) - {"at_least", "at_most"}, NOT_FOR_THIS_FACT)
         if not restrictions & {"at_least", "at_most"}:
             raise ValidationError(NO_RANGE)
         if "at_most" in data and data["at_most"] < data.get("at_least", 0):
             raise ValidationError(EMPTY_RANGE, "at_most")
         if data["fact"] == "events" and "event" not in data:
             raise ValidationError(NO_EVENT, "event")
-
-
-def raise_where(names: Collection[str], reason: str) -> None:
-    """Raise ValidationError with ``reason`` for each field of ``names``, if there is any."""
-    if names:
-        raise ValidationError({name: [reason] for name in sorted(names)})
-
-
-class Definition(fields.Nested):
-    """A condition as a whole, refused before it is read where it is too large."""
-
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(Condition, **kwargs)
-
-    def _deserialize(
-        self, value: Any, attr: str | None, data: Any, partial: Any = None, **kwargs: Any
-    ) -> Any:
-        _check_size(value)
-        return super()._deserialize(value, attr, data, partial, **kwargs)
-
-
-def _check_size(definition: Any) -> None:
-    """Refuse what is nested too deep or has too many conditions. Needs no stack."""
-    level, found = [definition], 0
-    for _ in range(MAX_DEPTH):
-        found += len(level)
-        if found > MAX_CONDITIONS:
-            raise ValidationError(TOO_MANY)
-        level = [inner for condition in level for inner in _inner(condition)]
-        if not level:
-            return
-    raise ValidationError(TOO_DEEP)
-
-
-def _inner(condition: Any) -> list[Any]:
-    if not isinstance(condition, Mapping):
-        return []
-    lists = [condition.get("all"), condition.get("any")]
-    inner = [each for found in lists if isinstance(found, list) for each in found]
-    return inner + ([condition["not"]] if "not" in condition else [])
 
 
 class SegmentFields(Schema):
@@ -184,7 +125,7 @@ class SegmentFields(Schema):
         unknown = RAISE
 
     name = fields.String(required=True, validate=TEXT, metadata={"description": "What people call it."})
-    definition = Definition(required=True, metadata={"description": "Who is in it."})
+    definition = Whole(Condition, required=True, metadata={"description": "Who is in it."})
 
 
 class SegmentCreation(SegmentFields):
@@ -208,7 +149,7 @@ class PreviewRequest(Schema):
     class Meta:
         unknown = RAISE
 
-    definition = Definition(required=True, metadata={"description": "Who would be in it."})
+    definition = Whole(Condition, required=True, metadata={"description": "Who would be in it."})
 
 
 class Cursor(fields.String):
