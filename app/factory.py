@@ -37,6 +37,8 @@ from app.monitoring import alerts
 from app.monitoring import jobs as monitoring_jobs
 from app.monitoring import routes as monitoring
 from app.monitoring import slot_routes as slots
+from app.pricing import quote_routes as quotes
+from app.pricing.quote_rooms import QuotesRoom
 from app.privacy import choices, suppression
 from app.privacy import jobs as privacy_jobs
 from app.privacy import routes as privacy
@@ -94,6 +96,7 @@ _DESCRIBED: Final = (
     experiments.blueprint,
     experiment_reports.blueprint,
     attribution.blueprint,
+    quotes.blueprint,
     monitoring.freshness_blueprint,
     monitoring.drift_blueprint,
     monitoring.blueprint,
@@ -173,6 +176,7 @@ def _furnish(app: Flask, settings: Settings) -> None:
         ExportsRoom(),
         DeliveriesRoom(),
         SegmentsRoom(),
+        QuotesRoom(),
         CommerceRoom(learning.learn, lambda store_id: enqueue(LEARNING, PUBLISH, store_id)),
     )
     app.extensions["pannier_nodes_of"] = person_of

@@ -27,6 +27,7 @@ from app.experiments import jobs as experiments
 from app.factory import create_app
 from app.monitoring import guardrails
 from app.monitoring import jobs as monitoring
+from app.pricing import quote_jobs
 from app.privacy.jobs import carry_out_requests, end_retention
 from app.recommendations.jobs import (
     publish_everywhere,
@@ -101,6 +102,9 @@ def register(clock: CronScheduler) -> None:
         monitoring.look_for_drift_everywhere, UPKEEP, cron="37 5 * * *", result_ttl=0, failure_ttl=_DAY_S
     )
     clock.register(monitoring.forget_old_alerts, UPKEEP, cron="37 2 * * *", result_ttl=0, failure_ttl=_DAY_S)
+    # Keys of quotes, to checkouts that lack the newest: there is a new one every five minutes.
+    clock.register(quote_jobs.publish_keys_everywhere, UPKEEP, interval=60, result_ttl=0, failure_ttl=_DAY_S)
+    clock.register(quote_jobs.forget_old_quotes, UPKEEP, cron="47 2 * * *", result_ttl=0, failure_ttl=_DAY_S)
     clock.register(forget_old_deliveries, UPKEEP, cron="41 2 * * *", result_ttl=0, failure_ttl=_DAY_S)
 
 

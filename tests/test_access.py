@@ -26,6 +26,9 @@ from app.experiments.models import Experiment
 from app.experiments.schemas import ExperimentFields
 from app.imports.models import OrderImport
 from app.monitoring.models import Alert, AlertEndpoint
+from app.pricing.models import PriceQuote
+from app.pricing.quote_keys import note_told
+from app.pricing.quotes import KEYS_AHEAD, window_at
 from app.privacy.models import PrivacyRequestRecord
 from app.recommendations.models import ModelCheck, PublishedList, SensitiveWords, SlotPause
 from app.rules.models import RuleList
@@ -34,6 +37,8 @@ from tests.factories import incoming, keep, order_change, product_change, varian
 from webhooks.models import QUARANTINED, WebhookDelivery
 
 Route = tuple[str, str]
+# Stands in everything that my store has.
+MINE = "only-of-mine"
 ANNE = "customer:only-of-mine"
 ANYBODY = {"fact": "orders", "at_least": 0}
 RULE: dict[str, Any] = {"name": "Another", "then": [{"do": "pin", "product": "111", "position": 1}]}
@@ -133,6 +138,10 @@ CALLS: dict[Route, dict[str, Any]] = {
     ("GET", "/v1/experiments/<key>/report"): {},
     ("GET", "/v1/experiments/power"): {},
     ("GET", "/v1/reports/attribution"): {},
+    ("POST", "/v1/prices/quote"): {
+        "json": {"product_id": "111", "variant_id": f"{MINE}-111", "price": 900, "reason": "A regular"}
+    },
+    ("POST", "/v1/prices/quote/verify"): {"json": {"quote": "pq1", "variant_id": "111"}},
     ("GET", "/v1/freshness"): {},
     ("GET", "/v1/reports/drift"): {},
     ("GET", "/v1/alerts"): {},
@@ -172,6 +181,7 @@ FOUND_AT = {
 # Below these the merchant's servers alone may ask.
 SERVER_SIDE = (
     "/v1/webhooks/",
+    "/v1/prices/",
     "/v1/freshness",
     "/v1/alerts",
     "/v1/connection",
@@ -203,10 +213,10 @@ TRYING: Route = ("POST", "/v1/segments/preview")
 TRYING_RULES = {("POST", "/v1/rules/preview"), ("POST", "/v1/rules/impact")}
 # Are asked for by the version that counts, or need one to go back to: a store that has none has a conflict.
 BY_VERSION = {("PUT", "/v1/rules"), ("POST", "/v1/rules/undo")}
+# Says what a quote is good for; one that is none is good for nothing.
+JUDGING: Route = ("POST", "/v1/prices/quote/verify")
 # Says only how many visitors there are.
 COUNTING: Route = ("GET", "/v1/experiments/power")
-# Stands in everything that my store has.
-MINE = "only-of-mine"
 
 
 def routes(app: Flask) -> set[Route]:
@@ -222,6 +232,8 @@ def routes(app: Flask) -> set[Route]:
 def two(client: FlaskClient, keys: dict[str, Any]) -> dict[str, Any]:
     """Two stores; mine has products, lists and a delivery in quarantine."""
     store: Store = keys["mine"][0]
+    store.settings = {"price_quotes": 1, "margin_percent": 50}
+    note_told(store.id, window_at(now()) + KEYS_AHEAD)
     changes = [
         product_change(p, variant_state(f"{MINE}-{p}"), title=f"{MINE} {p}") for p in ("111", "112", "113")
     ]
@@ -387,6 +399,8 @@ def untouched() -> bool:
     ).all()
     if versions != [1, 2]:
         return False
+    if db.session.scalars(select(PriceQuote.id)).all():
+        return False
     endpoints = db.session.execute(
         select(AlertEndpoint.url, AlertEndpoint.problem)
         .join(Store, Store.id == AlertEndpoint.store_id)
@@ -441,6 +455,8 @@ def test_my_key_opens_what_is_mine(client: FlaskClient, two: dict[str, Any], rou
         assert (found.get("fired"), found.get("not_replayable")) in ((["of-mine", "second"], None), (None, 1))
     elif route in EVENTS:
         assert response.get_json()["accepted"] == (route[1] != "/v1/batch")
+    elif route == JUDGING:
+        assert (response.get_json()["reason"], untouched()) == ("malformed", True)
     elif route == COUNTING:
         assert response.get_json()["visitors_per_week"] == 0.5
     elif route[0] == "GET" or route in STOREFRONT:

@@ -118,6 +118,7 @@ def test_the_commands_are_those_that_are_tested_here() -> None:
         "privacy notice",
         "privacy requests",
         "privacy verify-receipt",
+        "quotes rotate-secret",
         "recommendations checks",
         "recommendations evaluate",
         "recommendations readiness",

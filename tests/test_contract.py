@@ -24,6 +24,7 @@ from app.core.limits import FailureLimiter
 from app.experiments import schemas as experiments
 from app.factory import create_app
 from app.monitoring.schemas import NOT_REACHED
+from app.pricing.quote_schemas import ONE_PRICE
 from app.recommendations.models import PublishedList
 from app.recommendations.strategies import BEST_SELLERS, FREQUENTLY_BOUGHT_TOGETHER, SLOTS, STRATEGIES
 from app.rules import schemas as rules
@@ -105,6 +106,7 @@ BEYOND_SCHEMA = {
     "Name either a customer_id or a node.",
     "Not a cursor of this list.",
     NOT_REACHED,
+    ONE_PRICE,
     *RULES,
     *experiments.RULES,
     *rules.RULES,

@@ -39,6 +39,7 @@ MONITORING = "app.monitoring.jobs"
 GUARDRAILS = "app.monitoring.guardrails"
 DECISIONS = "app.decisions.jobs"
 EXPERIMENTS = "app.experiments.jobs"
+QUOTES = "app.pricing.quote_jobs"
 EVENTS = "app.events.jobs"
 SEGMENTS = "app.segments.jobs"
 CARRY_OUT = "app.privacy.jobs.carry_out_requests"
@@ -97,6 +98,8 @@ def test_every_periodic_job_has_its_queue_and_its_time(clock: CronScheduler) -> 
         f"{DECISIONS}.forget_old_decisions": (UPKEEP, "57 1 * * *"),
         f"{EXPERIMENTS}.collect_exposures": (UPKEEP, 60),
         f"{EXPERIMENTS}.tidy_exposures": (UPKEEP, "3 2 * * *"),
+        f"{QUOTES}.publish_keys_everywhere": (UPKEEP, 60),
+        f"{QUOTES}.forget_old_quotes": (UPKEEP, "47 2 * * *"),
         f"{CONNECTIONS}.reconcile_everywhere": (PLATFORMS, 900),
         f"{CONNECTIONS}.compare_everywhere": (PLATFORMS, "11 1 * * *"),
         f"{CONNECTIONS}.settle_carts": (UPKEEP, 600),
@@ -137,6 +140,7 @@ def test_at_the_start_the_frequent_jobs_run_at_once(clock: CronScheduler) -> Non
             f"{EXPERIMENTS}.collect_exposures",
             f"{GUARDRAILS}.guard_everywhere",
             *(f"{MONITORING}.{name}" for name in ("tell", "watch")),
+            f"{QUOTES}.publish_keys_everywhere",
             CARRY_OUT,
         ],
     }
@@ -158,6 +162,7 @@ def test_at_the_start_the_frequent_jobs_run_at_once(clock: CronScheduler) -> Non
                 f"{EXPERIMENTS}.collect_exposures",
                 CARRY_OUT,
                 f"{MONITORING}.tell",
+                f"{QUOTES}.publish_keys_everywhere",
             ],
         ),
     ],

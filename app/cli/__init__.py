@@ -17,6 +17,7 @@ from app.cli.imports import import_group
 from app.cli.installation import demo_command, migrate_command, new_secret_key, services
 from app.cli.platforms import backfill_command, reconcile_command
 from app.cli.privacy import privacy_group
+from app.cli.quotes import quotes_group
 from app.cli.recommendations import recommendations_group
 from app.cli.reports import reports_group
 from app.cli.rules import rules_group
@@ -63,6 +64,7 @@ for _command in (
     segments_group,
     rules_group,
     experiments_group,
+    quotes_group,
     freshness_command,
     synth_command,
 ):
