@@ -165,7 +165,7 @@ function sizeOf(text) {
   let bytes = 0;
   for (let at = 0; at < text.length; at++) {
     const code = text.charCodeAt(at);
-    bytes += code < 32 || code === 34 || code === 92 ? 6 : code < 128 ? 1 : 3;
+    bytes += code < 32 || code === 34 || code === 92 ? 6 : code < 128 ? 1 : code < 2048 ? 2 : 3;
   }
   return bytes;
 }
