@@ -28,3 +28,4 @@ OFFERS_FAILING = Gauge(
     "Offers that their shop does not grant or let go as it should, by why.",
     ["reason"],
 )
+PRICE_CHANGES = Gauge("pannier_price_changes_open", "Price changes that are not over.", ["state"])
