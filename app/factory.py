@@ -45,7 +45,7 @@ from app.privacy import routes as privacy
 from app.privacy.commerce_room import CommerceRoom
 from app.privacy.consent_room import ConsentRoom, ExportsRoom
 from app.recommendations import guard_routes as guard
-from app.recommendations import learning, replay, reports, serving, widget
+from app.recommendations import evidence, learning, replay, reports, serving, widget
 from app.recommendations import routes as recommendations
 from app.recommendations.jobs import PUBLISH
 from app.recommendations.personal import PersonalRoom
@@ -164,6 +164,7 @@ def _furnish(app: Flask, settings: Settings) -> None:
     app.extensions["pannier_replay"] = replay.replay
     app.extensions["pannier_redecide"] = replay.redecide
     app.extensions["pannier_preview"] = serving.preview
+    app.extensions["pannier_evidence"] = evidence.together
     app.extensions["pannier_measures"] = (measure, privacy_jobs.measure, monitoring_jobs.measure)
     # Whatever keeps personal data: asked for it, and told to remove it, by app.privacy.
     app.extensions["pannier_rooms"] = (

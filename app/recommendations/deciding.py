@@ -7,8 +7,9 @@ Whatever decides is an argument, so that a decision of the log can be made again
 3. Within a strategy products stand as their sources rank them, brought forward by the running session and by rules,
    set back where a visitor has seen them often in vain. What rules hide, the visitor dismissed or has already is out.
 4. Twins and crowds of one category give way (see ``selection``).
-5. Pinned products take their positions.
-6. In a few personal answers another place is given to a product further back (see ``exploration``).
+5. What an offer on the page's product or the cart still lacks comes to the front, where all of it can be shown.
+6. Pinned products take their positions.
+7. In a few personal answers another place is given to a product further back (see ``exploration``).
 """
 
 from collections.abc import Mapping, Sequence
@@ -63,12 +64,14 @@ class Policy:
         weariness: multipliers between 0 and 1 of what a visitor has seen in vain, by product.
         seed: from which it follows whether and where a place is given away; None: no place is.
         exploration_percent: in how many answers one is.
+        offered: what offers still lack, product by product, the most valuable offer first.
     """
 
     effects: Effects
     weariness: Mapping[str, float] = field(default_factory=dict)
     seed: bytes | None = None
     exploration_percent: float = 0.0
+    offered: tuple[tuple[str, ...], ...] = ()
 
     @property
     def reorders(self) -> bool:
@@ -121,7 +124,8 @@ def decide(wanted: Wanted, policy: Policy, supply: Supply) -> Decided:
         if listed:
             return Decided(STRATEGIES[RELATED_PRODUCTS], tuple(listed))
     strategy, ranked = _ranked(wanted, policy, supply)
-    shown, explored = _explored(_pinned(ranked, wanted, policy, supply), wanted.limit, policy)
+    ranked, fixed = _offered(ranked, wanted, policy, supply)
+    shown, explored = _explored(_pinned(ranked, wanted, policy, supply), wanted.limit, policy, fixed)
     return Decided(_claimed(strategy, shown), tuple(shown), explored)
 
 
@@ -181,6 +185,21 @@ def _showable(entries: Sequence[Entry], wanted: Wanted, policy: Policy) -> list[
     ]
 
 
+def _offered(
+    ranked: list[Entry], wanted: Wanted, policy: Policy, supply: Supply
+) -> tuple[list[Entry], frozenset[str]]:
+    """Return the list with the products of the first offer that can be shown whole in front, and which they are."""
+    for products in policy.offered:
+        known = {entry.card.product_id: entry for entry in ranked}
+        missing = [product for product in products if product not in known]
+        if missing:
+            known |= {e.card.product_id: e for e in _showable(supply.named(missing), wanted, policy)}
+        if all(product in known for product in products):
+            front = [known[product] for product in products]
+            return front + [e for e in ranked if e.card.product_id not in products], frozenset(products)
+    return ranked, frozenset()
+
+
 def _pinned(ranked: list[Entry], wanted: Wanted, policy: Policy, supply: Supply) -> list[Entry]:
     """Return the list with pinned products in their positions, as far as they can be shown, and the others behind."""
     pins = policy.effects.pins
@@ -196,12 +215,14 @@ def _pinned(ranked: list[Entry], wanted: Wanted, policy: Policy, supply: Supply)
     return [known[product] for product in order] + [e for e in ranked if e.card.product_id not in chosen]
 
 
-def _explored(ranked: list[Entry], limit: int, policy: Policy) -> tuple[list[Entry], Explored | None]:
-    """Return the first ``limit`` entries, or with one place given to an entry behind them."""
+def _explored(
+    ranked: list[Entry], limit: int, policy: Policy, fixed: frozenset[str]
+) -> tuple[list[Entry], Explored | None]:
+    """Return the first ``limit`` entries, or with one place given to an entry behind them; not a place of ``fixed``."""
     shown, reserve = ranked[:limit], ranked[limit:]
     if policy.seed is None or policy.exploration_percent <= 0:
         return shown, None
-    pinned = set(policy.effects.pins.values())
+    pinned = fixed | set(policy.effects.pins.values())
     by_id = {entry.card.product_id: entry for entry in ranked}
     explored = exploration.explore(
         [entry.card.product_id for entry in shown],

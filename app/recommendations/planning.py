@@ -11,6 +11,8 @@ from typing import Any, Final
 
 import orjson
 
+from app.bundles import live
+from app.bundles.live import LiveOffers
 from app.commerce.store import StoreAccess
 from app.core.db import db, now
 from app.core.errors import NotFound
@@ -19,7 +21,7 @@ from app.events import intent
 from app.events.intent import Intent
 from app.experiments.assignment import NOTHING, SHOW, TARGETS, Assignment, Running, assign, holdout, standing
 from app.experiments.running import arms_before, running
-from app.recommendations import cache, feedback, in_session, paused, sensitive
+from app.recommendations import cache, feedback, in_session, offered, paused, sensitive
 from app.recommendations.asking import Question
 from app.recommendations.cache import Card
 from app.recommendations.candidates import Asked, Candidates
@@ -56,6 +58,7 @@ class Plan:
         arms: the arms that the visitor is in.
         unit: by which they were assigned; None for a visitor who may not be recognised.
         silent: why nothing is shown although there may be something: a slot that is paused, the hold-out, a control.
+        offers: what may be told.
     """
 
     wanted: Wanted
@@ -71,6 +74,7 @@ class Plan:
     arms: tuple[Assignment, ...]
     unit: str | None
     silent: str | None
+    offers: LiveOffers
 
     @property
     def reason(self) -> str:
@@ -130,6 +134,8 @@ def plan(
     if chain != question.chain:
         candidates = _candidates(access.store_id, question, chain, with_cart=False)
     hidden = _hidden(question) | feedback.hidden(known.feedback, at, access.settings)
+    offers = offered.told(live.current(access.store_id), on, arms)
+    around = {*question.cart, *((question.product_id,) if question.product_id else ())}
     return Plan(
         wanted=Wanted(
             chain,
@@ -143,6 +149,7 @@ def plan(
             feedback.multipliers(known.feedback, at, access.settings),
             seed,
             access.setting("exploration_percent"),
+            offered.to_bring_forward(offers, around, question.limit),
         ),
         shelf=Shelf(
             access.store_id,
@@ -161,6 +168,7 @@ def plan(
         arms=arms,
         unit=unit,
         silent=_silent(arms, open_=open_),
+        offers=offers,
     )
 
 

@@ -61,6 +61,7 @@ def to_json(question: Question, made: Plan, decided: Decided) -> dict[str, Any]:
         "weariness": dict(policy.weariness),
         "exploration_percent": policy.exploration_percent if policy.seed else 0.0,
         "explored": decided.explored.to_json() if decided.explored else None,
+        "offered": [list(products) for products in policy.offered],
         **supply.to_json(made.shelf),
         "strategy": decided.strategy.name,
         "would_have_shown": decided.products,
@@ -129,7 +130,8 @@ def _decide(id_: str, body: Mapping[str, Any], rules: RuleSet) -> Decided:
         frozenset(body["hidden"]),
         frozenset(body["resting"]),
     )
-    policy = Policy(rules.match(context), body["weariness"], seed, percent)
+    offered = tuple(tuple(products) for products in body.get("offered", ()))
+    policy = Policy(rules.match(context), body["weariness"], seed, percent, offered)
     return decide(wanted, policy, Record(body))
 
 

@@ -4,6 +4,7 @@ from typing import Any
 
 from marshmallow import EXCLUDE, RAISE, Schema, ValidationError, fields, post_load, validate
 
+from app.commerce.offers import DiscountKind
 from app.core.api import Shape, WholeNumber
 from app.events.intent import State
 from app.recommendations.selection import CROSS_SELL, UPSELL
@@ -227,6 +228,40 @@ class Evidence(Schema):
     )
 
 
+class OfferDiscount(Schema):
+    """How much an offer gives."""
+
+    kind = fields.String(required=True, validate=validate.OneOf(list(DiscountKind)))
+    value = fields.Integer(
+        required=True,
+        metadata={"description": "Hundredths of a percent, or minor units of the offer's currency."},
+    )
+
+
+class Offer(Schema):
+    """A discount on products that are bought together; the checkout gives it."""
+
+    id = fields.String(required=True)
+    title = fields.String(required=True)
+    products = fields.List(
+        fields.String(), required=True, metadata={"description": "All that must be in the cart, one of each."}
+    )
+    discounted = fields.List(
+        fields.String(), required=True, metadata={"description": "Those that the discount is on."}
+    )
+    discount = fields.Nested(OfferDiscount, required=True)
+    currency = fields.String(required=True)
+    code = fields.String(
+        required=True,
+        allow_none=True,
+        metadata={"description": "A coupon that the cart must carry, where the shop needs one."},
+    )
+    was_proven = fields.Boolean(
+        required=True,
+        metadata={"description": "The sum of the list prices may be shown as the price before."},
+    )
+
+
 class Recommendation(Schema):
     """One recommended product."""
 
@@ -244,7 +279,9 @@ class Recommendation(Schema):
         metadata={"description": "Beside the page's product, or in its place."},
     )
     evidence = fields.Nested(Evidence, required=True)
-    offer = fields.Raw(required=True, allow_none=True)
+    offer = fields.Nested(
+        Offer, required=True, allow_none=True, metadata={"description": "Null where none is live."}
+    )
 
 
 _INTENT = {"description": "Null where the answer comes from no session."}

@@ -8,7 +8,7 @@ import base64
 import hashlib
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import orjson
@@ -19,7 +19,7 @@ from app.core.db import now
 from app.decisions import reasons
 from app.decisions.log import DecisionLog, Record
 from app.experiments.assignment import HOLDOUT, STANDING
-from app.recommendations import cache, deciding, replay, selection
+from app.recommendations import cache, deciding, offered, replay, selection
 from app.recommendations.asking import Question, question_for_slot
 from app.recommendations.cache import Card
 from app.recommendations.deciding import Decided
@@ -61,11 +61,12 @@ def answer(access: StoreAccess, question: Question) -> dict[str, Any]:
     made = plan(access, question, seed)
     decided = deciding.decide(made.wanted, made.policy, made.shelf)
     shown = decided.shown if made.silent is None else ()
+    offers = _offers(access.store_id, question, made, shown)
     body: dict[str, Any] = {
         "slot": question.slot,
         "strategy": decided.strategy.name,
         "model_version": f"co-purchase-{cache.get_model(access.store_id).version}",
-        "recommendations": [_recommendation(entry, made.page) for entry in shown],
+        "recommendations": [_recommendation(entry, made.page, offers) for entry in shown],
         "experiment": _experiment(made),
         "intent": {"state": made.intent.state.value, "reason": made.intent.reason} if made.intent else None,
     }
@@ -97,7 +98,10 @@ def preview(
     return {
         "slot": asked.slot,
         "strategy": decided.strategy.name,
-        "recommendations": [_recommendation(entry, made.page) for entry in decided.shown],
+        "recommendations": [
+            _recommendation(entry, made.page, _offers(access.store_id, asked, made, decided.shown))
+            for entry in decided.shown
+        ],
         "shown": decided.products,
         "silent": made.silent,
         "fired": list(made.policy.effects.fired),
@@ -118,6 +122,8 @@ def _note(
     """Tell the log of a decision; it is written later, by somebody else."""
     log: DecisionLog = current_app.extensions["pannier_decisions"]
     arms = {arm.experiment: arm.arm for arm in made.arms}
+    told = {shown["product_id"]: shown["offer"] for shown in body["recommendations"]}
+    offers = {product: offer["id"] for product, offer in told.items() if offer}
     log.note(
         Record(
             store_id=store_id,
@@ -132,7 +138,7 @@ def _note(
             cache=reasons.MADE,
             latency_us=(time.perf_counter_ns() - began) // 1000,
             shown=[shown["product_id"] for shown in body["recommendations"]],
-            body=lambda: replay.to_json(question, made, decided),
+            body=lambda: replay.to_json(question, made, decided) | {"offers": offers},
             keep=bool(arms),
         )
     )
@@ -151,7 +157,18 @@ def _experiment(made: Plan) -> dict[str, str] | None:
     return None if arm is None else {"key": arm.experiment, "arm": arm.arm}
 
 
-def _recommendation(entry: Entry, page: Card | None) -> dict[str, Any]:
+def _offers(
+    store_id: int, question: Question, made: Plan, shown: Sequence[Entry]
+) -> dict[str, dict[str, Any]]:
+    """Return what the shown products say of an offer, by product."""
+    around: dict[str, Card | None] = dict.fromkeys(question.cart)
+    if made.page is not None:
+        around[made.page.product_id] = made.page
+    found = offered.carried(made.offers, around, [entry.card for entry in shown])
+    return {product: offered.to_json(store_id, terms, made.offers.codes) for product, terms in found.items()}
+
+
+def _recommendation(entry: Entry, page: Card | None, offers: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
     card = entry.card
     return {
         "product_id": card.product_id,
@@ -164,7 +181,7 @@ def _recommendation(entry: Entry, page: Card | None) -> dict[str, Any]:
         "reason": entry.reason,
         "relation": selection.relation(entry, page),
         "evidence": {name: entry.candidate[name] for name in _EVIDENCE if name in entry.candidate},
-        "offer": None,
+        "offer": offers.get(card.product_id),
     }
 
 
