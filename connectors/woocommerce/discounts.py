@@ -17,16 +17,17 @@ from app.core.money import to_major
 from connectors.discounts import COUPON, PLUGIN, LiveOffer, Published, QuoteKey, RefusedOffer
 from connectors.errors import PlatformError, ReconnectNeeded, Rejected, Unreachable
 from connectors.woocommerce.client import NO_ROUTE, WooCommerceClient
-from connectors.woocommerce.plugin import Plugin, PluginStatus, payload, sign, signing_key
+from connectors.woocommerce.plugin import Plugin, PluginStatus, SwitchedOff, payload, sign, signing_key
 
 # How long a shop grants its offers without a word from us, and from when on the configuration is sent anew.
 VALID_FOR: Final = timedelta(days=90)
 RENEWED_AFTER: Final = timedelta(days=30)
-# Somebody forgot to send it: what is about to end counts as ended, so that it is sent.
-OVERDUE_AFTER: Final = timedelta(days=80)
 # Of a configuration. Shared hosts cut requests above a megabyte, and MySQL packets too.
 MOST_BYTES: Final = 900_000
 PER_REQUEST: Final = 100
+# What the plugin takes of one offer: bytes of its title, pieces and variants of a component.
+MOST_TITLE: Final = 1000
+MOST_PIECES: Final = 1000
 MARK: Final = "_pannier_offer"
 CODE_PREFIX: Final = "pannier-"
 COUPON_LIMITS: Final = (
@@ -47,6 +48,7 @@ _COUPONS_OFF: Final = (
 )
 _TOO_MANY: Final = "The shop's list of offers is full: end others first."
 _NOT_ALL_TAKEN: Final = "The Pannier plugin of the shop does not understand all offers: update it."
+_TOO_LARGE: Final = "The plugin takes no title so long, and no product with so many pieces or variants."
 _NOT_BEGUN: Final = "A coupon holds at once, and this offer begins later: it is made when the offer begins."
 
 
@@ -93,7 +95,12 @@ class WooCommerceDiscounts:
 
     def publish(self, wanted: Sequence[Terms], known: Mapping[str, LiveOffer]) -> Published:
         """See ``Discounts.publish``. Coupons that the plugin makes unnecessary are deleted."""
-        status = self._plugin.status()
+        try:
+            status = self._plugin.status()
+        except SwitchedOff as off:
+            # It grants nothing, and would grant again what it knows: nobody is told of an offer meanwhile.
+            refused = tuple(RefusedOffer(terms.key, "not_allowed", str(off), again=True) for terms in wanted)
+            return Published(refused=refused, left=self._withdraw(known))
         if status is None:
             return self._by_coupons(wanted, known)
         live, refused = self._by_plugin(status, wanted, known)
@@ -102,10 +109,8 @@ class WooCommerceDiscounts:
     def granted(self, known: Mapping[str, LiveOffer]) -> frozenset[str]:
         """See ``Discounts.granted``. With the plugin gone, or coupons switched off, nothing is granted."""
         by_plugin = {key: offer for key, offer in known.items() if offer.mechanism == PLUGIN}
-        status = self._plugin.status() if by_plugin else None
-        if status is None or not status.coupons_enabled or self._age(status.serial) > OVERDUE_AFTER:
-            by_plugin = {}
-        kept = {key for key, offer in by_plugin.items() if status and offer.handle == str(status.serial)}
+        serial = self._granting() if by_plugin else None
+        kept = {key for key, offer in by_plugin.items() if offer.handle == serial}
         coupons = {offer.handle: key for key, offer in known.items() if offer.mechanism == COUPON}
         usable = self._usable([handle for handle in coupons if handle])
         return frozenset(kept | {coupons[handle] for handle in usable})
@@ -125,6 +130,16 @@ class WooCommerceDiscounts:
                 raise Rejected(_NO_QUOTES) from None
 
     # -- by the plugin --
+
+    def _granting(self) -> str | None:
+        """Return the serial of the configuration by which the plugin grants offers now, None if it grants none."""
+        try:
+            status = self._plugin.status()
+        except SwitchedOff:
+            return None
+        if status is None or not status.coupons_enabled or self._age(status.serial) >= VALID_FOR:
+            return None
+        return str(status.serial)
 
     def _by_plugin(
         self, status: PluginStatus, wanted: Sequence[Terms], known: Mapping[str, LiveOffer]
@@ -321,6 +336,10 @@ def _unfit(terms: Terms, status: PluginStatus, gone: frozenset[str]) -> RefusedO
         return RefusedOffer(terms.key, "not_allowed", _COUPONS_OFF, again=True)
     if terms.currency != status.currency:
         return _other_currency(terms, status.currency)
+    if len(terms.title.encode()) > MOST_TITLE or any(
+        part.quantity > MOST_PIECES or len(part.variant_ids or ()) > MOST_PIECES for part in terms.components
+    ):
+        return RefusedOffer(terms.key, "rejected", _TOO_LARGE)
     missing = [part.product_id for part in terms.components if part.product_id in gone]
     if missing:
         reason = f"The shop does not have product {missing[0][:50]} any more."

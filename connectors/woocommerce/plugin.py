@@ -29,6 +29,11 @@ NAMESPACE: Final = "wc-pannier/v1"
 _SIGNS_UNTIL: Final = datetime(2100, 1, 1, tzinfo=UTC)
 _ODD: Final = "The Pannier plugin of the shop answers in another way than expected: update it."
 
+_DISCONNECTED: Final = "pannier_disconnected"
+_SWITCHED_OFF: Final = (
+    "The merchant has disconnected the shop in the plugin: connect it under WooCommerce, Pannier."
+)
+
 
 @dataclass(frozen=True, slots=True)
 class PluginStatus:
@@ -60,6 +65,10 @@ def sign(text: str, key: QuoteKey) -> str:
     return hmac.new(key.secret, text.encode(), "sha256").hexdigest()
 
 
+class SwitchedOff(Rejected):
+    """The merchant has disconnected the shop in the plugin's own settings: it does nothing."""
+
+
 class Plugin:
     """The plugin of one shop. Every method may raise any error of ``connectors.errors``."""
 
@@ -68,12 +77,18 @@ class Plugin:
         self._rest = client.beside(NAMESPACE)
 
     def status(self) -> PluginStatus | None:
-        """Return what the plugin says of itself, None where the shop has no plugin, or one without offers."""
+        """Return what the plugin says of itself, None where the shop has no plugin, or one without offers.
+
+        Raises:
+            SwitchedOff: see there.
+        """
         try:
             answer = self._rest.get("status")
         except Rejected as refusal:
             if refusal.code == NO_ROUTE:
                 return None
+            if refusal.code == _DISCONNECTED:
+                raise SwitchedOff(_SWITCHED_OFF) from None
             raise
         return _status(answer)
 

@@ -29,10 +29,15 @@ class Configuration:
 
 
 class PannierPlugin:
-    """The plugin of one store. Safe to use from several threads."""
+    """The plugin of one store. Safe to use from several threads.
+
+    Attributes:
+        connected: whether the merchant has the shop connected in the plugin's settings; if not, it does nothing.
+    """
 
     def __init__(self, site: Site) -> None:
         """Install it: no keys, no configuration."""
+        self.connected = True
         self._site = site
         self._lock = threading.Lock()
         self._keys: list[dict[str, Any]] = []
@@ -54,8 +59,9 @@ class PannierPlugin:
         """Return the offers that carts are to be given, none once the configuration has ended."""
         with self._lock:
             configuration = self._configuration
-        ended = configuration is None or configuration.valid_until <= self._site.now().timestamp()
-        return () if configuration is None or ended else configuration.offers
+        if configuration is None or not self.connected:
+            return ()
+        return configuration.offers if self._site.now().timestamp() < configuration.valid_until else ()
 
     def put_keys(self, keys: Any) -> None:
         """Replace all keys.
@@ -64,7 +70,7 @@ class PannierPlugin:
             RestProblem: if they are none.
         """
         if not isinstance(keys, list) or not all(_is_key(key) for key in keys):
-            raise RestProblem("pannier_invalid_keys", "The keys cannot be read.", 400)
+            raise _wrong_body()
         with self._lock:
             self._keys = [{name: key[name] for name in _KEY_FIELDS} for key in keys]
 
@@ -75,12 +81,12 @@ class PannierPlugin:
             RestProblem: 400 for what is none, 401 for a wrong signature, 409 for one that is not newer.
         """
         if not isinstance(text, str) or not isinstance(signature, str):
-            raise _invalid()
+            raise _wrong_body()
         with self._lock:
             self._check_signature(text, signature)
             configuration = self._read(text)
             if self._configuration is not None and configuration.serial <= self._configuration.serial:
-                raise RestProblem("pannier_old_configuration", "A newer configuration is here already.", 409)
+                raise RestProblem("pannier_old_configuration", "The shop has a newer configuration.", 409)
             self._text, self._configuration = text, configuration
             return configuration
 
@@ -100,7 +106,11 @@ class PannierPlugin:
         secret = base64.urlsafe_b64decode(newest["secret"] + "==") if newest else b""
         expected = hmac.new(secret, text.encode(), "sha256").hexdigest()
         if newest is None or not hmac.compare_digest(expected.encode(), signature.encode()):
-            raise RestProblem("pannier_invalid_signature", "The signature does not match.", 401)
+            raise RestProblem(
+                "pannier_wrong_signature",
+                "The configuration was not signed with the newest key of this shop.",
+                401,
+            )
 
     def _read(self, text: str) -> Configuration:
         try:
@@ -114,7 +124,7 @@ class PannierPlugin:
         except (ValueError, TypeError, KeyError):
             raise _invalid() from None
         if store.rstrip("/") != self._site.url.rstrip("/"):
-            raise RestProblem("pannier_other_store", "The configuration is for another shop.", 400)
+            raise RestProblem("pannier_other_store", "This configuration is for another shop.", 400)
         if configuration.valid_until <= self._site.now().timestamp():
             raise _invalid()
         return configuration
@@ -134,4 +144,16 @@ def _offer(offer: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _invalid() -> RestProblem:
-    return RestProblem("pannier_invalid_configuration", "The configuration cannot be read.", 400)
+    return RestProblem(
+        "pannier_wrong_configuration",
+        "This is no configuration of offers that this version of the plugin understands.",
+        400,
+    )
+
+
+def _wrong_body() -> RestProblem:
+    return RestProblem(
+        "pannier_wrong_body",
+        "The body of the request has another form than this version of the plugin understands.",
+        400,
+    )

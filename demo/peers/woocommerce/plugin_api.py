@@ -16,13 +16,17 @@ def _plugin() -> PannierPlugin:
     """Return the plugin, for a request that is signed with a key.
 
     Raises:
-        RestProblem: if there is no plugin, or no key.
+        RestProblem: if there is no plugin, no key, or the merchant has disconnected the shop.
     """
     plugin = store().plugin
     if plugin is None:
         raise no_route()
     if g.woocommerce_key is None:
         raise RestProblem("rest_forbidden", "Sorry, you are not allowed to do that.", 401)
+    if not plugin.connected:
+        raise RestProblem(
+            "pannier_disconnected", "The merchant has disconnected the shop under WooCommerce → Pannier.", 403
+        )
     return plugin
 
 
