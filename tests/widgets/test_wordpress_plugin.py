@@ -249,6 +249,35 @@ def test_page_without_jquery_is_left_alone(page: Page, complaints: list[str]) ->
     assert complaints == []
 
 
+# As much of WooCommerce's blocks as the script for offers uses; `filters` holds what it registers.
+_BLOCKS = """<script>
+const cart = { extensions: { pannier: { labels: { "pannier-a": "Offer: Set" } } } };
+window.wp = { data: { select: (name) => (name === "wc/store/cart" ? { getCartData: () => cart } : undefined) } };
+window.wc = { blocksCheckout: { registerCheckoutFilters: (name, filters) => { window.filters = filters; } } };
+</script>"""
+
+
+def test_blocks_show_titles_of_offers_and_codes_of_other_coupons(page: Page, complaints: list[str]) -> None:
+    page.set_content(f"{_BLOCKS}<script>{_text('assets/checkout.js')}</script>")
+
+    shown = page.evaluate(
+        "filters.coupons([{code: 'pannier-a', label: 'pannier-a'}, {code: 'sale', label: 'sale'}])"
+        ".map((coupon) => coupon.label)"
+    )
+    told = page.evaluate(
+        "['pannier-a', 'sale'].map((couponCode) => filters.showRemoveCouponNotice(true, {}, {couponCode}))"
+    )
+
+    assert (shown, told) == (["Offer: Set", "sale"], [False, True])
+    assert complaints == []
+
+
+def test_page_without_blocks_is_left_alone(page: Page, complaints: list[str]) -> None:
+    page.set_content(f"<script>{_text('assets/checkout.js')}</script>")
+
+    assert complaints == []
+
+
 # As much of the block editor as the block's script uses; elements are `[type, props, ...children]`.
 _EDITOR = """<script>
 const control = (name) => ({ [name]: name });

@@ -2,6 +2,7 @@
 /** @package Pannier */
 
 use Pannier\Handshake;
+use Pannier\Quote_Claims;
 use Pannier\Removal;
 use PHPUnit\Framework\Attributes\DataProvider;
 
@@ -14,7 +15,10 @@ final class UninstallTest extends ShopTestCase {
 		$settings->set_placements( array( 'cart' ) );
 		( new Handshake( $settings ) )->start();
 		update_option( 'blogname', 'A shop' );
-		$this->assertCount( 5, World::$now->options[ World::$now->blog ] );
+		update_option( 'pannier_offers', array(), false );
+		update_option( 'pannier_checkout_keys', array(), false );
+		( new Quote_Claims() )->take( 'n0nce-Abc_12', 1795428900, 'somebody' );
+		$this->assertCount( 8, World::$now->options[ World::$now->blog ] );
 		$this->assertCount( 1, World::$now->transients[ World::$now->blog ] );
 	}
 
@@ -68,6 +72,10 @@ final class UninstallTest extends ShopTestCase {
 			'orders in own tables' => array(
 				array( 'wp_postmeta' => $marked, 'wp_wc_orders_meta' => $marked ),
 				array( 'wp_postmeta' => array( '_other' ), 'wp_wc_orders_meta' => array( '_other' ) ),
+			),
+			'lines of orders'      => array(
+				array( 'wp_postmeta' => array(), 'wp_woocommerce_order_itemmeta' => array( '_pannier_quote', '_other' ) ),
+				array( 'wp_postmeta' => array(), 'wp_woocommerce_order_itemmeta' => array( '_other' ) ),
 			),
 		);
 	}

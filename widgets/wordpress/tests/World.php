@@ -62,6 +62,26 @@ final class World {
 	public $consent = null;
 	/** @var array<string, string[]> Marks of orders by the table they are in; an absent table is not there. */
 	public $marks = array( 'wp_postmeta' => array() );
+	/** @var bool Whether the shop takes coupons. */
+	public $takes_coupons = true;
+	/** @var array<string, array<string, mixed>> The merchant's coupons by code. */
+	public $coupons = array();
+	/** @var bool Whether prices are entered with tax. */
+	public $prices_include_tax = false;
+	/** @var float What prices are multiplied by for the customer's country. */
+	public $abroad = 1.0;
+	/** @var int Decimals that the shop displays. */
+	public $decimals = 2;
+	/** @var array<int, array{0: string, 1: string}> Notices that were printed: sentence and kind. */
+	public $notices = array();
+	/** @var array<string, array<string, mixed>> What the Store API was extended with. */
+	public $extensions = array();
+	/** @var int|null What the plugin's clock shows; null for the real time. */
+	public $time = null;
+	/** @var string */
+	public $locale = 'en_US';
+	/** @var array<string, string> Translations. */
+	public $words = array();
 	/** @var string[] */
 	public $policies = array();
 	/** @var array<string, mixed> */
@@ -74,6 +94,7 @@ final class World {
 		self::$now = new self();
 		$_GET      = array();
 		$_POST     = array();
+		$_REQUEST  = array();
 		unset( $_SERVER['HTTP_SEC_GPC'] );
 		unset( $GLOBALS['product'], $GLOBALS['_wp_current_template_content'] );
 	}

@@ -22,6 +22,11 @@ namespace Pannier {
 	function function_exists( $name ) {
 		return 'wp_has_consent' === $name ? null !== \World::$now->consent : \function_exists( $name );
 	}
+
+	/** The plugin's clock. */
+	function time() {
+		return \World::$now->time ?? \time();
+	}
 }
 
 namespace {
@@ -45,6 +50,8 @@ namespace {
 
 		/** @var int|string */
 		private $key;
+		/** @var array<string, mixed> */
+		private $data = array();
 
 		public function __construct( $key ) {
 			$this->key = $key;
@@ -52,6 +59,14 @@ namespace {
 
 		public function get_customer_id() {
 			return $this->key;
+		}
+
+		public function get( $name, $fallback = null ) {
+			return $this->data[ $name ] ?? $fallback;
+		}
+
+		public function set( $name, $value ) {
+			$this->data[ $name ] = $value;
 		}
 	}
 
@@ -74,25 +89,27 @@ namespace {
 		public function save() {
 			++$this->saved;
 		}
+
+		/** @var WC_Order_Item[] */
+		public $items = array();
+
+		public function get_items() {
+			return $this->items;
+		}
 	}
 
-	/** The cart. */
-	class WC_Cart {
+	/** A line of an order. */
+	class WC_Order_Item {
 
-		/** @var array<string, array<string, mixed>> */
-		private $lines;
+		/** @var array<string, mixed> */
+		public $meta = array();
 
-		public function __construct( int ...$product_ids ) {
-			foreach ( $product_ids as $place => $id ) {
-				$this->lines[ 'line' . $place ] = array(
-					'product_id'   => $id,
-					'variation_id' => 0,
-				);
-			}
+		public function get_meta( $key ) {
+			return $this->meta[ $key ] ?? '';
 		}
 
-		public function get_cart() {
-			return $this->lines ?? array();
+		public function add_meta_data( $key, $value, $unique ) {
+			$this->meta[ $key ] = $value;
 		}
 	}
 
@@ -174,6 +191,10 @@ namespace {
 
 		public function get_price() {
 			return $this->fields['price'];
+		}
+
+		public function set_price( $price ) {
+			$this->fields['price'] = $price;
 		}
 
 		public function get_image_id() {

@@ -6,8 +6,15 @@
  */
 
 function add_filter( $hook, $callback, $priority = 10, $arguments = 1 ) {
-	World::$now->hooks[ $hook ][ $priority ][] = $callback;
+	// WordPress hands a callback as many arguments as it has asked for, and no more.
+	World::$now->hooks[ $hook ][ $priority ][] = static function ( ...$all ) use ( $callback, $arguments ) {
+		return $callback( ...array_slice( $all, 0, $arguments ) );
+	};
 	return true;
+}
+
+function has_filter( $hook ) {
+	return ! empty( World::$now->hooks[ $hook ] );
 }
 
 function add_action( $hook, $callback, $priority = 10, $arguments = 1 ) {
@@ -44,6 +51,9 @@ function plugins_url( $path, $file ) {
 }
 
 function get_option( $name, $fallback = false ) {
+	if ( 'home' === $name ) {
+		return 'https://shop.example';
+	}
 	return World::$now->options[ World::$now->blog ][ $name ] ?? $fallback;
 }
 
@@ -205,7 +215,14 @@ function __( $text, $domain ) {
 	if ( 'pannier' !== $domain ) {
 		throw new InvalidArgumentException( 'Wrong text domain: ' . $domain );
 	}
-	return $text;
+	return World::$now->words[ $text ] ?? $text;
+}
+
+function load_plugin_textdomain( $domain, $deprecated, $folder ) {
+	$file = dirname( __DIR__ ) . '/' . $folder . '/' . $domain . '-' . World::$now->locale . '.l10n.php';
+	if ( is_file( $file ) ) {
+		World::$now->words = ( require $file )['messages'];
+	}
 }
 
 function esc_html__( $text, $domain ) {
@@ -309,15 +326,59 @@ function wp_remote_retrieve_body( $answer ) {
 /** An error as WordPress hands it around. */
 class WP_Error {
 
-	/** @var string */
-	private $message;
+	/** @var array<int|string, string[]> */
+	private $messages = array();
+	/** @var mixed */
+	private $data;
 
-	public function __construct( $code = '', $message = '' ) {
-		$this->message = $message;
+	public function __construct( $code = '', $message = '', $data = '' ) {
+		if ( $code ) {
+			$this->add( $code, $message );
+			$this->data = $data;
+		}
+	}
+
+	public function add( $code, $message ) {
+		$this->messages[ $code ][] = $message;
+	}
+
+	public function get_error_code() {
+		return array_key_first( $this->messages ) ?? '';
 	}
 
 	public function get_error_message() {
-		return $this->message;
+		return $this->messages ? reset( $this->messages )[0] : '';
+	}
+
+	public function get_error_messages() {
+		return array_merge( array(), ...array_values( $this->messages ) );
+	}
+
+	public function get_error_data() {
+		return $this->data;
+	}
+}
+
+/** A request to the REST API. */
+class WP_REST_Request {
+
+	/** @var string */
+	private $body;
+
+	public function __construct( string $body = '' ) {
+		$this->body = $body;
+	}
+
+	public function get_body() {
+		return $this->body;
+	}
+
+	public function get_json_params() {
+		return json_decode( $this->body, true );
+	}
+
+	public function get_param( $name ) {
+		return $this->get_json_params()[ $name ] ?? null;
 	}
 }
 
@@ -338,27 +399,71 @@ class WP_Post {
 	}
 }
 
-/** As much of the database as the plugin asks for: the marks of orders, in posts' meta and in a table of its own. */
+/** As much of the database as the plugin asks for: options, and the marks of orders and their lines. */
 final class Database {
 
 	/** @var string */
 	public $prefix = 'wp_';
+	/** @var string */
+	public $options = 'wp_options';
 
 	public function esc_like( $text ) {
 		return addcslashes( $text, '_%\\' );
 	}
 
-	public function prepare( $query, $value ) {
-		return str_replace( '%s', "'" . $value . "'", $query );
+	public function prepare( $query, ...$values ) {
+		foreach ( $values as $value ) {
+			$query = preg_replace_callback(
+				'/%s/',
+				static function () use ( $value ) {
+					return "'" . str_replace( array( '\\', "'" ), array( '\\\\', "\\'" ), $value ) . "'";
+				},
+				$query,
+				1
+			);
+		}
+		return $query;
 	}
 
 	public function get_var( $query ) {
+		if ( preg_match( "/^SELECT option_value FROM wp_options WHERE option_name = '([a-z0-9_]+)'$/", $query, $found ) ) {
+			return World::$now->options[ World::$now->blog ][ $found[1] ] ?? null;
+		}
 		foreach ( array_keys( World::$now->marks ) as $table ) {
-			if ( "SHOW TABLES LIKE '" . $this->esc_like( $table ) . "'" === $query ) {
+			if ( $this->prepare( 'SHOW TABLES LIKE %s', $this->esc_like( $table ) ) === $query ) {
 				return $table;
 			}
 		}
 		return null;
+	}
+
+	public function query( $query ) {
+		$options = &World::$now->options[ World::$now->blog ];
+		if ( preg_match( "/^INSERT IGNORE INTO wp_options \(option_name, option_value, autoload\) VALUES \('([a-z0-9_]+)', '(\w+)', 'no'\)$/", $query, $found ) ) {
+			if ( isset( $options[ $found[1] ] ) ) {
+				return 0;
+			}
+			$options[ $found[1] ] = $found[2];
+			return 1;
+		}
+		if ( preg_match( "/^DELETE FROM wp_options WHERE option_name LIKE '([^']+)%'(?: AND option_name < '(\w+)')?$/", $query, $found ) ) {
+			foreach ( array_keys( $options ) as $name ) {
+				if ( 0 === strpos( $name, str_replace( '\\', '', $found[1] ) ) && ( ! isset( $found[2] ) || strcmp( $name, $found[2] ) < 0 ) ) {
+					unset( $options[ $name ] );
+				}
+			}
+			return 1;
+		}
+		throw new InvalidArgumentException( $query );
+	}
+
+	public function update( $table, $values, $where ) {
+		$options = &World::$now->options[ World::$now->blog ];
+		if ( 'wp_options' === $table && isset( $options[ $where['option_name'] ] ) ) {
+			$options[ $where['option_name'] ] = $values['option_value'];
+			return 1;
+		}
+		return 0;
 	}
 
 	public function delete( $table, $where ) {

@@ -34,14 +34,12 @@ final class Offer_Terms {
 	}
 
 	/**
-	 * Whether there are the fields of an offer and no others: what is not understood may be a condition.
+	 * Whether there are the fields of an offer, one of both kinds of discount, and no others.
 	 *
 	 * @param array<mixed> $offer Decoded JSON.
 	 */
 	private static function has_fields( array $offer ): bool {
-		$kinds = array_intersect_key( $offer, array_flip( array( 'p', 'a' ) ) );
-		return 1 === count( $kinds ) && count( self::FIELDS ) + 1 === count( $offer )
-			&& ! array_diff( self::FIELDS, array_map( 'strval', array_keys( $offer ) ) );
+		return Json_Form::has_fields( $offer, array_merge( self::FIELDS, array( 'p' ) ) ) || Json_Form::has_fields( $offer, array_merge( self::FIELDS, array( 'a' ) ) );
 	}
 
 	/**
@@ -50,9 +48,9 @@ final class Offer_Terms {
 	 * @param array<mixed> $offer Decoded JSON with its fields.
 	 */
 	private static function has_words( array $offer ): bool {
-		return self::matches( '/\A[A-Za-z0-9_-]{1,64}\z/', $offer['k'] )
+		return Json_Form::matches( $offer['k'], '/\A[A-Za-z0-9_-]{1,64}\z/' )
 			&& is_string( $offer['t'] ) && '' !== $offer['t'] && strlen( $offer['t'] ) <= self::LONGEST_TITLE
-			&& self::matches( '/\A[A-Z]{3}\z/', $offer['u'] );
+			&& Json_Form::matches( $offer['u'], '/\A[A-Z]{3}\z/' );
 	}
 
 	/**
@@ -70,16 +68,16 @@ final class Offer_Terms {
 	 * @param mixed $components Decoded JSON.
 	 */
 	private static function has_components( $components ): bool {
-		if ( ! self::is_list( $components, self::MOST_PARTS ) || count( $components ) < 2 ) {
+		if ( ! Json_Form::is_list( $components, self::MOST_PARTS ) || count( $components ) < 2 ) {
 			return false;
 		}
 		$products = array();
 		foreach ( $components as $component ) {
-			if ( ! self::is_list( $component, 3 ) || 3 !== count( $component ) ) {
+			if ( ! Json_Form::is_list( $component, 3 ) || 3 !== count( $component ) ) {
 				return false;
 			}
 			list( $product, $quantity, $variants ) = $component;
-			if ( ! self::is_number( $product ) || isset( $products[ $product ] ) || ! self::is_whole( $quantity, self::MOST_PIECES ) ) {
+			if ( ! self::is_number( $product ) || isset( $products[ $product ] ) || ! Json_Form::is_whole( $quantity, self::MOST_PIECES ) ) {
 				return false;
 			}
 			if ( null !== $variants && ! self::is_list_of_numbers( $variants, self::MOST_VARIANTS ) ) {
@@ -109,18 +107,8 @@ final class Offer_Terms {
 	 */
 	private static function has_discount( array $offer ): bool {
 		return isset( $offer['p'] )
-			? self::is_whole( $offer['p'], Reckoning::WHOLE )
-			: isset( $offer['a'] ) && self::is_whole( $offer['a'], self::MOST_AMOUNT );
-	}
-
-	/**
-	 * Whether this is a list of no more than so many.
-	 *
-	 * @param mixed $value Decoded JSON.
-	 * @param int   $most  How many there may be.
-	 */
-	private static function is_list( $value, int $most ): bool {
-		return is_array( $value ) && count( $value ) <= $most && array_values( $value ) === $value;
+			? Json_Form::is_whole( $offer['p'], Reckoning::WHOLE )
+			: isset( $offer['a'] ) && Json_Form::is_whole( $offer['a'], self::MOST_AMOUNT );
 	}
 
 	/**
@@ -130,7 +118,7 @@ final class Offer_Terms {
 	 * @param int   $most  How many there may be.
 	 */
 	private static function is_list_of_numbers( $value, int $most ): bool {
-		return self::is_list( $value, $most ) && count( array_filter( $value, array( self::class, 'is_number' ) ) ) === count( $value );
+		return Json_Form::is_list( $value, $most ) && count( array_filter( $value, array( self::class, 'is_number' ) ) ) === count( $value );
 	}
 
 	/**
@@ -139,26 +127,6 @@ final class Offer_Terms {
 	 * @param mixed $value Decoded JSON.
 	 */
 	private static function is_number( $value ): bool {
-		return self::matches( '/\A[1-9][0-9]{0,18}\z/', $value );
-	}
-
-	/**
-	 * Whether this is a whole number from 1.
-	 *
-	 * @param mixed $value Decoded JSON.
-	 * @param int   $most  How large it may be.
-	 */
-	private static function is_whole( $value, int $most ): bool {
-		return is_int( $value ) && $value >= 1 && $value <= $most;
-	}
-
-	/**
-	 * Whether this is text of a form.
-	 *
-	 * @param string $form  Regular expression.
-	 * @param mixed  $value Decoded JSON.
-	 */
-	private static function matches( string $form, $value ): bool {
-		return is_string( $value ) && 1 === preg_match( $form, $value );
+		return Json_Form::matches( $value, '/\A[1-9][0-9]{0,18}\z/' );
 	}
 }

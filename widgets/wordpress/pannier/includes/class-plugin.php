@@ -45,10 +45,34 @@ final class Plugin {
 		( new Cart_Mark( $settings ) )->hook();
 		( new Identity( $settings ) )->hook();
 		( new Personal_Data( $settings, $service ) )->hook();
+		$this->start_checkout( $settings );
+		add_action( 'init', array( $this, 'load_words' ) );
 		if ( is_admin() ) {
 			$handshake = new Handshake( $settings );
 			( new Settings_Page( $settings ) )->hook();
 			( new Settings_Actions( $settings, $handshake, $service ) )->hook();
 		}
+	}
+
+	/** Load the translation of what shoppers read. */
+	public function load_words(): void {
+		load_plugin_textdomain( 'pannier', false, dirname( plugin_basename( PANNIER_FILE ) ) . '/languages' );
+	}
+
+	/**
+	 * Start what grants offers and quoted prices.
+	 *
+	 * @param Settings $settings Whether the shop is connected.
+	 */
+	private function start_checkout( Settings $settings ): void {
+		$book   = new Offer_Book();
+		$keys   = new Checkout_Keys();
+		$claims = new Quote_Claims();
+		$lapses = new Lapses();
+		$lapses->hook();
+		( new Checkout_Routes( $settings, $book, $keys, $claims ) )->hook();
+		( new Quoted_Prices( $settings, $keys, $claims, $lapses ) )->hook();
+		( new Offer_Coupons( $settings, $book, $lapses ) )->hook();
+		( new Offer_Labels( $book ) )->hook();
 	}
 }

@@ -9,7 +9,7 @@ namespace Pannier;
 
 defined( 'ABSPATH' ) || exit;
 
-/** Removes everything the plugin has stored. It stores options, one transient and marks on orders; no tables, user meta or files. */
+/** Removes everything the plugin has stored. It stores options, one transient, used quotes, and marks on orders; no tables, user meta or files. */
 final class Removal {
 
 	/** Remove it from this site, or from every site of a network. */
@@ -36,5 +36,7 @@ final class Removal {
 		array_map( 'delete_option', Settings::OPTIONS );
 		delete_transient( Handshake::TRANSIENT );
 		Cart_Mark::remove_all();
+		Quote_Claims::remove_all();
+		Quoted_Prices::remove_all();
 	}
 }

@@ -17,8 +17,12 @@ final class Settings {
 	public const SECRET     = 'pannier_secret';
 	public const PLACEMENTS = 'pannier_placements';
 
+	/** What Offer_Book and Checkout_Keys store. */
+	public const OFFERS        = 'pannier_offers';
+	public const CHECKOUT_KEYS = 'pannier_checkout_keys';
+
 	/** Every option of this plugin. */
-	public const OPTIONS = array( self::ADDRESS, self::KEY, self::SECRET, self::PLACEMENTS );
+	public const OPTIONS = array( self::ADDRESS, self::KEY, self::SECRET, self::PLACEMENTS, self::OFFERS, self::CHECKOUT_KEYS );
 
 	/** Where a box is placed without being asked for: the names of Placements' switches. */
 	public const AUTOMATIC = array( 'product', 'cart' );
@@ -106,10 +110,12 @@ final class Settings {
 		delete_option( self::SECRET );
 	}
 
-	/** Forget both keys: from now on the shop shows nothing and forwards nothing. */
+	/** Forget both keys, the offers and what they were signed with: from now on the shop shows, grants and forwards nothing. */
 	public function forget_keys(): void {
 		$this->forget_key();
 		$this->forget_secret();
+		delete_option( self::OFFERS );
+		delete_option( self::CHECKOUT_KEYS );
 	}
 
 	/**
