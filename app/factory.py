@@ -37,6 +37,7 @@ from app.monitoring import alerts
 from app.monitoring import jobs as monitoring_jobs
 from app.monitoring import routes as monitoring
 from app.monitoring import slot_routes as slots
+from app.pricing import ledger_routes as ledger
 from app.pricing import quote_routes as quotes
 from app.pricing.quote_rooms import QuotesRoom
 from app.privacy import choices, suppression
@@ -44,8 +45,8 @@ from app.privacy import jobs as privacy_jobs
 from app.privacy import routes as privacy
 from app.privacy.commerce_room import CommerceRoom
 from app.privacy.consent_room import ConsentRoom, ExportsRoom
-from app.recommendations import guard_routes as guard
 from app.recommendations import evidence, learning, replay, reports, serving, widget
+from app.recommendations import guard_routes as guard
 from app.recommendations import routes as recommendations
 from app.recommendations.jobs import PUBLISH
 from app.recommendations.personal import PersonalRoom
@@ -97,6 +98,7 @@ _DESCRIBED: Final = (
     experiment_reports.blueprint,
     attribution.blueprint,
     quotes.blueprint,
+    ledger.blueprint,
     monitoring.freshness_blueprint,
     monitoring.drift_blueprint,
     monitoring.blueprint,

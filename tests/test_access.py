@@ -26,7 +26,8 @@ from app.experiments.models import Experiment
 from app.experiments.schemas import ExperimentFields
 from app.imports.models import OrderImport
 from app.monitoring.models import Alert, AlertEndpoint
-from app.pricing.models import PriceQuote
+from app.pricing import ledger
+from app.pricing.models import CompetitorPrice, PriceQuote
 from app.pricing.quote_keys import note_told
 from app.pricing.quotes import KEYS_AHEAD, window_at
 from app.privacy.models import PrivacyRequestRecord
@@ -142,6 +143,11 @@ CALLS: dict[Route, dict[str, Any]] = {
         "json": {"product_id": "111", "variant_id": f"{MINE}-111", "price": 900, "reason": "A regular"}
     },
     ("POST", "/v1/prices/quote/verify"): {"json": {"quote": "pq1", "variant_id": "111"}},
+    ("GET", "/v1/prices/ledger"): {"query_string": {"product_id": "111"}},
+    ("GET", "/v1/prices/usual"): {"query_string": {"product_id": "111"}},
+    ("PUT", "/v1/prices/competitors"): {
+        "json": {"prices": [{"product_id": "111", "competitor": "A", "price": 1, "currency": "USD"}]}
+    },
     ("GET", "/v1/freshness"): {},
     ("GET", "/v1/reports/drift"): {},
     ("GET", "/v1/alerts"): {},
@@ -238,6 +244,7 @@ def two(client: FlaskClient, keys: dict[str, Any]) -> dict[str, Any]:
         product_change(p, variant_state(f"{MINE}-{p}"), title=f"{MINE} {p}") for p in ("111", "112", "113")
     ]
     ingest.apply(db.session.connection(), store.id, [*changes, order_change("o1", "111", "112")])
+    ledger.note_shop_prices(db.session.connection(), store.id, ["111"], now())
     for strategy, subject in (("frequently_bought_together", "111"), ("best_sellers", "")):
         items = [
             {"id": p, "orders": 5, "confidence": 0.5, "lift": 2.0, "llr": 20.0, "score": 1.0}
@@ -400,6 +407,8 @@ def untouched() -> bool:
     if versions != [1, 2]:
         return False
     if db.session.scalars(select(PriceQuote.id)).all():
+        return False
+    if db.session.scalars(select(CompetitorPrice.competitor)).all():
         return False
     endpoints = db.session.execute(
         select(AlertEndpoint.url, AlertEndpoint.problem)

@@ -327,6 +327,44 @@ def periods_of(
     return found
 
 
+def page(
+    connection: Connection,
+    store_id: int,
+    product_id: str,
+    variant_id: str | None,
+    limit: int,
+    after: tuple[datetime, int] | None = None,
+) -> list[tuple[int, Period]]:
+    """Return up to ``limit`` periods of a product with their numbers, the newest first.
+
+    Args:
+        connection: to read with.
+        store_id: the store.
+        product_id: the product.
+        variant_id: of this variant alone; None for all.
+        limit: how many at most.
+        after: (beginning, number) of the last period of the page before.
+    """
+    where = "store_id = %(store)s AND product_id = %(product)s"
+    if variant_id is not None:
+        where += " AND variant_id = %(variant)s"
+    if after is not None:
+        where += " AND (from_at, id) < (%(at)s, %(id)s)"
+    at, id_ = after or (None, None)
+    rows = connection.exec_driver_sql(
+        f"SELECT id, {COLUMNS} FROM price_period WHERE {where} ORDER BY from_at DESC, id DESC LIMIT %(limit)s",
+        {
+            "store": store_id,
+            "product": product_id,
+            "variant": variant_id,
+            "at": at,
+            "id": id_,
+            "limit": limit,
+        },
+    )
+    return [(row[0], Period(*row[1:])) for row in rows]
+
+
 COLUMNS: Final = (
     "product_id, variant_id, price, compare_at_price, currency, from_at, until_at, source, change_id, reason"
 )

@@ -285,9 +285,7 @@ def verdicts(
         was: the was-price in question, in minor units; None for that which the shop states for each variant.
     """
     found = []
-    for variant_id, periods in sorted(
-        ledger.periods_of(connection, store_id, [product_id], since=at - reach()).items()
-    ):
+    for variant_id, periods in sorted(ledger.periods_of(connection, store_id, [product_id]).items()):
         current = next((p for p in periods if p.until_at is None), None)
         if current is None:
             continue
