@@ -1,12 +1,15 @@
 """Offers as the configuration of the store's one discount function. Pure.
 
-The configuration of an offer stands in a metafield of its first component's product, where the function finds it with
-the cart's lines. Which products carry one stands in a metafield of the function's discount, with a mark of what was
-written: so what is unchanged is not sent again, and what nobody wants any more is found whatever was forgotten.
+The configuration of an offer stands in a metafield of one of its products, where the function finds it with the cart's
+lines. Of its products that is the one with the fewest offers, so that none carries many.
+
+Which products carry one stands in a metafield of the function's discount, with a mark of what was written: so what is
+unchanged is not sent again, and what nobody wants any more is found whatever was forgotten.
 """
 
 import base64
 import hashlib
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -22,8 +25,9 @@ from connectors.shopify.native_offers import COMBINES
 HANDLE: Final = "pannier-discounts"
 # https://shopify.dev/docs/api/admin-graphql/latest/mutations/metafieldsSet
 MOST_METAFIELDS: Final = 25
-# Above 10,000 bytes a function is not given a metafield; the rest is room for what Shopify adds.
-MOST_BYTES: Final = 9_000
+# A function is given no metafield above 10,000 bytes, and nothing at all where its whole input is above 64,000
+# (https://shopify.dev/changelog/shopify-functions-input-limit-updates): a cart of fifteen such products is still read.
+MOST_BYTES: Final = 4_000
 _SLOTS: Final = 4
 _LONG_AGO: Final = datetime(2020, 1, 1, tzinfo=UTC)
 
@@ -45,12 +49,14 @@ class Arranged:
 
 def arrange(wanted: Iterable[Terms]) -> Arranged:
     """Return where the configuration of every offer stands."""
+    every = list(wanted)
+    counted = Counter(part.product_id for terms in every for part in terms.components)
     offers: dict[str, list[Terms]] = {}
     texts: dict[str, list[str]] = {}
     sizes: dict[str, int] = {}
     crowded = []
-    for terms in wanted:
-        carrier = terms.components[0].product_id
+    for terms in every:
+        carrier = min((part.product_id for part in terms.components), key=counted.__getitem__)
         text = compact(offer_to_config(terms))
         size = len(text.encode()) + 1
         if sizes.get(carrier, 1) + size > MOST_BYTES:

@@ -40,7 +40,7 @@ _SWITCHED_OFF: Final = (
     "The discount that runs Pannier's function was switched off: activate it in Shopify, or delete it there."
 )
 _CROWDED: Final = (
-    "Its first product carries as many offers already as Shopify lets a checkout read: end one of those."
+    "Its products carry as many offers already as Shopify lets a checkout read: end one of those."
 )
 _TEXT_LENGTH: Final = 200
 

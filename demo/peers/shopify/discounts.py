@@ -211,7 +211,8 @@ def _moment(value: str | datetime) -> datetime:
 def _room(
     run: Run, starts_at: datetime, ends_at: datetime | None, name: str, own: AutomaticDiscount | None = None
 ) -> None:
-    others = run.shop.discounts.crowd(starts_at, ends_at, own.id if own else None)
+    # What is over does not count, however early the new one says that it began.
+    others = run.shop.discounts.crowd(max(starts_at, run.shop.now()), ends_at, own.id if own else None)
     if others >= MOST_ACTIVE:
         message = f"At any given time, only {MOST_ACTIVE} automatic discounts can be active."
         raise _Objection([name], message, "ACTIVE_PERIOD_OVERLAP")
