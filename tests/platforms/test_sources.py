@@ -14,6 +14,7 @@ from app.platforms import sources
 from connectors.errors import ReconnectNeeded, Unreachable
 from connectors.shopify import oauth
 from connectors.shopify.source import ShopifySource
+from connectors.woocommerce.discounts import WooCommerceDiscounts
 from connectors.woocommerce.source import WooCommerceSource
 from tests.factories import at, connected
 
@@ -273,3 +274,33 @@ def test_a_store_that_was_disconnected_meanwhile_has_no_token(expired: Store, re
     with pytest.raises(ReconnectNeeded):
         sources.token_keeper(expired.id, expired.domain).token()
     assert refreshing.asked == []
+
+
+# --- discounts of WooCommerce ---------------------------------------------------------------------------
+
+
+def test_the_plugins_secret_is_made_once_and_kept(woocommerce: Store) -> None:
+    kept = {**woocommerce.credentials, "consumer_key": "ck", "consumer_secret": "cs"}
+    woocommerce.credentials = kept
+    db.session.commit()
+
+    first = sources._plugin_secret(woocommerce.id)
+
+    assert len(first) == 32
+    assert sources._plugin_secret(woocommerce.id) == first
+    db.session.rollback()
+    stored = db.session.get_one(Store, woocommerce.id, populate_existing=True).credentials
+    assert stored == {**kept, "plugin_secret": first.hex()}
+
+
+@pytest.mark.parametrize(("setting", "inexact"), [({}, False), ({"inexact_coupons": 1}, True)])
+def test_coupons_stand_in_only_where_the_merchant_says_so(
+    woocommerce: Store, setting: dict[str, int], inexact: bool
+) -> None:
+    woocommerce.credentials = {**woocommerce.credentials, "consumer_key": "ck", "consumer_secret": "cs"}
+    woocommerce.settings = setting
+
+    found = sources.discounts_for(woocommerce)
+
+    assert isinstance(found, WooCommerceDiscounts)
+    assert found._inexact is inexact
