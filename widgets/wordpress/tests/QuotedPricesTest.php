@@ -297,6 +297,23 @@ final class QuotedPricesTest extends ShopTestCase {
 		$this->assertEqualsWithDelta( 17.0, World::$now->cart->total, 0.0001 );
 	}
 
+	public function test_price_comes_back_as_it_was_where_a_plugin_changes_all_prices_on_the_way(): void {
+		add_filter(
+			'woocommerce_product_get_price',
+			static function ( $price ): string {
+				return (string) ( 2 * $price );
+			}
+		);
+		$line = $this->add( self::quote( 1750 ) );
+		World::$now->cart->calculate_totals();
+		$this->assertSame( '17.50', $line['data']->get_price( 'edit' ) );
+
+		World::$now->time = self::ENDS;
+		World::$now->cart->calculate_totals();
+
+		$this->assertSame( '19.99', $line['data']->get_price( 'edit' ) );
+	}
+
 	public function test_quoted_line_takes_no_part_in_offers_until_its_quote_is_over(): void {
 		$this->publish( array( self::offer() ), array(), 'secret-of-16-bytes' );
 		$this->hand_over( self::BYTES );

@@ -189,8 +189,8 @@ namespace {
 			return $this->fields['name'];
 		}
 
-		public function get_price() {
-			return $this->fields['price'];
+		public function get_price( $context = 'view' ) {
+			return 'view' === $context ? apply_filters( 'woocommerce_product_get_price', $this->fields['price'], $this ) : $this->fields['price'];
 		}
 
 		public function set_price( $price ) {

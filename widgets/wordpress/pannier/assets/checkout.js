@@ -7,7 +7,8 @@
   const labels = () => data.select("wc/store/cart")?.getCartData()?.extensions?.pannier?.labels ?? {};
 
   checkout.registerCheckoutFilters("pannier", {
-    coupons: (coupons) => coupons.map((coupon) => ({ ...coupon, label: labels()[coupon.code] ?? coupon.label })),
+    coupons: (coupons) =>
+      coupons.map((coupon) => ({ ...coupon, label: labels()[coupon.code] ?? coupon.label })),
     // It would say that the coupon is gone, while the offer is still in the cart.
     showRemoveCouponNotice: (shown, _extensions, args) => shown && !(args?.couponCode in labels()),
   });

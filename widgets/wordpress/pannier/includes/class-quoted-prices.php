@@ -195,7 +195,7 @@ final class Quoted_Prices {
 	}
 
 	/**
-	 * Set the price of a line, or give it back its own where the quote does not count any more.
+	 * Set the price of a line, or leave it its own where the quote does not count any more, or saves nothing.
 	 *
 	 * @param \WC_Cart             $cart The cart.
 	 * @param string               $key  Key of the line.
@@ -204,16 +204,16 @@ final class Quoted_Prices {
 	private function apply_to( \WC_Cart $cart, string $key, array $line ): void {
 		$product  = $line['data'];
 		$currency = get_woocommerce_currency();
-		$own      = $this->own_price( $key, $product );
-		$quote    = $this->read( $line[ self::FIELD ], (int) $line['product_id'], (int) $line['variation_id'] );
-		if ( null !== $quote && $quote['price'] < Money::minor_units( (float) $own, $currency ) ) {
+		$this->restore( $key, $product );
+		$quote = $this->read( $line[ self::FIELD ], (int) $line['product_id'], (int) $line['variation_id'] );
+		if ( null !== $quote && $quote['price'] < Money::minor_units( (float) $product->get_price(), $currency ) ) {
+			$own               = $product->get_price( 'edit' );
 			$quoted            = Money::main_units( $quote['price'], $currency );
 			$this->set[ $key ] = compact( 'quoted', 'own' );
 			$product->set_price( $quoted );
 			return;
 		}
-		$product->set_price( $own );
-		unset( $this->set[ $key ], $cart->cart_contents[ $key ][ self::FIELD ] );
+		unset( $cart->cart_contents[ $key ][ self::FIELD ] );
 		if ( null === $quote ) {
 			/* translators: %s: name of a product */
 			$this->lapses->remember( sprintf( __( 'Your price for “%s” has expired. It now costs what it costs everybody.', 'pannier' ), $product->get_name() ) );
@@ -221,15 +221,18 @@ final class Quoted_Prices {
 	}
 
 	/**
-	 * The price of a line's product without its quote: other plugins may have set another one since we did.
+	 * Give a line's product its own price back: carts are added up several times in a request. Where another plugin has
+	 * set one since, that is it.
 	 *
 	 * @param string      $key     Key of the line.
 	 * @param \WC_Product $product The line's product.
-	 * @return mixed As WooCommerce writes prices.
 	 */
-	private function own_price( string $key, \WC_Product $product ) {
-		$price = $product->get_price();
-		return isset( $this->set[ $key ] ) && (string) $price === $this->set[ $key ]['quoted'] ? $this->set[ $key ]['own'] : $price;
+	private function restore( string $key, \WC_Product $product ): void {
+		$set = $this->set[ $key ] ?? null;
+		unset( $this->set[ $key ] );
+		if ( null !== $set && (string) $product->get_price( 'edit' ) === $set['quoted'] ) {
+			$product->set_price( $set['own'] );
+		}
 	}
 
 	/**
