@@ -6,6 +6,8 @@ from flask import Flask, Response, request
 from sqlalchemy import Engine, make_url, select
 from sqlalchemy.exc import ArgumentError
 
+from app.bundles import jobs as bundle_jobs
+from app.bundles import routes as offers
 from app.commerce import carts
 from app.commerce.store import AccessCache, Store
 from app.connections import connection
@@ -97,6 +99,7 @@ _DESCRIBED: Final = (
     experiments.blueprint,
     experiment_reports.blueprint,
     attribution.blueprint,
+    offers.blueprint,
     quotes.blueprint,
     ledger.blueprint,
     monitoring.freshness_blueprint,
@@ -167,7 +170,12 @@ def _furnish(app: Flask, settings: Settings) -> None:
     app.extensions["pannier_redecide"] = replay.redecide
     app.extensions["pannier_preview"] = serving.preview
     app.extensions["pannier_evidence"] = evidence.together
-    app.extensions["pannier_measures"] = (measure, privacy_jobs.measure, monitoring_jobs.measure)
+    app.extensions["pannier_measures"] = (
+        measure,
+        privacy_jobs.measure,
+        monitoring_jobs.measure,
+        bundle_jobs.measure,
+    )
     # Whatever keeps personal data: asked for it, and told to remove it, by app.privacy.
     app.extensions["pannier_rooms"] = (
         EventsRoom(),

@@ -11,6 +11,7 @@ from redis.exceptions import ConnectionError as RedisDown
 from redis.exceptions import TimeoutError as RedisSlow
 from rq.cron import CronScheduler
 
+from app.bundles import jobs as bundles
 from app.connections.jobs import (
     compare_everywhere,
     forget_install_states,
@@ -102,6 +103,10 @@ def register(clock: CronScheduler) -> None:
         monitoring.look_for_drift_everywhere, UPKEEP, cron="37 5 * * *", result_ttl=0, failure_ttl=_DAY_S
     )
     clock.register(monitoring.forget_old_alerts, UPKEEP, cron="37 2 * * *", result_ttl=0, failure_ttl=_DAY_S)
+    # Which offers hold; what a platform has not been told of them. Then what it still grants, and what is worth one.
+    clock.register(bundles.look_everywhere, UPKEEP, interval=60, result_ttl=0, failure_ttl=_DAY_S)
+    clock.register(bundles.check_everywhere, UPKEEP, interval=3600, result_ttl=0, failure_ttl=_DAY_S)
+    clock.register(bundles.propose_everywhere, LEARNING, cron="53 4 * * *", result_ttl=0, failure_ttl=_DAY_S)
     # Keys of quotes, to checkouts that lack the newest: there is a new one every five minutes.
     clock.register(quote_jobs.publish_keys_everywhere, UPKEEP, interval=60, result_ttl=0, failure_ttl=_DAY_S)
     clock.register(quote_jobs.forget_old_quotes, UPKEEP, cron="47 2 * * *", result_ttl=0, failure_ttl=_DAY_S)

@@ -12,6 +12,8 @@ from flask.testing import FlaskClient
 from sqlalchemy import select, update
 from werkzeug.test import TestResponse
 
+from app.bundles.limits import Limits
+from app.bundles.models import Offer, OfferLimits
 from app.commerce import ingest
 from app.commerce.cart import Cart
 from app.commerce.customer import Customer
@@ -38,11 +40,15 @@ from tests.factories import incoming, keep, order_change, product_change, varian
 from webhooks.models import QUARANTINED, WebhookDelivery
 
 Route = tuple[str, str]
+# The states of my store's offers, and those of their proposals are made of what it has learned.
+OFFERS = ("proposed", "approved", "suspended")
+PROPOSING: Route = ("POST", "/v1/offers/proposals")
 # Stands in everything that my store has.
 MINE = "only-of-mine"
 ANNE = "customer:only-of-mine"
 ANYBODY = {"fact": "orders", "at_least": 0}
 RULE: dict[str, Any] = {"name": "Another", "then": [{"do": "pin", "product": "111", "position": 1}]}
+OFFER = {"title": "Another", "discount": {"kind": "percent", "value": 1000}}
 EXPERIMENT = {"name": "Another", "arms": [{"key": "b", "settings": {"strategy": "trending"}}]}
 
 NOWHERE = "https://127.0.0.1:8443/only-of-mine"
@@ -139,6 +145,15 @@ CALLS: dict[Route, dict[str, Any]] = {
     ("GET", "/v1/experiments/<key>/report"): {},
     ("GET", "/v1/experiments/power"): {},
     ("GET", "/v1/reports/attribution"): {},
+    ("GET", "/v1/offers"): {},
+    ("POST", "/v1/offers"): {"json": {**OFFER, "components": [{"product_id": p} for p in ("111", "113")]}},
+    ("GET", "/v1/offers/limits"): {},
+    ("PUT", "/v1/offers/limits"): {"json": {"automatic": True}},
+    ("POST", "/v1/offers/proposals"): {},
+    ("GET", "/v1/offers/<key>"): {},
+    **{
+        ("POST", f"/v1/offers/<key>/{word}"): {} for word in ("approve", "reject", "suspend", "resume", "end")
+    },
     ("POST", "/v1/prices/quote"): {
         "json": {"product_id": "111", "variant_id": f"{MINE}-111", "price": 900, "reason": "A regular"}
     },
@@ -183,6 +198,12 @@ FOUND_AT = {
     "/v1/experiments/<key>/decide": "/v1/experiments/stopped_of_mine/decide",
     "/v1/experiments/<key>/copy": "/v1/experiments/draft_of_mine/copy",
     "/v1/experiments/<key>/report": "/v1/experiments/draft_of_mine/report",
+    "/v1/offers/<key>": "/v1/offers/o_proposed",
+    "/v1/offers/<key>/approve": "/v1/offers/o_proposed/approve",
+    "/v1/offers/<key>/reject": "/v1/offers/o_proposed/reject",
+    "/v1/offers/<key>/suspend": "/v1/offers/o_approved/suspend",
+    "/v1/offers/<key>/resume": "/v1/offers/o_suspended/resume",
+    "/v1/offers/<key>/end": "/v1/offers/o_approved/end",
 }
 # Below these the merchant's servers alone may ask.
 SERVER_SIDE = (
@@ -195,6 +216,7 @@ SERVER_SIDE = (
     "/v1/segments",
     "/v1/rules",
     "/v1/experiments",
+    "/v1/offers",
     "/v1/privacy/",
     "/v1/identity",
     "/v1/guard",
@@ -284,6 +306,10 @@ def two(client: FlaskClient, keys: dict[str, Any]) -> dict[str, Any]:
         db.session.add(
             Experiment(store_id=store.id, key=key, name=MINE, status=status, definition=definition)
         )
+    for state in OFFERS:
+        db.session.add(offer_row(store.id, state))
+    limits = Limits(excluded_tags=(MINE,)).to_json()
+    db.session.add(OfferLimits(store_id=store.id, limits=limits))
     test = {"kind": "watch", "reason": "not_worse", "measures": {MINE: 1}}
     db.session.add(ModelCheck(store_id=store.id, version=1, passed=True, checked_at=now(), **test))
     db.session.add(Alert(store_id=store.id, source="orders", level="warn", message=MINE, raised_at=now()))
@@ -324,6 +350,17 @@ def two(client: FlaskClient, keys: dict[str, Any]) -> dict[str, Any]:
     db.session.commit()
     keep(incoming(store.id, topic="orders/create", quarantine=MINE))
     return keys
+
+
+def offer_row(store_id: int, state: str) -> Offer:
+    """Return an offer of my store; of its suspended ones the merchant said so."""
+    return Offer(
+        store_id=store_id, key=f"o_{state}", state=state, title=MINE, origin="manual", currency="USD",
+        components=[{"product_id": p, "quantity": 1, "variant_ids": None} for p in ("111", "112")],
+        discounted=["112"], discount_kind="percent", discount_value=1000, starts_at=now(), evidence={},
+        reason_code="merchant" if state == "suspended" else None,
+        prices={p: {f"{MINE}-{p}": 1000} for p in ("111", "112")}, version=1, attempts=0,
+    )  # fmt: skip
 
 
 def call(client: FlaskClient, route: Route, headers: dict[str, str]) -> TestResponse:
@@ -408,6 +445,21 @@ def untouched() -> bool:
         return False
     if db.session.scalars(select(PriceQuote.id)).all():
         return False
+    offers = db.session.execute(
+        select(Offer.key, Offer.state, Offer.version)
+        .join(Store, Store.id == Offer.store_id)
+        .where(Store.domain == "mine.myshopify.com")
+        .order_by(Offer.id)
+    ).all()
+    if offers != [(f"o_{state}", state, 1) for state in OFFERS]:
+        return False
+    limits = db.session.scalars(
+        select(OfferLimits.limits)
+        .join(Store, Store.id == OfferLimits.store_id)
+        .where(Store.domain == "mine.myshopify.com")
+    ).all()
+    if [each["excluded_tags"] for each in limits] != [[MINE]]:
+        return False
     if db.session.scalars(select(CompetitorPrice.competitor)).all():
         return False
     endpoints = db.session.execute(
@@ -466,6 +518,8 @@ def test_my_key_opens_what_is_mine(client: FlaskClient, two: dict[str, Any], rou
         assert response.get_json()["accepted"] == (route[1] != "/v1/batch")
     elif route == JUDGING:
         assert (response.get_json()["reason"], untouched()) == ("malformed", True)
+    elif route == PROPOSING:
+        assert response.get_json() == {"offers": [], "left_out": {}}
     elif route == COUNTING:
         assert response.get_json()["visitors_per_week"] == 0.5
     elif route[0] == "GET" or route in STOREFRONT:

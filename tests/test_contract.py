@@ -15,6 +15,7 @@ from schemathesis.specs.openapi.checks import positive_data_acceptance
 from schemathesis.specs.openapi.definitions import OPENAPI_31_VALIDATOR
 from sqlalchemy import update
 
+from app.bundles import schemas as offers
 from app.commerce import ingest
 from app.commerce.store import StoreKey, add_store
 from app.core.config import load_settings
@@ -109,6 +110,7 @@ BEYOND_SCHEMA = {
     ONE_PRICE,
     *RULES,
     *experiments.RULES,
+    *offers.UNTOLD,
     *rules.RULES,
 }
 front = Front()

@@ -39,6 +39,7 @@ MONITORING = "app.monitoring.jobs"
 GUARDRAILS = "app.monitoring.guardrails"
 DECISIONS = "app.decisions.jobs"
 EXPERIMENTS = "app.experiments.jobs"
+BUNDLES = "app.bundles.jobs"
 QUOTES = "app.pricing.quote_jobs"
 EVENTS = "app.events.jobs"
 SEGMENTS = "app.segments.jobs"
@@ -98,6 +99,9 @@ def test_every_periodic_job_has_its_queue_and_its_time(clock: CronScheduler) -> 
         f"{DECISIONS}.forget_old_decisions": (UPKEEP, "57 1 * * *"),
         f"{EXPERIMENTS}.collect_exposures": (UPKEEP, 60),
         f"{EXPERIMENTS}.tidy_exposures": (UPKEEP, "3 2 * * *"),
+        f"{BUNDLES}.look_everywhere": (UPKEEP, 60),
+        f"{BUNDLES}.check_everywhere": (UPKEEP, 3600),
+        f"{BUNDLES}.propose_everywhere": (LEARNING, "53 4 * * *"),
         f"{QUOTES}.publish_keys_everywhere": (UPKEEP, 60),
         f"{QUOTES}.forget_old_quotes": (UPKEEP, "47 2 * * *"),
         f"{CONNECTIONS}.reconcile_everywhere": (PLATFORMS, 900),
@@ -134,6 +138,7 @@ def test_at_the_start_the_frequent_jobs_run_at_once(clock: CronScheduler) -> Non
         LEARNING: [PUBLISH, DESCRIBED, GROWN, TRENDING, WATCH, f"{SEGMENTS}.refresh_new"],
         PLATFORMS: [f"{CONNECTIONS}.reconcile_everywhere"],
         UPKEEP: [
+            *(f"{BUNDLES}.{name}" for name in ("check_everywhere", "look_everywhere")),
             *(f"{CONNECTIONS}.{name}" for name in ("forget_install_states", "leave", "settle_carts")),
             f"{DECISIONS}.make_weeks",
             *(f"{EVENTS}.{name}" for name in ("count_activity", "make_weeks")),
@@ -162,6 +167,7 @@ def test_at_the_start_the_frequent_jobs_run_at_once(clock: CronScheduler) -> Non
                 f"{EXPERIMENTS}.collect_exposures",
                 CARRY_OUT,
                 f"{MONITORING}.tell",
+                f"{BUNDLES}.look_everywhere",
                 f"{QUOTES}.publish_keys_everywhere",
             ],
         ),

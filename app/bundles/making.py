@@ -17,7 +17,7 @@ from app.bundles.states import State
 from app.commerce.offers import MOST_COMPONENTS, Component, Discount, Terms
 from app.commerce.store import Store
 from app.core.db import db, lock_store, now
-from app.core.errors import Conflict
+from app.core.errors import Conflict, NotFound
 
 log = structlog.get_logger()
 
@@ -64,6 +64,7 @@ def create(
         beyond_limits: it may break the limits that the store has set.
 
     Raises:
+        NotFound: if the store never had one of its products.
         Conflict: if its products are not sold, it breaks limits without being allowed to, or there are too many.
     """
     connection = db.session.connection()
@@ -77,6 +78,9 @@ def create(
     )  # fmt: skip
     named = [component.product_id for component in terms.components]
     found = wares.read(connection, store_id, named, limits.included_tax)
+    for product in named:
+        if product not in found:
+            raise NotFound(f"This store has no product {product[:50]!r}.")
     refuse_beyond(terms, found, limits, beyond_limits=beyond_limits)
     offer = _row(store_id, terms, draft.origin, wares.prices_of(terms.components, found))
     offer.rule_id = draft.rule_id

@@ -33,8 +33,7 @@ blueprint = server_blueprint(
     "offers", __name__, url_prefix="/v1/offers", description="Products that cost less together."
 )
 _NOT_FOUND: Final = {404: "NOT_FOUND"}
-_CONFLICT: Final = {409: "CONFLICT"}
-_EITHER: Final = {**_NOT_FOUND, **_CONFLICT}
+_EITHER: Final = {**_NOT_FOUND, 409: "CONFLICT"}
 
 
 @blueprint.route("", methods=["GET"])
@@ -60,7 +59,7 @@ def list_offers(query: dict[str, Any]) -> dict[str, Any]:
 
 
 @blueprint.route("", methods=["POST"])
-@blueprint.doc(**SERVER_DOC, responses=_CONFLICT)
+@blueprint.doc(**SERVER_DOC, responses=_EITHER)
 @blueprint.arguments(OfferCreation)
 @blueprint.response(200, OfferFound)
 def create_offer(wanted: dict[str, Any]) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from marshmallow import RAISE, Schema, ValidationError, fields, validate, validates_schema
+from marshmallow import Schema, ValidationError, fields, validate, validates_schema
 
 from app.bundles import keeping
 from app.bundles.limits import Limits
@@ -18,6 +18,7 @@ from app.commerce.offers import (
     DiscountKind,
 )
 from app.core.api import WholeNumber
+from app.rules.schemas import Number, Strict, Truth
 from app.segments.schemas import TEXT, Cursor, ProductId
 
 _LARGEST_AMOUNT: Final = 10**12
@@ -39,13 +40,6 @@ ENDS_FIRST: Final = "It ends before it starts."
 UNTOLD: Final = frozenset({ONE_FORM, TWICE, NO_COMPONENT, TOO_LARGE, OTHER_ORIGIN, ENDS_FIRST})
 
 
-class Strict(Schema):
-    """A body in which nothing unknown may stand."""
-
-    class Meta:
-        unknown = RAISE
-
-
 def _whole(low: int, high: int, what: str, **kwargs: Any) -> WholeNumber:
     return WholeNumber(validate=validate.Range(min=low, max=high), metadata={"description": what}, **kwargs)
 
@@ -65,7 +59,7 @@ class OfferComponent(Strict):
     )
 
 
-class OfferDiscount(Strict):
+class OfferDiscountFields(Strict):
     """How much the offer gives."""
 
     kind = fields.String(
@@ -75,7 +69,7 @@ class OfferDiscount(Strict):
     )
     value = _whole(1, _LARGEST_AMOUNT, f"A percentage {_SHARE}, or minor units.", required=True)
 
-    @validates_schema
+    @validates_schema(skip_on_field_errors=True)
     def _in_range(self, data: Mapping[str, Any], **_: Any) -> None:
         if data["kind"] == DiscountKind.PERCENT and data["value"] > WHOLE:
             raise ValidationError(TOO_LARGE, "value")
@@ -99,21 +93,17 @@ class OfferCreation(Strict):
     )
     when = ProductId()
     offer = ProductId()
-    discount = fields.Nested(OfferDiscount, required=True, metadata={"description": "How much."})
+    discount = fields.Nested(OfferDiscountFields, required=True, metadata={"description": "How much."})
     starts_at = fields.AwareDateTime(metadata={"description": "From when; not given: at once."})
     ends_at = fields.AwareDateTime(metadata={"description": "Until when, exclusive; not given: until ended."})
     origin = fields.String(validate=validate.OneOf([keeping.MANUAL, keeping.RULE]))
     rule_id = fields.String(
         validate=TEXT, metadata={"description": "The merchant's rule that it comes from."}
     )
-    approve = fields.Boolean(
-        load_default=False, metadata={"description": "Approve it at once; else it waits."}
-    )
-    beyond_limits = fields.Boolean(
-        load_default=False, metadata={"description": "It may break the store's limits."}
-    )
+    approve = Truth(load_default=False, metadata={"description": "Approve it at once; else it waits."})
+    beyond_limits = Truth(load_default=False, metadata={"description": "It may break the store's limits."})
 
-    @validates_schema
+    @validates_schema(skip_on_field_errors=True)
     def _whole_offer(self, data: Mapping[str, Any], **_: Any) -> None:
         by_rule = "when" in data and "offer" in data
         if ("when" in data) != ("offer" in data) or by_rule == ("components" in data):
@@ -178,9 +168,7 @@ class OfferApproval(OfferStep):
     """A yes."""
 
     title = fields.String(validate=TEXT, metadata={"description": "What shoppers are to read instead."})
-    beyond_limits = fields.Boolean(
-        load_default=False, metadata={"description": "It may break the store's limits."}
-    )
+    beyond_limits = Truth(load_default=False, metadata={"description": "It may break the store's limits."})
 
 
 class OffersQuery(Schema):
@@ -207,7 +195,7 @@ _DEFAULT: Final = Limits()
 class OfferLimitsFields(Strict):
     """Within which limits offers may be made; what is not given has its default."""
 
-    automatic = fields.Boolean(
+    automatic = Truth(
         load_default=_DEFAULT.automatic,
         metadata={"description": "Proposals are approved by themselves; else they wait."},
     )
@@ -253,7 +241,7 @@ class OfferLimitsFields(Strict):
         f"By so much a price may differ from the approved one, {_SHARE}.",
         load_default=_DEFAULT.price_tolerance,
     )
-    elasticity = fields.Float(
+    elasticity = Number(
         load_default=_DEFAULT.elasticity,
         validate=validate.Range(min=0, max=20),
         metadata={"description": "How demand answers to a lower price; ranks proposals."},

@@ -15,6 +15,7 @@ from app.cli.experiments import experiments_group
 from app.cli.freshness import freshness_command
 from app.cli.imports import import_group
 from app.cli.installation import demo_command, migrate_command, new_secret_key, services
+from app.cli.offers import offers_group
 from app.cli.platforms import backfill_command, reconcile_command
 from app.cli.prices import prices_group
 from app.cli.privacy import privacy_group
@@ -65,6 +66,7 @@ for _command in (
     segments_group,
     rules_group,
     experiments_group,
+    offers_group,
     quotes_group,
     prices_group,
     freshness_command,

@@ -16,7 +16,7 @@ from app.bundles.wares import Kind
 from app.commerce.offers import Component, Discount, DiscountKind
 from app.commerce.store import Store
 from app.core.db import db, now
-from app.core.errors import Conflict
+from app.core.errors import Conflict, NotFound
 from tests.bundles.conftest import again, change_product, change_variant
 from tests.bundles.makers import evidence
 
@@ -87,11 +87,11 @@ def test_an_offer_by_hand_may_be_approved_at_once(store: Store) -> None:
     [
         ({"discount": Discount(DiscountKind.PERCENT, 1600)}, "It takes 16 % off; at most 15 % may be."),
         (
-            {"components": (Component("a"), Component("nowhere"))},
-            "Product nowhere has no variant that is sold and counts for this offer.",
+            {"components": (Component("a"), Component("b", 1, ("nowhere",)))},
+            "Product b has no variant that is sold and counts for this offer.",
         ),
     ],
-    ids=["discount", "product"],
+    ids=["discount", "variant"],
 )
 def test_an_offer_by_hand_keeps_to_the_limits(store: Store, changes: dict[str, Any], sentence: str) -> None:
     with pytest.raises(Conflict) as refused:
@@ -100,6 +100,11 @@ def test_an_offer_by_hand_keeps_to_the_limits(store: Store, changes: dict[str, A
     assert refused.value.detail == sentence
     db.session.rollback()
     assert keeping.listed(store.id) == []
+
+
+def test_a_product_that_the_store_never_had_is_not_found(store: Store) -> None:
+    with pytest.raises(NotFound, match="This store has no product 'nowhere'"):
+        making.create(store.id, "USD", draft("a", "nowhere"), beyond_limits=True)
 
 
 def test_the_merchant_may_go_beyond_limits_and_not_beyond_what_is_possible(store: Store) -> None:
