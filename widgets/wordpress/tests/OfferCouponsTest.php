@@ -124,6 +124,12 @@ final class OfferCouponsTest extends ShopTestCase {
 		);
 	}
 
+	public function test_offer_holds_from_its_first_second_to_its_last(): void {
+		$this->publish( array( self::offer( array( 's' => 1795428150, 'e' => 1795428151 ) ) ), array( 'valid_until' => 1795428151 ) );
+
+		$this->assertSame( array( self::CODE ), $this->cart( 12, 13 )->get_applied_coupons() );
+	}
+
 	/** @dataProvider ends */
 	#[DataProvider( 'ends' )]
 	public function test_offer_that_ends_in_the_cart_is_taken_back_and_the_shopper_is_told_once( callable $end ): void {

@@ -141,5 +141,6 @@ final class PersonalDataTest extends ShopTestCase {
 		$this->assertCount( 1, World::$now->policies );
 		$this->assertStringContainsString( 'Unless you agree to more, no cookie is set', World::$now->policies[0] );
 		$this->assertStringContainsString( 'for 15 minutes', World::$now->policies[0] );
+		$this->assertStringContainsString( 'a price of your own, which is lower', World::$now->policies[0] );
 	}
 }

@@ -32,6 +32,21 @@ final class QuoteTest extends ShopTestCase {
 		return $cases;
 	}
 
+	public function test_key_that_is_taken_back_before_its_time_ends_its_quotes(): void {
+		$case = self::cases()['cases'][0];
+		$keys = new Checkout_Keys();
+		$keys->replace(
+			array_map(
+				static function ( array $key ) use ( $case ): array {
+					return array( 'not_after' => $case['unix'] ) + $key;
+				},
+				self::cases()['keys']
+			)
+		);
+
+		$this->assertSame( array( 'word' => 'expired' ), Quote::read( $case['token'], $keys, $case['unix'], $case['variant_id'], $case['currency'], $case['customer_id'] ) );
+	}
+
 	public function test_there_are_cases_of_each_word(): void {
 		$words = array_unique( array_column( self::cases()['cases'], 'word' ) );
 		sort( $words );

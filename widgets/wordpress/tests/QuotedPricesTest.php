@@ -94,6 +94,7 @@ final class QuotedPricesTest extends ShopTestCase {
 		$line = $this->add( self::quote( $amount ) );
 
 		$this->assertSame( '19.99', $line['data']->get_price() );
+		$this->assertArrayNotHasKey( 'pannier_quote', $line );
 		$this->assertSame( array(), $this->errors() );
 	}
 

@@ -148,16 +148,13 @@ class WC_Coupon {
 	public $sort = 0;
 	/** @var string */
 	private $code;
-	/** @var bool */
-	private $virtual;
 	/** @var array<string, mixed>|null */
 	private $data;
 
 	public function __construct( $code ) {
-		$this->code    = strtolower( $code );
-		$data          = apply_filters( 'woocommerce_get_shop_coupon_data', false, $code, $this );
-		$this->virtual = (bool) $data;
-		$this->data    = $data ? $data : World::$now->coupons[ $this->code ] ?? null;
+		$this->code = strtolower( $code );
+		$data       = apply_filters( 'woocommerce_get_shop_coupon_data', false, $code, $this );
+		$this->data = $data ? $data : World::$now->coupons[ $this->code ] ?? null;
 		if ( $data && ! in_array( $data['discount_type'], array( 'fixed_cart', 'fixed_product', 'percent' ), true ) ) {
 			throw new InvalidArgumentException( 'Invalid discount type.' );
 		}
@@ -169,10 +166,6 @@ class WC_Coupon {
 
 	public function get_code() {
 		return $this->code;
-	}
-
-	public function get_virtual() {
-		return $this->virtual;
 	}
 
 	public function get_discount_type() {

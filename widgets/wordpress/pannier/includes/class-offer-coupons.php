@@ -123,7 +123,7 @@ final class Offer_Coupons {
 	 * @return mixed
 	 */
 	public function put_first( $place, $coupon ) {
-		return $this->is_virtual( $coupon ) ? 0 : $place;
+		return $this->is_of_offer( $coupon ) ? 0 : $place;
 	}
 
 	/**
@@ -135,7 +135,7 @@ final class Offer_Coupons {
 	 * @return mixed
 	 */
 	public function confirm( $valid, $coupon, $discounts = null ) {
-		if ( ! $this->is_virtual( $coupon ) ) {
+		if ( ! $this->is_of_offer( $coupon ) ) {
 			return $valid;
 		}
 		$this->confirmed = $coupon->get_code();
@@ -154,7 +154,7 @@ final class Offer_Coupons {
 	 * @return mixed
 	 */
 	public function part( $amount, $price, $line, $single, $coupon ) {
-		if ( ! $this->is_virtual( $coupon ) ) {
+		if ( ! $this->is_of_offer( $coupon ) ) {
 			return $amount;
 		}
 		$key  = is_array( $line ) && ! $single ? (string) ( $line['key'] ?? '' ) : '';
@@ -296,11 +296,11 @@ final class Offer_Coupons {
 	}
 
 	/**
-	 * Whether this is a coupon that we have described.
+	 * Whether this is the coupon of an offer.
 	 *
 	 * @param mixed $coupon A coupon, or anything else.
 	 */
-	private function is_virtual( $coupon ): bool {
-		return $coupon instanceof \WC_Coupon && $coupon->get_virtual() && null !== $this->book->find( $coupon->get_code() );
+	private function is_of_offer( $coupon ): bool {
+		return $coupon instanceof \WC_Coupon && null !== $this->book->find( (string) $coupon->get_code() );
 	}
 }

@@ -155,6 +155,6 @@ final class Offer_Labels {
 	 * @return array<string, mixed>|null
 	 */
 	private function offer_of( $coupon ): ?array {
-		return $coupon instanceof \WC_Coupon && $coupon->get_virtual() ? $this->book->find( (string) $coupon->get_code() ) : null;
+		return $coupon instanceof \WC_Coupon ? $this->book->find( (string) $coupon->get_code() ) : null;
 	}
 }

@@ -66,7 +66,7 @@ final class Settings_Page {
 		if ( $this->settings->is_connected() ) {
 			$this->draw_button( 'pannier_check', __( 'Check the connection', 'pannier' ) );
 			$this->draw_button( 'pannier_disconnect', __( 'Disconnect', 'pannier' ) );
-			echo '<p class="description">' . esc_html__( 'Disconnecting hides the recommendations and forgets both keys. Your orders are no longer sent only when you also disconnect the shop in Pannier, or delete its webhooks and its key under WooCommerce → Settings → Advanced.', 'pannier' ) . '</p>';
+			echo '<p class="description">' . esc_html__( 'Disconnecting hides the recommendations, ends all offers and signed prices in carts, and forgets the keys. Your orders are no longer sent only when you also disconnect the shop in Pannier, or delete its webhooks and its key under WooCommerce → Settings → Advanced.', 'pannier' ) . '</p>';
 		}
 		echo '</div>';
 	}
