@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from demo.catalogue import Product
 from demo.orders import Line
 
 MOST_CARTS = 2000
@@ -75,6 +76,14 @@ class Carts:
             while len(self._carts) > MOST_CARTS:
                 self._carts.popitem(last=False)
             return cart
+
+    def replace(self, product: Product) -> None:
+        """Have all carts hold ``product`` as it is now: carts know no old prices."""
+        with self.lock:
+            for cart in self._carts.values():
+                for key, line in list(cart.lines.items()):
+                    if line.product.number == product.number:
+                        cart.lines[key] = Line(product, line.quantity, line.properties)
 
     def close(self, cart: Cart) -> None:
         """Forget ``cart``: it became an order."""

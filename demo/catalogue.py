@@ -179,7 +179,8 @@ _THEMES = re.compile(
 class Product:
     """One product of a demo shop. ``price`` is in pence; ``number`` counts from 0 in the order of the codes.
 
-    ``rank`` is its place by the number of orders that hold it, the best seller being 0.
+    ``rank`` is its place by the number of orders that hold it, the best seller being 0. Where its price was written
+    anew, ``written`` holds what that is compared with, or None.
     """
 
     number: int
@@ -187,6 +188,7 @@ class Product:
     name: str
     price: int
     rank: int
+    written: tuple[int | None] | None = None
 
     @cached_property
     def handle(self) -> str:
@@ -216,10 +218,16 @@ class Product:
 
     @cached_property
     def compare_at_price(self) -> int | None:
-        """The struck-out price of the few products on sale, in pence: invented."""
+        """The struck-out price of the few products on sale, in pence: invented, unless it was written."""
+        if self.written is not None:
+            return self.written[0]
         if _draw(self.code, "sale") % 16:
             return None
         return -(-self.price * 5 // 4 // 5) * 5 + 5
+
+    def at_price(self, price: int, was: int | None) -> "Product":
+        """Return the product at another price, with what that is compared with (None: with nothing)."""
+        return replace(self, price=price, written=(was,))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,7 @@
 """Pence as the platforms write money."""
 
+from decimal import Decimal
+
 
 def decimal(pence: int) -> str:
     """Return ``pence`` as a decimal string with two places.
@@ -9,3 +11,12 @@ def decimal(pence: int) -> str:
     """
     sign = "-" if pence < 0 else ""
     return f"{sign}{abs(pence) // 100}.{abs(pence) % 100:02d}"
+
+
+def pence(amount: str) -> int:
+    """Return a decimal string in pence; what is smaller is rounded away.
+
+    >>> pence("12.95"), pence("-0.5"), pence("3")
+    (1295, -50, 300)
+    """
+    return round(Decimal(amount) * 100)

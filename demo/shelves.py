@@ -60,6 +60,15 @@ class Shelves:
             self._write()
             return listing
 
+    def reprice(self, number: int, price: int, was: int | None) -> Listing:
+        """Give a product another price, in pence, and return its listing as it is then."""
+        with self._lock:
+            product = self._listings[number].product.at_price(price, was)
+            listing = self._put(number, product=product)
+            self._changed[product.code]["price"] = [price, was]
+            self._write()
+            return listing
+
     def take(self, lines: Iterable[Line]) -> tuple[int, list[Listing]]:
         """Take an order's pieces off the shelves, all or nothing; return its number and the changed listings.
 
@@ -84,7 +93,9 @@ class Shelves:
         moment = max(datetime.now(UTC), before.updated_at + timedelta(seconds=1))
         listing = replace(before, updated_at=moment, **values)
         self._listings[number] = listing
+        kept = self._changed.get(listing.product.code, {})
         self._changed[listing.product.code] = {
+            **kept,
             "stock": listing.stock,
             "status": listing.status,
             "visible": listing.visible,
@@ -98,8 +109,11 @@ class Shelves:
         for number, listing in enumerate(self._listings):
             values = self._changed.get(listing.product.code)
             if values is not None:
-                updated_at = datetime.fromisoformat(values["updated_at"])
-                self._listings[number] = replace(listing, **{**values, "updated_at": updated_at})
+                known = {**values, "updated_at": datetime.fromisoformat(values["updated_at"])}
+                price = known.pop("price", None)
+                if price is not None:
+                    known["product"] = listing.product.at_price(*price)
+                self._listings[number] = replace(listing, **known)
 
     def _write(self) -> None:
         if self._path is None:

@@ -265,6 +265,7 @@ def _product(handle: str) -> ResponseReturnValue:
     product = till.by_handle.get(handle)
     if product is None or till.shelves[product.number].status != "active":
         abort(404)
+    product = till.shelves[product.number].product
     more = sorted(
         (x for x in _shown() if x.product.category == product.category and x.product != product),
         key=lambda listing: abs(listing.product.rank - product.rank),

@@ -1,6 +1,6 @@
 """A demo shop at work: its shelves, carts and orders, and what it tells Pannier of them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
@@ -13,6 +13,7 @@ from demo import shopify_shop, woocommerce_coupons, woocommerce_shop
 from demo.carts import Cart, Carts
 from demo.catalogue import CATEGORIES, Listing, Product
 from demo.courier import Courier, Errand, WooCommerceCourier
+from demo.money import pence
 from demo.orders import CartNews, Line, Order
 from demo.peers.woocommerce.virtual_coupons import Applied
 from demo.shelves import Shelves
@@ -56,6 +57,8 @@ class Till:
         self.shelves = Shelves(shop, state)
         self.carts = Carts()
         self.orders: dict[int, PlacedOrder] = {}
+        if isinstance(courier, WooCommerceCourier):
+            courier.store.when_priced = self._priced
 
     @cached_property
     def by_handle(self) -> dict[str, Product]:
@@ -129,6 +132,23 @@ class Till:
         self.orders[number] = placed
         self.carts.close(cart)
         return placed
+
+    def reprice(self, number: int, price: int, was: int | None) -> Listing:
+        """Have a product cost something else from now on, in pence, in carts too.
+
+        The platform's books are brought up to it; whoever changed the price there has told Pannier of it.
+        """
+        listing = self.shelves.reprice(number, price, was)
+        self.carts.replace(listing.product)
+        self.courier.tell((), [listing])
+        return listing
+
+    def _priced(self, body: Mapping[str, Any]) -> None:
+        """A price was written over REST (WooCommerce)."""
+        number = woocommerce_shop.product_number(int(body["id"]))
+        if 0 <= number < len(self.shop.products) and body["price"]:
+            price, regular = pence(body["price"]), pence(body["regular_price"])
+            self.reprice(number, price, regular if body["on_sale"] else None)
 
     def coupons(self, cart: Cart) -> tuple[Applied, ...]:
         """Return the coupons of ``cart`` (WooCommerce)."""

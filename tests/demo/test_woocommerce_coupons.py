@@ -142,7 +142,7 @@ def test_the_order_brings_the_discount_back_in_its_lines(trade: Trade) -> None:
     (coupon,) = body["coupon_lines"]
     assert (coupon["code"], coupon["discount_type"], coupon["free_shipping"]) == (
         "pannier-pair",
-        "pannier",
+        "fixed_cart",
         False,
     )
     assert pence(coupon["discount"]) + pence(coupon["discount_tax"]) == 37

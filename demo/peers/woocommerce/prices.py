@@ -27,9 +27,12 @@ def write(state: WooState, row: Record, fields: Mapping[str, Any]) -> None:
     """Change a product or a variation; its price follows where one of its parts is among ``fields``."""
     changes = dict(fields)
     changes.pop("id", None)
-    if any(name in changes for name in _DECIDING):
+    priced = any(name in changes for name in _DECIDING)
+    if priced:
         changes |= _priced({**row.body, **changes}, state.site)
     state.changed_product(row.id, **changes)
+    if priced:
+        state.when_priced({**row.body, **changes})
 
 
 def _priced(body: Mapping[str, Any], site: Site) -> dict[str, Any]:

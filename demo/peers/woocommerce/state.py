@@ -5,7 +5,7 @@ webhooks are told, by the table of what WooCommerce 10.5 really sends (and does 
 """
 
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from random import Random
 from typing import Any
 
@@ -60,6 +60,8 @@ class WooState:
         self.hooks = Hooks(self.site)
         self.outages = Outages()
         self.plugin: PannierPlugin | None = None
+        # Told of a product whose price was written, with its body.
+        self.when_priced: Callable[[Mapping[str, Any]], None] = lambda _: None
         self.lock = threading.RLock()
         self._random = Random(seed)
         self._shelves: dict[Kind, dict[int, Record]] = {kind: {} for kind in KINDS}

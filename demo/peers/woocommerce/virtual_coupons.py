@@ -12,7 +12,8 @@ from fractions import Fraction
 from typing import Any
 
 CODE_PREFIX = "pannier-"
-KIND = "pannier"
+# To WooCommerce it is a discount on the cart whose amount comes from a filter.
+KIND, NOMINAL = "fixed_cart", 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,5 +127,4 @@ def _coupon(offer: Mapping[str, Any], amount: int, taken: Iterable[_Piece]) -> A
     for key in by_remainder[: amount - sum(amounts.values())]:
         amounts[key] += 1
     kept = {key: share for key, share in amounts.items() if share}
-    nominal = offer["p"] / 100 if "p" in offer else offer["a"]
-    return Applied(f"{CODE_PREFIX}{offer['k']}".lower(), KIND, float(nominal), str(offer["t"]), kept)
+    return Applied(f"{CODE_PREFIX}{offer['k']}".lower(), KIND, NOMINAL, str(offer["t"]), kept)
