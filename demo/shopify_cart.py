@@ -4,6 +4,8 @@ Prices are integers in minor units. Errors are ``{status, message, description}`
 be met whole changes nothing.
 """
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from flask import Blueprint, g, request, url_for
@@ -165,26 +167,33 @@ def _key_of(cart: Cart, body: dict[str, Any]) -> str | None:
 
 
 def _cart_body(cart: Cart) -> dict[str, Any]:
-    lines = list(cart.lines.values())
+    coupons = current_till().coupons(cart)
+    discount = sum(coupon.total for coupon in coupons)
     return {
         "token": f"{cart.token}?key={signature(cart.token.encode(), 'key')[:32]}",
         "note": None,
         "attributes": {},
         "original_total_price": cart.total,
-        "total_price": cart.total,
-        "total_discount": 0,
+        "total_price": cart.total - discount,
+        "total_discount": discount,
         "total_weight": 0,
         "item_count": cart.count,
-        "items": [_line_body(line) for line in lines],
-        "requires_shipping": bool(lines),
+        "items": [
+            _line_body(line, {c.title: c.amounts[key] for c in coupons if c.amounts.get(key)})
+            for key, line in cart.lines.items()
+        ],
+        "requires_shipping": bool(cart.lines),
         "currency": current_till().shop.currency,
-        "items_subtotal_price": cart.total,
+        "items_subtotal_price": cart.total - discount,
         "cart_level_discount_applications": [],
     }
 
 
-def _line_body(line: Line) -> dict[str, Any]:
+def _line_body(line: Line, discounts: Mapping[str, int] = MappingProxyType({})) -> dict[str, Any]:
+    """Return a line; ``discounts`` is what it gets of automatic discounts, by title."""
     product = line.product
+    discount = sum(discounts.values())
+    final = line.total - discount
     picture = url_for("picture", handle=product.handle)
     variant_id = shopify_shop.platform_id("ProductVariant", product.number)
     return {
@@ -196,11 +205,11 @@ def _line_body(line: Line) -> dict[str, Any]:
         "title": product.name,
         "price": product.price,
         "original_price": product.price,
-        "discounted_price": product.price,
-        "line_price": line.total,
+        "discounted_price": final // line.quantity,
+        "line_price": final,
         "original_line_price": line.total,
-        "total_discount": 0,
-        "discounts": [],
+        "total_discount": discount,
+        "discounts": [{"amount": amount, "title": title} for title, amount in discounts.items()],
         "sku": product.code,
         "grams": 0,
         "vendor": current_till().shop.name,
@@ -208,8 +217,8 @@ def _line_body(line: Line) -> dict[str, Any]:
         "product_id": shopify_shop.platform_id("Product", product.number),
         "product_has_only_default_variant": True,
         "gift_card": False,
-        "final_price": product.price,
-        "final_line_price": line.total,
+        "final_price": final // line.quantity,
+        "final_line_price": final,
         "url": f"{url_for('product', handle=product.handle)}?variant={variant_id}",
         "featured_image": {
             "aspect_ratio": 1.0,
@@ -227,6 +236,9 @@ def _line_body(line: Line) -> dict[str, Any]:
         "variant_title": None,
         "variant_options": ["Default Title"],
         "options_with_values": [{"name": "Title", "value": "Default Title"}],
-        "line_level_discount_allocations": [],
-        "line_level_total_discount": 0,
+        "line_level_discount_allocations": [
+            {"amount": amount, "discount_application": {"type": "automatic", "title": title}}
+            for title, amount in discounts.items()
+        ],
+        "line_level_total_discount": discount,
     }

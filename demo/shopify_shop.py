@@ -16,7 +16,7 @@ import orjson
 from demo.catalogue import Listing, Product
 from demo.messages import Delivery, Message, signature
 from demo.money import decimal
-from demo.orders import CartNews, Line, Order, Refund
+from demo.orders import CartNews, Line, Order, OrderCoupon, Refund
 from demo.people import USER_AGENT, person
 from demo.pictures import SIZE
 
@@ -352,8 +352,7 @@ class ShopifyShop:
         refunds = order.refunds_until(at)
         refunded = sum(order.refund_total(refund) for refund in refunds)
         cancelled = order.cancelled_at is not None and order.cancelled_at <= at
-        total = order.total + order.shipping
-        current = order.total - refunded
+        current = order.total - order.discount - refunded
         # A full refund returns the goods; the delivery is paid back only by a cancellation.
         current_shipping = 0 if cancelled else order.shipping
         customer = order.customer if order.customer is not None else _GUESTS + order.number
@@ -380,8 +379,8 @@ class ShopifyShop:
             "current_subtotal_price": decimal(current),
             "current_subtotal_price_set": self._set(current),
             "current_total_additional_fees_set": None,
-            "current_total_discounts": "0.00",
-            "current_total_discounts_set": self._set(0),
+            "current_total_discounts": decimal(order.discount),
+            "current_total_discounts_set": self._set(order.discount),
             "current_total_duties_set": None,
             "current_total_price": decimal(current + current_shipping),
             "current_total_price_set": self._set(current + current_shipping),
@@ -393,7 +392,7 @@ class ShopifyShop:
             "duties_included": False,
             "email": who.email,
             "estimated_taxes": False,
-            "financial_status": _financial_status(refunded, order.total),
+            "financial_status": _financial_status(refunded, order.total - order.discount),
             "fulfillment_status": "fulfilled" if order.fulfilled_at and order.fulfilled_at <= at else None,
             "landing_site": None if till else "/",
             "landing_site_ref": None,
@@ -418,8 +417,8 @@ class ShopifyShop:
             "source_identifier": None,
             "source_name": "pos" if till else "web",
             "source_url": None,
-            "subtotal_price": decimal(order.total),
-            "subtotal_price_set": self._set(order.total),
+            "subtotal_price": decimal(order.total - order.discount),
+            "subtotal_price_set": self._set(order.total - order.discount),
             "tags": "",
             "tax_exempt": False,
             "tax_lines": [],
@@ -428,13 +427,13 @@ class ShopifyShop:
             "token": token,
             "total_cash_rounding_payment_adjustment_set": self._set(0),
             "total_cash_rounding_refund_adjustment_set": self._set(0),
-            "total_discounts": "0.00",
-            "total_discounts_set": self._set(0),
+            "total_discounts": decimal(order.discount),
+            "total_discounts_set": self._set(order.discount),
             "total_line_items_price": decimal(order.total),
             "total_line_items_price_set": self._set(order.total),
             "total_outstanding": "0.00",
-            "total_price": decimal(total),
-            "total_price_set": self._set(total),
+            "total_price": decimal(order.to_pay),
+            "total_price_set": self._set(order.to_pay),
             "total_shipping_price_set": self._set(order.shipping),
             "total_tax": "0.00",
             "total_tax_set": self._set(0),
@@ -444,7 +443,7 @@ class ShopifyShop:
             "user_id": STAFF_ID if till else None,
             "billing_address": address,
             "customer": self._customer(order.person_key, customer, order.placed_at),
-            "discount_applications": [],
+            "discount_applications": [_application(coupon) for coupon in order.coupons],
             "fulfillments": [],
             "line_items": self._lines(order, at),
             "line_item_groups": [],
@@ -467,6 +466,15 @@ class ShopifyShop:
                 "fulfillment_service": "manual",
                 "fulfillment_status": "fulfilled" if shipped else None,
                 **self._line(line),
+                "discount_allocations": [
+                    {
+                        "amount": decimal(coupon.amounts[place]),
+                        "amount_set": self._set(coupon.amounts[place]),
+                        "discount_application_index": index,
+                    }
+                    for index, coupon in enumerate(order.coupons)
+                    if coupon.amounts[place]
+                ],
                 "sales_line_item_group_id": None,
             }
             for place, (line, left) in enumerate(zip(order.lines, order.quantities_left(at), strict=True))
@@ -670,6 +678,20 @@ def _cart_stamp(at: datetime) -> str:
 
 def _line_id(kind: str, order: Order, place: int) -> int:
     return platform_id(kind, order.number * _LINES_PER_ORDER + place)
+
+
+def _application(coupon: OrderCoupon) -> dict[str, Any]:
+    """Return an automatic discount as an order names it."""
+    return {
+        "target_type": "line_item",
+        "type": "automatic",
+        "value": decimal(sum(coupon.amounts)),
+        "value_type": "fixed_amount",
+        "allocation_method": "across",
+        "target_selection": "entitled",
+        "title": coupon.code,
+        "description": coupon.code,
+    }
 
 
 def _financial_status(refunded: int, total: int) -> str:

@@ -137,7 +137,7 @@ class StorefrontServer:
         self._server.shutdown()
         self._thread.join(timeout=10)
         self._server.server_close()
-        cast(Till, self._app.extensions["till"]).courier.close()
+        cast(Till, self._app.extensions["till"]).close()
 
 
 class _QuietHandler(WSGIRequestHandler):

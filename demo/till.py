@@ -12,11 +12,13 @@ from flask import current_app
 from demo import shopify_shop, woocommerce_coupons, woocommerce_shop
 from demo.carts import Cart, Carts
 from demo.catalogue import CATEGORIES, Listing, Product
-from demo.courier import Courier, Errand, WooCommerceCourier
+from demo.courier import Courier, Errand, ShopifyCourier, WooCommerceCourier
 from demo.money import pence
 from demo.orders import CartNews, Line, Order
+from demo.peers.shopify.state import Event
 from demo.peers.woocommerce.virtual_coupons import Applied
 from demo.shelves import Shelves
+from demo.shopify_discounts import Discounts
 from demo.shops import Shop
 
 ACTIONS: dict[str, dict[str, Any]] = {
@@ -57,6 +59,10 @@ class Till:
         self.shelves = Shelves(shop, state)
         self.carts = Carts()
         self.orders: dict[int, PlacedOrder] = {}
+        self._discounts: Discounts | None = None
+        if isinstance(courier, ShopifyCourier):
+            self._discounts = Discounts(courier.peer)
+            courier.peer.listeners.append(self._happened)
         if isinstance(courier, WooCommerceCourier):
             courier.store.when_priced = self._priced
 
@@ -150,11 +156,30 @@ class Till:
             price, regular = pence(body["price"]), pence(body["regular_price"])
             self.reprice(number, price, regular if body["on_sale"] else None)
 
+    def _happened(self, event: Event) -> None:
+        """Something happened at the platform (Shopify): a price may have been written over the API.
+
+        The platform's books have it; to wait for the courier here, under their lock, would be to wait for ever.
+        """
+        if event.topic != "products/update":
+            return
+        number = shopify_shop.product_number(int(event.body["variants"][0]["id"]))
+        price = pence(event.body["variants"][0]["price"])
+        if number is not None and self.shelves[number].product.price != price:
+            was = event.body["variants"][0]["compare_at_price"]
+            self.carts.replace(self.shelves.reprice(number, price, None if was is None else pence(was)).product)
+
     def coupons(self, cart: Cart) -> tuple[Applied, ...]:
-        """Return the coupons of ``cart`` (WooCommerce)."""
+        """Return the coupons of ``cart`` (WooCommerce), or its automatic discounts (Shopify)."""
         if isinstance(self.courier, WooCommerceCourier):
             return woocommerce_coupons.in_cart(self.courier.store, cart)
-        return ()
+        return () if self._discounts is None else self._discounts.in_cart(cart)
+
+    def close(self) -> None:
+        """Stop sending; end what was started for carts."""
+        self.courier.close()
+        if self._discounts is not None:
+            self._discounts.close()
 
     def change_listing(self, number: int, action: str) -> Listing:
         """Do one of the merchant's ``ACTIONS`` to a product and tell Pannier.
