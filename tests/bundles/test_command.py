@@ -1,0 +1,73 @@
+"""``pannier offers``: listed, proposed, approved, ended."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from app.bundles import making
+from app.cli import cli
+from app.commerce.offers import Discount, DiscountKind
+from app.commerce.store import Store
+from app.core.config import Settings
+from tests.bundles.conftest import again
+from tests.bundles.test_making import draft
+from tests.conftest import SECRET_KEY
+
+Pannier = Callable[..., Result]
+
+
+@pytest.fixture
+def pannier(store: Store, settings: Settings, tmp_path: Path) -> Pannier:
+    """Run ``pannier offers`` for a store."""
+    environment = {
+        "DATABASE_URL": str(settings.database_url),
+        "REDIS_URL": str(settings.redis_url),
+        "PANNIER_SECRET_KEYS": SECRET_KEY,
+        "PANNIER_VAR_DIR": str(tmp_path / "var"),
+        "PANNIER_LOG_LEVEL": "error",
+    }
+
+    def run(*arguments: str) -> Result:
+        whole = ["offers", *arguments, "--store", str(store.id)]
+        result = CliRunner().invoke(cli, whole, env=environment, prog_name="pannier")
+        assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+        return result
+
+    return run
+
+
+def test_offers_are_listed_approved_and_ended(store: Store, pannier: Pannier) -> None:
+    assert pannier("list").stdout == "There are no offers.\n"
+    offer = making.create(store.id, "USD", draft(discount=Discount(DiscountKind.AMOUNT, 250)))
+    key = offer.key
+
+    listed = pannier("list", "--state", "proposed").stdout.splitlines()
+    assert listed[1].split() == [key, "proposed", "Together", "2.50", "USD"]
+
+    approved = pannier("approve", key, "--title", "Both for less", "--json")
+    assert [(o["state"], o["title"]) for o in json.loads(approved.stdout)] == [("approved", "Both for less")]
+    assert pannier("end", key).exit_code == 0
+    assert again(offer).state == "ended"
+
+
+def test_what_cannot_be_said_is_a_sentence(store: Store, pannier: Pannier) -> None:
+    key = making.create(store.id, "USD", draft(), approve=True).key
+
+    refused = pannier("approve", key)
+    assert refused.exit_code == 1
+    assert "This offer is approved: it does not wait for approval." in refused.stderr
+    unknown = pannier("end", "o_nowhere")
+    assert unknown.exit_code == 1
+    assert "This store has no offer 'o_nowhere'." in unknown.stderr
+    state = pannier("list", "--state", "dead")
+    assert state.exit_code == 2
+    assert "There is no state 'dead'" in state.stderr
+
+
+def test_proposing_says_that_nothing_is_worth_it(pannier: Pannier) -> None:
+    found = pannier("propose")
+
+    assert (found.exit_code, found.stdout) == (0, "Nothing is worth an offer now.\n")
