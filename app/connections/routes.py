@@ -437,6 +437,7 @@ def _home(store: Store) -> Response:
             status=connection_status(store),
             key=installs.key_for_pages(store),
             api_key=_settings().shopify_api_key or "",
+            optional=scopes.OPTIONAL,
         )
     )
     page.headers["Content-Security-Policy"] = (

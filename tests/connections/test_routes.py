@@ -775,6 +775,15 @@ def test_session_connects_the_shop_once(client, shopify_grants, begun):
     assert second.headers["Cache-Control"] == "no-store"
 
 
+def test_home_names_what_the_merchant_may_allow_besides(client, shopify_grants):
+    shopify_grants()
+
+    page = client.get("/install/shopify", query_string={"id_token": session_token()})
+
+    assert '<section id="permissions" hidden data-scopes="write_discounts,write_products">' in page.text
+    assert "<code>write_discounts</code> to give the discounts of offers at the checkout</li>" in page.text
+
+
 def test_home_may_be_framed_by_its_own_shop_alone(client, shopify_grants):
     shopify_grants()
 

@@ -58,6 +58,17 @@
     if (!finished) setTimeout(look, EVERY_MS);
   }
 
+  // What the merchant may allow besides, shown while some of it is missing.
+  async function offerPermissions(section) {
+    const wanted = section.dataset.scopes.split(",");
+    const { granted } = await window.shopify.scopes.query();
+    section.hidden = wanted.every((scope) => granted.includes(scope));
+    document.getElementById("allow").addEventListener("click", async () => {
+      const { result } = await window.shopify.scopes.request(wanted);
+      section.hidden = result === "granted-all";
+    });
+  }
+
   async function reopen() {
     const address = new URL(location.href);
     // Once a minute at most: a new token that is refused too would be refused for ever.
@@ -69,6 +80,10 @@
 
   if (window.shopify) {
     if (document.getElementById("reopen")) reopen();
-    else setTimeout(look, EVERY_MS);
+    else {
+      setTimeout(look, EVERY_MS);
+      // Without an answer of Shopify's the section stays hidden.
+      offerPermissions(document.getElementById("permissions")).catch(() => {});
+    }
   }
 })();
