@@ -245,7 +245,7 @@ final class OfferCouponsTest extends ShopTestCase {
 
 		$cart->apply_coupon( 'alone' );
 
-		$this->assertSame( array( 'alone', self::CODE ), $cart->get_applied_coupons() );
+		$this->assertSame( array( self::CODE, 'alone' ), $cart->get_applied_coupons() );
 	}
 
 	public function test_code_that_somebody_enters_gives_nothing_without_its_products(): void {

@@ -81,7 +81,9 @@ class WC_Cart {
 			return false;
 		}
 		if ( $coupon->get_individual_use() ) {
-			$this->applied_coupons = array();
+			foreach ( $this->applied_coupons as $other ) {
+				$this->remove_coupon( $other );
+			}
 		}
 		foreach ( $this->applied_coupons as $other ) {
 			if ( ( new WC_Coupon( $other ) )->get_individual_use() ) {
@@ -93,6 +95,7 @@ class WC_Cart {
 		return true;
 	}
 
+	/** As in WooCommerce, which adds the cart up after each coupon that goes. */
 	public function remove_coupon( $code ) {
 		$this->applied_coupons = array_diff( $this->applied_coupons, array( $code ) );
 		$this->calculate_totals();

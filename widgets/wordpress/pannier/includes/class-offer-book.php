@@ -26,6 +26,13 @@ final class Offer_Book {
 	 */
 	private $stored;
 
+	/**
+	 * The stored offers by the codes of their coupons.
+	 *
+	 * @var array<string, array<string, mixed>>
+	 */
+	private $by_code = array();
+
 	/** The serial number of the configuration; null where there is none. */
 	public function serial(): ?int {
 		return $this->stored()['serial'];
@@ -60,12 +67,8 @@ final class Offer_Book {
 		if ( 0 !== stripos( $code, self::PREFIX ) ) {
 			return null;
 		}
-		foreach ( $this->stored()['offers'] as $offer ) {
-			if ( self::code( $offer['k'] ) === strtolower( $code ) ) {
-				return $offer;
-			}
-		}
-		return null;
+		$this->stored();
+		return $this->by_code[ strtolower( $code ) ] ?? null;
 	}
 
 	/**
@@ -155,14 +158,17 @@ final class Offer_Book {
 	 * @return array{serial: int|null, valid_until: int, offers: array<int, array<string, mixed>>}
 	 */
 	private function stored(): array {
-		if ( null === $this->stored ) {
-			$stored       = get_option( Settings::OFFERS );
-			$this->stored = is_array( $stored ) && isset( $stored['serial'], $stored['valid_until'], $stored['offers'] ) ? $stored : array(
-				'serial'      => null,
-				'valid_until' => 0,
-				'offers'      => array(),
-			);
+		if ( null !== $this->stored ) {
+			return $this->stored;
 		}
+		$stored       = get_option( Settings::OFFERS );
+		$this->stored = is_array( $stored ) && isset( $stored['serial'], $stored['valid_until'], $stored['offers'] ) ? $stored : array(
+			'serial'      => null,
+			'valid_until' => 0,
+			'offers'      => array(),
+		);
+		$codes         = array_map( array( self::class, 'code' ), array_column( $this->stored['offers'], 'k' ) );
+		$this->by_code = array_combine( $codes, $this->stored['offers'] );
 		return $this->stored;
 	}
 
