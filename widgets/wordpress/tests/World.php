@@ -66,8 +66,6 @@ final class World {
 	public $takes_coupons = true;
 	/** @var array<string, array<string, mixed>> The merchant's coupons by code. */
 	public $coupons = array();
-	/** @var bool Whether prices are entered with tax. */
-	public $prices_include_tax = false;
 	/** @var float What prices are multiplied by for the customer's country. */
 	public $abroad = 1.0;
 	/** @var int Decimals that the shop displays. */
