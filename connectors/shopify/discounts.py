@@ -15,7 +15,8 @@ from connectors.shopify.discount_documents import (
     SET_METAFIELDS,
 )
 from connectors.shopify.documents import ACCESS_SCOPES
-from connectors.shopify.publishing import NODES_AT_ONCE, Publication, Refusal, refusal_of
+from connectors.shopify.publishing import NODES_AT_ONCE, Publication
+from connectors.shopify.refusals import SWITCHED_OFF, Refusal, refusal_of
 from connectors.shopify.standing import FunctionDiscount, applying, look
 
 
@@ -83,6 +84,8 @@ class ShopifyDiscounts:
             return
         if function is None:
             function = self._create()
+        if keys and not function.active:
+            raise Rejected(SWITCHED_OFF)
         if dict(function.settings) == said:
             return
         field = function_offers.settings_field(function.id, said)

@@ -6,7 +6,6 @@ docs/adr/0035 says which offer goes where.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
 from app.commerce.checkout import digest
@@ -14,48 +13,22 @@ from app.commerce.offers import Terms
 from connectors.discounts import FUNCTION, NATIVE, LiveOffer, Published, RefusedOffer
 from connectors.errors import PlatformError, ReconnectNeeded, Unreachable
 from connectors.shopify import function_offers, native_offers
+from connectors.shopify.carriers import Carriers
 from connectors.shopify.client import ShopifyClient
 from connectors.shopify.discount_documents import (
     CREATE_FUNCTION,
     CREATE_NATIVE,
     DELETE_AUTOMATIC,
-    DELETE_METAFIELDS,
     PRODUCTS_FOR_OFFERS,
-    SET_METAFIELDS,
     UPDATE_NATIVE,
 )
+from connectors.shopify.refusals import NO_ROOM, SWITCHED_OFF, Refusal, failure, refusal_of
 from connectors.shopify.standing import FunctionDiscount, Native, Standing
 
 NODES_AT_ONCE: Final = 100
-_FULL: Final = frozenset({"ACTIVE_PERIOD_OVERLAP", "MAX_APP_DISCOUNTS"})
-_NO_ROOM: Final = (
-    "The shop has as many active automatic discounts as Shopify allows "
-    f"({native_offers.MOST_AUTOMATIC}): end one of them in Shopify."
-)
-_NOT_DEPLOYED: Final = (
-    "Pannier's discount function is not in this shop, and this offer needs it: deploy the app's extensions to Shopify "
-    "(shopify app deploy)."
-)
-_SWITCHED_OFF: Final = (
-    "The discount that runs Pannier's function was switched off: activate it in Shopify, or delete it there."
-)
 _CROWDED: Final = (
     "Its products carry as many offers already as Shopify lets a checkout read: end one of those."
 )
-_TEXT_LENGTH: Final = 200
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """Why something is not granted; see ``RefusedOffer``."""
-
-    code: str
-    reason: str
-    again: bool = False
-
-    def of(self, terms: Terms) -> RefusedOffer:
-        """Return the refusal of one offer."""
-        return RefusedOffer(terms.key, self.code, self.reason, self.again)
 
 
 class Publication:
@@ -101,7 +74,7 @@ class Publication:
         try:
             there = self._products(sorted(products))
         except PlatformError as error:
-            self.refuse(changed, _failure(error))
+            self.refuse(changed, failure(error))
             return [terms for terms in wanted if terms.key not in self._refused]
         for terms in changed:
             if gone := [part.product_id for part in terms.components if part.product_id not in there]:
@@ -158,7 +131,7 @@ class Publication:
         if self._function is None and len(exact) == len(sound) <= free:
             return exact, []
         if self._function is not None and not self._function.active:
-            return self._without_function(sound, Refusal("not_allowed", _SWITCHED_OFF, again=True)), []
+            return self._without_function(sound, Refusal("not_allowed", SWITCHED_OFF, again=True)), []
         granted = {native.key for native in self._natives.values()}
         staying = [terms for terms in exact if self._function is None or not self._by_function(terms)]
         staying.sort(key=lambda terms: terms.key not in granted)
@@ -173,7 +146,7 @@ class Publication:
         free = native_offers.MOST_AUTOMATIC - self._standing.taken
         possible = [terms for terms in fitting if terms.key in apart]
         self.refuse([terms for terms in sound if terms.key not in apart], refusal)
-        self.refuse(possible[max(free, 0) :], Refusal("limit_reached", _NO_ROOM, again=True))
+        self.refuse(possible[max(free, 0) :], Refusal("limit_reached", NO_ROOM, again=True))
         return possible[: max(free, 0)]
 
     # -- discounts of Shopify's own --
@@ -207,7 +180,7 @@ class Publication:
                     "discountAutomaticBxgyUpdate"
                 ]
         except PlatformError as error:
-            return _failure(error)
+            return failure(error)
         if answer["userErrors"]:
             return refusal_of(answer["userErrors"])
         gid = answer["automaticDiscountNode"]["id"]
@@ -250,7 +223,7 @@ class Publication:
         try:
             answer = self._ask(CREATE_FUNCTION, {"discount": function_offers.discount_input()})
         except PlatformError as error:
-            return _failure(error)
+            return failure(error)
         answer = answer["discountAutomaticAppCreate"]
         if answer["userErrors"]:
             return refusal_of(answer["userErrors"])
@@ -260,113 +233,24 @@ class Publication:
     def _grant_together(self, offers: Sequence[Terms]) -> None:
         """Make ``offers`` those that the function reckons, and no others."""
         function = self._function
-        if function is None:
+        if function is None or not function.active:
             return
         arranged = function_offers.arrange(offers)
         self.refuse(arranged.crowded, Refusal("limit_reached", _CROWDED, again=True))
-        marks = {carrier: function_offers.mark(value) for carrier, value in arranged.values.items()}
-        stale = [carrier for carrier in function.owners if carrier not in marks]
-        sending = [
-            carrier
-            for carrier, parts in arranged.offers.items()
-            if function.owners.get(carrier) != marks[carrier] or not all(map(self._stands, parts))
-        ]
-        for parts in arranged.offers.values():
-            for terms in parts:
-                self._live[terms.key] = LiveOffer(terms.key, FUNCTION, digest(terms), function.id)
-        if sending or stale:
-            # What is being written has no mark until it stands: who comes after a failure writes it again.
-            open_marks = {**function.owners, **dict.fromkeys((*sending, *stale), "")}
-            self._write(function, arranged, sending, stale, open_marks, marks)
-        if not offers and not self._left_in_function and not function.settings.get("keys"):
-            self._delete(function.id)
-
-    def _write(
-        self,
-        function: FunctionDiscount,
-        arranged: function_offers.Arranged,
-        sending: Sequence[str],
-        stale: Sequence[str],
-        open_marks: Mapping[str, str],
-        marks: Mapping[str, str],
-    ) -> None:
-        """Write what changed in the products, between two notes of which products those are."""
-        refusal = self._note(function, open_marks)
-        if refusal is not None:
-            self.refuse([terms for carrier in sending for terms in arranged.offers[carrier]], refusal)
-            self._left_in_function = True
-            return
-        written = self._send(arranged, sending)
-        cleared = self._clear(stale)
-        self._left_in_function = len(cleared) < len(stale) or len(written) < len(sending)
-        self._note(
-            function,
-            {
-                carrier: marks[carrier] if carrier in written else mark
-                for carrier, mark in open_marks.items()
-                if carrier not in cleared
-            },
-        )
-
-    def _note(self, function: FunctionDiscount, owners: Mapping[str, str]) -> Refusal | None:
-        """Remember which products carry offers; return why that could not be."""
-        try:
-            answer = self._ask(
-                SET_METAFIELDS, {"metafields": [function_offers.owners_field(function.id, owners)]}
-            )
-        except PlatformError as error:
-            return _failure(error)
-        errors = answer["metafieldsSet"]["userErrors"]
-        return refusal_of(errors) if errors else None
-
-    def _send(self, arranged: function_offers.Arranged, carriers: Sequence[str]) -> set[str]:
-        """Write the offers of ``carriers``, 25 at once, and return those that were written."""
-        written: set[str] = set()
-        for start in range(0, len(carriers), function_offers.MOST_METAFIELDS):
-            batch = list(carriers[start : start + function_offers.MOST_METAFIELDS])
-            while batch:
-                refused = self._send_batch(arranged, batch)
-                for carrier, refusal in refused.items():
-                    self.refuse(arranged.offers[carrier], refusal)
-                batch = [carrier for carrier in batch if carrier not in refused]
-                if not refused:
-                    written.update(batch)
-                    break
-        return written
-
-    def _send_batch(self, arranged: function_offers.Arranged, batch: Sequence[str]) -> dict[str, Refusal]:
-        """Write at most 25 metafields, all or none; return which ones are why none was."""
-        fields = [function_offers.offers_field(carrier, arranged.values[carrier]) for carrier in batch]
-        try:
-            errors = self._ask(SET_METAFIELDS, {"metafields": fields})["metafieldsSet"]["userErrors"]
-        except PlatformError as error:
-            return dict.fromkeys(batch, _failure(error))
-        refused: dict[str, Refusal] = {}
-        for problem in errors:
-            place = problem.get("elementIndex")
-            named = [batch[place]] if place is not None and 0 <= place < len(batch) else batch
-            refused.update(dict.fromkeys(named, refusal_of([problem])))
-        return refused
-
-    def _clear(self, carriers: Sequence[str]) -> set[str]:
-        """Take the offers from ``carriers``, and return those that carry none now."""
-        cleared: set[str] = set()
-        for start in range(0, len(carriers), function_offers.MOST_METAFIELDS):
-            batch = list(carriers[start : start + function_offers.MOST_METAFIELDS])
-            if self._clear_batch(batch):
-                cleared.update(batch)
+        doubtful = {
+            carrier for carrier, parts in arranged.offers.items() if not all(map(self._stands, parts))
+        }
+        carriers = Carriers(self._ask, function)
+        carriers.write(arranged, doubtful)
+        for carrier, parts in arranged.offers.items():
+            if carrier in carriers.refused:
+                self.refuse(parts, carriers.refused[carrier])
             else:
-                # A product that is gone carries nothing, and must not keep the others from being cleared.
-                cleared.update(carrier for carrier in batch if self._clear_batch([carrier]) is not None)
-        return cleared
-
-    def _clear_batch(self, batch: Sequence[str]) -> bool | None:
-        """Delete metafields; False where Shopify refuses one of them, None where it does not answer."""
-        places = [function_offers.offers_place(carrier) for carrier in batch]
-        try:
-            return not self._ask(DELETE_METAFIELDS, {"metafields": places})["metafieldsDelete"]["userErrors"]
-        except PlatformError:
-            return None
+                live = (LiveOffer(terms.key, FUNCTION, digest(terms), function.id) for terms in parts)
+                self._live.update((offer.key, offer) for offer in live)
+        self._left_in_function = not carriers.complete
+        if not offers and carriers.complete and not function.settings.get("keys"):
+            self._delete(function.id)
 
     # -- the outcome --
 
@@ -394,26 +278,3 @@ class Publication:
             if key not in wanted
             and (self._left_in_function if offer.mechanism == FUNCTION else offer.handle in self._natives)
         )
-
-
-def _failure(error: PlatformError) -> Refusal:
-    """Return the refusal that an error of the connection makes."""
-    if isinstance(error, Unreachable):
-        return Refusal("unreachable", str(error), again=True)
-    if isinstance(error, ReconnectNeeded):
-        return Refusal("not_allowed", str(error), again=True)
-    return Refusal("rejected", str(error))
-
-
-def refusal_of(errors: Sequence[Mapping[str, Any]]) -> Refusal:
-    """Return the refusal that user errors make; the first one says why."""
-    error = errors[0]
-    path = [str(part) for part in error.get("field") or ()]
-    if error.get("code") in _FULL:
-        return Refusal("limit_reached", _NO_ROOM, again=True)
-    if "functionHandle" in path or "functionId" in path:
-        return Refusal("not_allowed", _NOT_DEPLOYED, again=True)
-    text = "".join(char for char in str(error.get("message") or "") if char.isprintable())[:_TEXT_LENGTH]
-    if {"productsToAdd", "productVariantsToAdd", "ownerId"} & set(path):
-        return Refusal("product_gone", f"Shopify does not know a product of this offer any more: {text}")
-    return Refusal("rejected", f"Shopify refused the discount: {text}")

@@ -9,6 +9,7 @@ import pytest
 
 from app.commerce.checkout import digest
 from app.commerce.offers import Component, Discount, DiscountKind, Piece, Terms, reckon
+from app.pricing import quotes
 from connectors.discounts import FUNCTION, NATIVE, LiveOffer, Published, QuoteKey
 from connectors.errors import Rejected, Unreachable
 from connectors.shopify import function_offers, native_offers
@@ -515,6 +516,10 @@ def test_a_function_discount_that_the_merchant_switched_off_stays_off(shop: Mark
     assert refused(second) == {"a": "not_allowed"}
     assert "switched off" in second.refused[0].reason
     assert mechanisms(second) == {"b": NATIVE}
+    assert discounts(shop).publish([offer("a", (1, 2)), add_on("b", 3, 4)], live(second)) == second
+    assert shop.functions() == [number]
+    with pytest.raises(Rejected, match="switched off"):
+        discounts(shop).publish_keys([key(0)])
 
 
 def test_an_offer_of_a_product_that_is_gone_is_refused_alone(shop: Market) -> None:
@@ -757,6 +762,41 @@ def test_keys_stand_with_the_function_as_local_times(served: Peer) -> None:
 
     # then
     assert opened.client.taken() == READ_ONCE
+
+
+def test_a_quote_is_honoured_at_this_shops_checkout_until_its_window_ends(
+    served: Peer, function: DiscountFunction
+) -> None:
+    # given
+    opened = market(*served, timezone="America/New_York")
+    opened.stock(1, "1.95")
+    opened.stock(2, "12.95")
+    window = quotes.window_at(START)
+    keys = [quotes.window_key(b"r" * 32, window + ahead) for ahead in range(4)]
+    reached = discounts(opened)
+    reached.publish([offer("a", (1, 2))], {})
+    reached.publish_keys(keys)
+    checkout = Checkout(opened.shop, function)
+
+    def bought(key: QuoteKey, customer: str | None = None) -> list[CartLine]:
+        token = quotes.issue(key, "20", 1000, "GBP", customer, "abcdefghijkl")
+        return [CartLine(10), CartLine(20, 2, {"_pannier_quote": token})]
+
+    # then
+    stranger = quotes.window_key(b"s" * 32, window)
+    assert checkout.amounts(bought(keys[0])) == [0, 590]
+    assert checkout.amounts(bought(keys[3], "7"), customer=7) == [0, 590]
+    assert checkout.amounts(bought(keys[3], "7"), customer=8) == [20, 129]
+    assert checkout.amounts(bought(stranger)) == [20, 129]
+
+    # when
+    opened.clock.sleep(300)
+
+    # then
+    assert checkout.amounts(bought(keys[0])) == [20, 129]
+    assert checkout.amounts(bought(keys[1])) == [0, 590]
+    reached.publish_keys([])
+    assert checkout.amounts(bought(keys[1])) == [20, 129]
 
 
 def test_offers_that_end_leave_the_keys_alone(shop: Market) -> None:
