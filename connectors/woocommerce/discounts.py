@@ -25,6 +25,8 @@ RENEWED_AFTER: Final = timedelta(days=30)
 # Of a configuration. Shared hosts cut requests above a megabyte, and MySQL packets too.
 MOST_BYTES: Final = 900_000
 PER_REQUEST: Final = 100
+# A slow host does not save a hundred coupons within its half minute.
+WRITTEN_AT_ONCE: Final = 50
 # What the plugin takes of one offer: bytes of its title, pieces and variants of a component.
 MOST_TITLE: Final = 1000
 MOST_PIECES: Final = 1000
@@ -238,7 +240,7 @@ class WooCommerceDiscounts:
             if _code(terms) in blocked:
                 reason = "The offer's former coupon could not be deleted; this is tried again."
                 refusals[terms.key] = RefusedOffer(terms.key, "unreachable", reason, again=True)
-        for chunk in _chunks(new):
+        for chunk in _chunks(new, WRITTEN_AT_ONCE):
             created, failed = self._create(chunk)
             made |= created
             refusals |= failed
@@ -306,7 +308,7 @@ class WooCommerceDiscounts:
     def _delete(self, coupons: Sequence[_Coupon]) -> list[_Coupon]:
         """Delete coupons for good and return those that may still stand."""
         left: list[_Coupon] = []
-        for chunk in _chunks(coupons):
+        for chunk in _chunks(coupons, WRITTEN_AT_ONCE):
             try:
                 body = self._client.post(
                     "coupons/batch", {"delete": [int(coupon.id) for coupon in chunk]}
@@ -421,6 +423,6 @@ def _objects(value: Any) -> list[dict[str, Any]]:
     return [entry for entry in value if isinstance(entry, dict)] if isinstance(value, list) else []
 
 
-def _chunks(items: Sequence[_Item]) -> Iterator[Sequence[_Item]]:
-    for start in range(0, len(items), PER_REQUEST):
-        yield items[start : start + PER_REQUEST]
+def _chunks(items: Sequence[_Item], most: int = PER_REQUEST) -> Iterator[Sequence[_Item]]:
+    for start in range(0, len(items), most):
+        yield items[start : start + most]

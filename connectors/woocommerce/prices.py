@@ -17,8 +17,9 @@ from connectors.errors import NotFound, PlatformError, ReconnectNeeded, Unreacha
 from connectors.prices import ListPrice, PriceOutcome, PriceWrite
 from connectors.woocommerce.client import WooCommerceClient
 
-# WooCommerce's own limit of a batch and of a page.
+# WooCommerce's own limit of a page, and of a batch; a slow host does not save so many within its half minute.
 PER_REQUEST: Final = 100
+WRITTEN_AT_ONCE: Final = 50
 _FIELDS: Final = (
     "id,type,price,regular_price,sale_price,on_sale,date_on_sale_from_gmt,date_on_sale_to_gmt,variations"
 )
@@ -34,14 +35,16 @@ class _Standing:
     Attributes:
         price: what a shopper pays, None: it has no price.
         compare_at_price: the regular price during a sale.
-        planned: whether the sale has dates.
+        sale: whether there is a sale price, in force or not.
+        dated: whether there are dates of a sale.
         variable: whether its variations have the prices.
         whole: whether all amounts are in whole minor units; others could not be put back.
     """
 
     price: int | None
     compare_at_price: int | None
-    planned: bool
+    sale: bool
+    dated: bool
     variable: bool
     whole: bool
 
@@ -129,7 +132,7 @@ class WooCommercePrices:
         if now.variable or now.price != write.expected:
             reason = "Somebody has changed the price in the shop since it was looked at: it was left alone."
             return PriceOutcome(write, reason, "changed_meanwhile")
-        if now.planned:
+        if now.dated and (now.sale or write.compare_at_price is not None):
             reason = "A sale with dates is planned for this product in the shop: it was left alone."
             return PriceOutcome(write, reason, "rejected")
         if not now.whole:
@@ -144,8 +147,8 @@ class WooCommercePrices:
         outcomes: dict[int, PriceOutcome] = {}
         silent = False
         for path, places in sendable.items():
-            for start in range(0, len(places), PER_REQUEST):
-                chunk = [(place, writes[place]) for place in places[start : start + PER_REQUEST]]
+            for start in range(0, len(places), WRITTEN_AT_ONCE):
+                chunk = [(place, writes[place]) for place in places[start : start + WRITTEN_AT_ONCE]]
                 if silent:
                     outcomes |= {place: PriceOutcome(w, _NOT_SENT, "unreachable") for place, w in chunk}
                     continue
@@ -213,11 +216,11 @@ def _standing(body: Any, currency: str) -> _Standing:
     data = body if isinstance(body, dict) else {}
     price, regular = _minor(data.get("price"), currency), _minor(data.get("regular_price"), currency)
     on_sale = bool(data.get("on_sale")) and price is not None and regular is not None and regular > price
-    planned = bool(data.get("date_on_sale_from_gmt") or data.get("date_on_sale_to_gmt"))
+    dated = bool(data.get("date_on_sale_from_gmt") or data.get("date_on_sale_to_gmt"))
     variable = bool(data.get("variations")) or str(data.get("type", "")).startswith("variable")
     whole = all(_whole(data.get(name), currency) for name in ("price", "regular_price", "sale_price"))
     return _Standing(
-        price, regular if on_sale else None, planned and bool(data.get("sale_price")), variable, whole
+        price, regular if on_sale else None, bool(data.get("sale_price")), dated, variable, whole
     )
 
 

@@ -178,6 +178,15 @@ def test_a_planned_sale_is_left_alone(peer: Peer, dates: dict[str, str]) -> None
     assert peer.writes() == []
 
 
+@pytest.mark.parametrize(("was", "code"), [(1990, "rejected"), (None, None)], ids=["sale", "no sale"])
+def test_dates_that_a_sale_left_behind_would_rule_the_next_one(
+    peer: Peer, was: int | None, code: str | None
+) -> None:
+    peer.state.add_product(priced(12, "19.90", date_on_sale_to_gmt="2026-10-01T00:00:00"))
+
+    assert outcome(peer, to("12", 1700, was))[0] == code
+
+
 def test_a_price_with_fractions_of_a_cent_is_left_alone(peer: Peer) -> None:
     peer.state.add_product(priced(14, "1.995"))
 
@@ -208,8 +217,8 @@ def test_prices_are_exact_and_undone_exactly_in_every_currency(
 
         assert [found.code for found in ours.write(writes)] == [None] * len(writes)
 
-        # 230 prices: three pages read, three batches written.
-        assert [path for _, path in peer.asked()] == ["products"] * 3 + ["products/batch"] * 3
+        # 230 prices: three pages read, five batches written.
+        assert [path for _, path in peer.asked()] == ["products"] * 3 + ["products/batch"] * 5
         bodies = {n: row.body for n in before if (row := peer.state.find("product", n))}
         assert {n: body["price"] for n, body in bodies.items()} == {
             n: to_major(price, currency) for n, price in after.items()
