@@ -1,6 +1,6 @@
-// Bundles the storefront widget into one minified file.
+// Bundles the storefront widget into one minified file, and what shows offers into a second one beside it.
 //
-//   node widgets/build.mjs [--outfile PATH]     (default: widgets/dist/pannier.js)
+//   node widgets/build.mjs [--outfile PATH]     (default: widgets/dist/pannier.js; the other: pannier-offers.js)
 import { readFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
@@ -31,14 +31,15 @@ const stylesheetAsText = {
 const OURS =
   /^(productId|variantId|itemId|decisionId|cartPage|everything|refused|similar|cost|strings|claim|current|count|choose|section|update|page|heading|phase|added|add|spoken|chosen|open|load|stop|change)$/;
 
+// Those that the two files share, which may be of different ages: their short forms never change.
+const SHARED = { productId: "p", itemId: "i", chosen: "o" };
+
 const { values } = parseArgs({ options: { outfile: { type: "string" } } });
 
-await build({
-  entryPoints: [here("src/pannier.ts")],
-  outfile: values.outfile ?? here("dist/pannier.js"),
+const outfile = values.outfile ?? here("dist/pannier.js");
+const common = {
   bundle: true,
   minify: true,
-  format: "iife",
   target: TARGET,
   charset: "utf8",
   legalComments: "none",
@@ -46,4 +47,21 @@ await build({
   mangleProps: OURS,
   tsconfigRaw: {}, // No "use strict": nothing here depends on it.
   plugins: [stylesheetAsText],
-});
+};
+
+await Promise.all([
+  build({
+    ...common,
+    entryPoints: [here("src/pannier.ts")],
+    outfile,
+    format: "iife",
+    mangleCache: { ...SHARED },
+  }),
+  build({
+    ...common,
+    entryPoints: [here("src/offers.ts")],
+    outfile: outfile.replace(/\.js$/, "-offers.js"),
+    format: "esm",
+    mangleCache: { ...SHARED },
+  }),
+]);

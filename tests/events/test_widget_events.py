@@ -16,7 +16,7 @@ from app.privacy.purposes import Purposes
 from tests.browser import launch_arguments
 from tests.end_to_end.connections import served
 from tests.events.sending import kept
-from tests.widgets.conftest import widget_script  # noqa: F401 - a fixture
+from tests.widgets.conftest import widget_build, widget_script  # noqa: F401 - fixtures
 from tests.widgets.storefront import Reply, Storefront, serve
 
 _SHOPIFY = """

@@ -23,8 +23,8 @@ def browser_type_launch_args() -> dict[str, Any]:
 
 
 @pytest.fixture(scope="session")
-def widget_script(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Build the widget from its sources and return the script."""
+def widget_build(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Build the widget from its sources and return the script's path; the file of offers lies beside it."""
     built = tmp_path_factory.mktemp("widget") / "pannier.js"
     node = shutil.which("node", path=str(Path(sys.executable).parent)) or shutil.which("node")
     assert node, "the widget's tests need Node: install the development dependencies"
@@ -32,14 +32,26 @@ def widget_script(tmp_path_factory: pytest.TempPathFactory) -> str:
     subprocess.run(
         [node, str(ROOT / "widgets" / "build.mjs"), "--outfile", str(built)], check=True, timeout=60
     )
-    return built.read_text(encoding="utf-8")
+    return built
+
+
+@pytest.fixture(scope="session")
+def widget_script(widget_build: Path) -> str:
+    """The widget's script."""
+    return widget_build.read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="session")
+def offers_script(widget_build: Path) -> str:
+    """The second file, which shows offers."""
+    return widget_build.with_name("pannier-offers.js").read_text(encoding="utf-8")
 
 
 @pytest.fixture
-def storefront(widget_script: str) -> Iterator[Storefront]:
+def storefront(widget_script: str, offers_script: str) -> Iterator[Storefront]:
     """A shop and a service on two loopback origins, with the widget on offer."""
     with serve() as shop, serve() as api:
-        yield Storefront(shop, api, widget_script)
+        yield Storefront(shop, api, widget_script, offers_script)
 
 
 @pytest.fixture

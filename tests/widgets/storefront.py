@@ -220,10 +220,14 @@ h1{font-size:1.75rem;margin:.2em 0}.price{font-size:1.25rem}
 class Storefront:
     """The two sites together, with the routes every test needs."""
 
-    def __init__(self, shop: Site, api: Site, script: str) -> None:
+    def __init__(self, shop: Site, api: Site, script: str, offers_script: str = "") -> None:
         self.shop = shop
         self.api = api
-        api.routes["GET /v1/widget.js"] = Reply(script, content_type="text/javascript")
+        everybody = {"Access-Control-Allow-Origin": "*"}
+        api.routes["GET /v1/widget.js"] = Reply(script, headers=everybody, content_type="text/javascript")
+        api.routes["GET /v1/widget-offers.js"] = Reply(
+            offers_script, headers=everybody, content_type="text/javascript"
+        )
         self.recommend(MUG, TRAY)
         for product_id in ("201", "202", "203", "204"):
             shop.routes[f"GET /pictures/{product_id}.svg"] = Reply(

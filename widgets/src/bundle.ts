@@ -1,7 +1,7 @@
 /** `<pannier-bundle>`: what is bought together with the product on the page, or what else there is to show. */
 import { pictureAddress, webAddress } from "./address";
-import type { Outcome } from "./cart";
 import { formatMoney, type Money, parseMoney, total } from "./money";
+import type { ShowOffers } from "./offers";
 import { onScreen, quietMoment } from "./placement";
 import { cartOf } from "./platform";
 import { type Answer, fetchRecommendations } from "./recommendations";
@@ -26,6 +26,8 @@ const OBSERVED = [
 ];
 /** How long the button says "Added to cart" before it can be pressed again, in milliseconds. */
 const AFTERGLOW = 4000;
+/** How long the file that shows offers is waited for, in milliseconds. */
+const PATIENCE = 1500;
 
 /** What a box does; the element tells it what happens to the page. */
 interface Box {
@@ -51,6 +53,7 @@ function boxOf(host: HTMLElement): Box {
   let phase: State["phase"] = "ready";
   let message = "";
   let cartPage: string | null = null;
+  let deals: { default: ShowOffers } | undefined;
 
   /** From being on the page to being drawn. Whatever goes wrong, the page stays as it is. */
   async function load(): Promise<void> {
@@ -106,60 +109,57 @@ function boxOf(host: HTMLElement): Box {
       signal,
     );
     const products = found.products.filter(({ productId }) => productId !== product).slice(0, limit);
+    // A second file shows offers: fetched where there are some, and not waited for long.
+    if (products.find(({ offer }) => offer)) {
+      deals = await Promise.race([
+        import(endpoint(read, "widget-offers.js")),
+        new Promise((resolve) => setTimeout(resolve, PATIENCE)),
+      ]).catch(explain);
+    }
+    signal.throwIfAborted();
     return { ...found, products };
   }
 
   function draw(): void {
-    const { claim } = answer as Answer;
-    const { strings, spoken } = stringsFor(locale());
-    items = collect(answer as Answer);
-    view = drawBundle(
-      items,
-      {
-        strings,
-        claim,
-        heading: claim === TOGETHER ? read("heading") : null,
-        spoken: spoken === languageOf(document.documentElement.lang) ? null : spoken,
-      },
-      {
-        choose() {
-          unticked = items.filter((item) => !item.chosen).map(({ productId }) => productId);
-          if (phase === "adding") update();
-          else say("ready");
-        },
-        add,
-        open({ productId }) {
-          track("Product Clicked", { ...list(), product_id: productId });
-        },
-      },
-    );
-    update();
-    root.replaceChildren(view.section);
-  }
-
-  const locale = (): string => read("locale") || document.documentElement.lang || navigator.language;
-
-  /** The page's own product, where the page says which variant is chosen, and then the recommended ones. */
-  function collect({ claim, products }: Answer): Item[] {
+    const { claim, products } = answer as Answer;
+    const { spoken, strings } = stringsFor(locale());
     const cart = cartOf(read);
     const variantId = read("variant-id");
+    // The page's own product, where the page says which variant is chosen, comes before the recommended ones.
     const own = {
       productId: read("product-id") as string,
       variantId,
       title: read("product-title") ?? document.title,
-      url: location.href,
+      url: null,
       image: pictureAddress(read("product-image")),
       price: parseMoney(Number(read("product-price") ?? "-"), read("currency")),
-      similar: false,
     };
-    return [...(variantId && claim === TOGETHER ? [own] : []), ...products].map((product) => ({
+    items = [...(variantId && claim === TOGETHER ? [own] : []), ...products].map((product) => ({
       ...product,
       itemId: cart.itemId(product.productId, product.variantId),
       current: product === own,
       cost: product.price && money(product.price),
       chosen: !unticked.includes(product.productId),
     }));
+    view = drawBundle(
+      items,
+      strings,
+      claim,
+      claim === TOGETHER ? read("heading") : null,
+      spoken === languageOf(document.documentElement.lang) ? null : spoken,
+      () => {
+        unticked = items.filter((item) => !item.chosen).map(({ productId }) => productId);
+        if (phase === "adding") update();
+        else say("ready");
+      },
+      add,
+      ({ productId }) => track("Product Clicked", { ...list(), product_id: productId }),
+    );
+    update();
+    root.replaceChildren(view.section);
   }
+
+  const locale = (): string => read("locale") || document.documentElement.lang || navigator.language;
 
   // A page may name a language that does not exist.
   const money = (price: Money): string => quietly(() => formatMoney(price, locale())) ?? formatMoney(price);
@@ -178,44 +178,42 @@ function boxOf(host: HTMLElement): Box {
     const sum = total(lines.map((item) => item.price));
     view?.update({
       count: lines.length,
-      everything: lines.length === items.length,
       total: sum && money(sum),
       phase,
       message,
       cartPage,
     });
+    if (view) deals?.default(host, view.section, items);
   }
 
   async function add(): Promise<void> {
     const lines = chosen();
     if (phase !== "ready" || !lines.length || !answer) return;
     const { decisionId } = answer;
-    const { strings } = stringsFor(locale());
     const cart = cartOf(read);
+    const { strings } = stringsFor(locale());
     say("adding");
-    let outcome: Outcome;
-    try {
-      outcome = await cart.add(lines, decisionId);
-    } catch (reason) {
-      explain(reason);
-      return say("ready", strings(Say.failed));
-    }
+    const outcome = await cart.add(lines, decisionId).catch(explain);
+    if (!outcome) return say("ready", strings(Say.failed));
     const { added, refused, reason } = outcome;
     const names = refused.map((line) => line.title).join(", ");
     if (!added.length) return say("ready", strings(Say.notAdded) + (reason || names));
     if (refused.length) say("ready", strings(Say.except) + names, cart.page());
     else {
       say("added", strings(Say.done), cart.page());
-      setTimeout(rearm, AFTERGLOW);
+      // The button can be pressed again; what was said about the last time stays.
+      setTimeout(() => {
+        if (phase === "added") phase = "ready";
+        update();
+      }, AFTERGLOW);
     }
-    const detail = { decision_id: decisionId, product_ids: added.map((line) => line.productId) };
-    host.dispatchEvent(new CustomEvent("pannier:added", { bubbles: true, composed: true, detail }));
-  }
-
-  /** The button can be pressed again; what was said about the last time stays. */
-  function rearm(): void {
-    if (phase === "added") phase = "ready";
-    update();
+    host.dispatchEvent(
+      new CustomEvent("pannier:added", {
+        bubbles: true,
+        composed: true,
+        detail: { decision_id: decisionId, product_ids: added.map((line) => line.productId) },
+      }),
+    );
   }
 
   return {

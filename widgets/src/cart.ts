@@ -14,7 +14,7 @@ export interface Outcome {
   added: Line[];
   refused: Line[];
   /** The shop's own words for a refusal, where it gave any. */
-  reason?: string | undefined;
+  reason?: string | null | undefined;
 }
 
 export interface Cart {

@@ -9,7 +9,9 @@ export interface Product {
   url: string | null;
   image: string | null;
   price: Money | null;
-  similar: boolean;
+  similar?: boolean;
+  /** What it saves together with others, as it was decoded: `offers.ts` reads it. */
+  offer?: unknown;
 }
 
 export interface Answer {
@@ -22,7 +24,7 @@ export interface Answer {
 type Fields = Record<string, unknown>;
 
 const fieldsOf = (value: unknown): Fields => (value ?? {}) as Fields;
-const textOf = (value: unknown): string | null => (typeof value === "string" && value ? value : null);
+export const textOf = (value: unknown): string | null => (typeof value === "string" && value ? value : null);
 
 function parseProduct(value: unknown): Product | null {
   const fields = fieldsOf(value);
@@ -38,6 +40,7 @@ function parseProduct(value: unknown): Product | null {
     image: pictureAddress(fields.image_url),
     price: parseMoney(price.amount, price.currency),
     similar: fields.reason === "similar",
+    offer: fields.offer,
   };
 }
 

@@ -1,6 +1,7 @@
 /** Shopify's cart: the standard storefront action, or the Ajax API on storefronts without it. */
 import { type Line, type Outcome, send } from "./cart";
 import type { Privacy } from "./consent";
+import { textOf } from "./recommendations";
 import { explain } from "./settings";
 
 interface Notice {
@@ -65,5 +66,5 @@ async function addByAjax(lines: Line[], decisionId: string | null): Promise<Outc
   if (response.ok) return { added: lines, refused: [] };
   if (response.status !== 422) throw response.status;
   const { description } = (await response.json()) as { description?: unknown };
-  return { added: [], refused: lines, reason: typeof description === "string" ? description : undefined };
+  return { added: [], refused: lines, reason: textOf(description) };
 }

@@ -31,7 +31,7 @@ export enum Say {
 const CLAIMS = [TOGETHER, "similar", "best_sellers"];
 
 const LANGUAGES: Record<string, string> = {
-  en: "You may also like|Often bought together|Similar products|Best sellers|This item|Choose options|Total|Add to cart|Add # to cart|Add all # to cart|Adding…|Added to cart|View cart|Added to cart, except: |Sorry, this could not be added: |Sorry, that did not work. Please check your cart and try again.",
+  en: "You may also like|Often bought together|Similar products|Best sellers|This item|Choose options|Total|Add to cart|Add # to cart|Add all # to cart|Adding…|Added to cart|View cart|Added to cart, except: |Sorry, this could not be added: |Sorry, that did not work. Please check your cart.",
   de: "Auch interessant|Oft zusammen gekauft|Ähnliche Artikel|Meistgekauft|Dieser Artikel|Ausführung wählen|Gesamt|In den Warenkorb|# in den Warenkorb|Alle # in den Warenkorb|Wird hinzugefügt …|Liegt im Warenkorb|Zum Warenkorb|Liegt im Warenkorb, außer: |Das ließ sich leider nicht hinzufügen: |Das hat leider nicht geklappt. Bitte prüfen Sie den Warenkorb.",
   fr: "Vous aimerez aussi|Souvent achetés ensemble|Articles similaires|Meilleures ventes|Cet article|Choisir les options|Total|Ajouter au panier|Ajouter # articles au panier|Ajouter les # au panier|Ajout en cours…|Ajouté au panier|Voir le panier|Ajouté au panier, sauf : |Désolé, impossible d’ajouter : |Désolé, cela n’a pas fonctionné. Vérifiez votre panier.",
 };

@@ -12,20 +12,9 @@ export interface Item extends Product {
   chosen: boolean;
 }
 
-export interface Words {
-  strings: Strings;
-  /** What may be claimed of the products. */
-  claim: string | null;
-  /** The shop's own heading. */
-  heading: string | null;
-  /** Language of `strings`, where it differs from the page's. */
-  spoken: string | null;
-}
-
 export interface State {
   /** Number of items that the button adds. */
   count: number;
-  everything: boolean;
   total: string | null;
   phase: "ready" | "adding" | "added";
   message: string;
@@ -35,14 +24,6 @@ export interface State {
 export interface View {
   section: HTMLElement;
   update(state: State): void;
-}
-
-export interface Actions {
-  /** An item was ticked or unticked, as its `chosen` says. */
-  choose(): void;
-  add(): void;
-  /** A link to an item's own page was followed. */
-  open(item: Item): void;
 }
 
 type Child = Node | string | null | false;
@@ -68,10 +49,22 @@ function element<K extends keyof HTMLElementTagNameMap>(
   return node;
 }
 
+/**
+ * Draw a box.
+ *
+ * `claim`: what may be claimed of the products. `heading`: the shop's own. `lang`: of `strings`, where it differs from
+ * the page's. `choose`: an item was ticked or unticked, as its `chosen` says. `open`: a link to an item's own page was
+ * followed.
+ */
 export function drawBundle(
   items: Item[],
-  { strings, claim, heading, spoken: lang }: Words,
-  actions: Actions,
+  strings: Strings,
+  claim: string | null,
+  heading: string | null,
+  lang: string | null,
+  choose: () => void,
+  add: () => void,
+  open: (item: Item) => void,
 ): View {
   const together = claim === TOGETHER;
 
@@ -84,7 +77,7 @@ export function drawBundle(
     sum,
   );
   const button = element("button", { part: "button", lang });
-  button.onclick = actions.add;
+  button.onclick = add;
   const status = element("p", { part: "status", role: "status", lang });
 
   const section = element(
@@ -95,8 +88,8 @@ export function drawBundle(
       { part: "box" },
       element(
         "h2",
-        { part: "heading", id: "heading", lang: heading === null ? lang : null },
-        heading ?? headingOf(strings, claim),
+        { part: "heading", id: "heading", lang: heading ? null : lang },
+        heading || headingOf(strings, claim),
       ),
       // Safari drops the role of a list without bullets.
       element("ul", { part: "items", role: "list" }, ...items.map(drawItem)),
@@ -110,9 +103,9 @@ export function drawBundle(
     const { url: href, current, itemId } = item;
     const id = `title-${index}`;
     const link = (attributes: Attributes, ...children: Child[]): HTMLElement => {
-      if (!href || current) return element("span", attributes, ...children);
+      if (!href) return element("span", attributes, ...children);
       const anchor = element("a", { ...attributes, href }, ...children);
-      anchor.onclick = () => actions.open(item);
+      anchor.onclick = () => open(item);
       return anchor;
     };
     const row = element(
@@ -129,7 +122,7 @@ export function drawBundle(
       box.onchange = () => {
         item.chosen = box.checked;
         mark();
-        actions.choose();
+        choose();
       };
       mark();
       row.append(box);
@@ -154,14 +147,14 @@ export function drawBundle(
 
   return {
     section,
-    update({ count, everything, phase, message, cartPage: href, total: amount }) {
+    update({ count, phase, message, cartPage: href, total: amount }) {
       sum.textContent = amount;
       total.hidden = amount === null;
       button.textContent =
         phase === "ready"
           ? count < 2
             ? strings(Say.addOne)
-            : strings(everything ? Say.addAll : Say.addSome).replace("#", String(count))
+            : strings(count === items.length ? Say.addAll : Say.addSome).replace("#", String(count))
           : strings(phase === "adding" ? Say.adding : Say.done);
       set(button, {
         // Not `disabled`: that would throw the keyboard's focus back to the start of the page.
@@ -182,8 +175,7 @@ export function drawBundle(
 function drawPicture(src: string | null): Element {
   const placeholder = element("span", { part: "placeholder" });
   if (!src) return placeholder;
-  const image = element("img", { part: "image", alt: "", loading: "lazy" });
+  const image = element("img", { part: "image", alt: "", loading: "lazy", src });
   image.onerror = () => image.replaceWith(placeholder);
-  image.src = src;
   return image;
 }

@@ -37,7 +37,7 @@ export async function addToWooCommerce(root: string, lines: Line[]): Promise<Out
 }
 
 /** Tell the shop's own cart blocks, and the mini cart of a classic theme, to read the cart anew. */
-function announce(): void {
+export function announce(): void {
   document.body.dispatchEvent(new Event("wc-blocks_added_to_cart", { bubbles: true }));
   // Another script's listener may fail; the items are in the cart all the same.
   quietly(() => window.jQuery?.(document.body).trigger("wc_fragment_refresh"));
