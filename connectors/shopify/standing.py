@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from connectors.shopify.client import ShopifyClient
-from connectors.shopify.discount_documents import AUTOMATIC_DISCOUNTS, TAG
+from connectors.shopify.discount_documents import AUTOMATIC_DISCOUNTS
 from connectors.shopify.native_offers import key_of
 
 _BXGY = "DiscountAutomaticBxgy"
@@ -85,10 +85,8 @@ def _native(node: Mapping[str, Any]) -> Native | None:
 
 def _function(node: Mapping[str, Any]) -> FunctionDiscount | None:
     discount = node["automaticDiscount"]
-    if discount["__typename"] != _APP:
-        return None
-    # A merchant may take the tag away; the metafield is the app's alone.
-    if TAG not in (discount.get("tags") or ()) and not node["settings"]:
+    # Tags are the merchant's to change; the metafield is the app's alone.
+    if discount["__typename"] != _APP or not node["settings"]:
         return None
     return FunctionDiscount(node["id"], _applies(discount), _json(node["owners"]), _json(node["settings"]))
 

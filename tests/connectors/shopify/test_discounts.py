@@ -464,15 +464,16 @@ def test_a_second_function_discount_is_removed(shop: Market) -> None:
     twin = shop.shop.discounts.add(
         "DiscountAutomaticApp", "Bought together", shop.clock(), shop.clock(), None
     )
-    twin.tags = ("pannier",)
+    other = shop.shop.discounts.add("DiscountAutomaticApp", "Another app's", shop.clock(), shop.clock(), None)
+    owner = f"gid://shopify/DiscountAutomaticNode/{twin.id}"
+    shop.shop.metafields.set(owner, "$app:pannier", "settings", "json", '{"v":1}', shop.clock())
 
     # when
     again = discounts(shop).publish([offer("b", (3, 4))], live(first))
 
     # then
     assert again == first
-    assert twin.id not in shop.functions()
-    assert len(shop.functions()) == 1
+    assert shop.functions() == [int(str(first.live[0].handle).rpartition("/")[2]), other.id]
 
 
 # --- refusals -------------------------------------------------------------------------------------------
