@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from flask import Flask
+from sqlalchemy import delete
 
 from app.bundles import live, roll_out
 from app.bundles.models import Offer
@@ -80,7 +81,10 @@ def store(shared_app: Flask) -> Iterator[Store]:
         db.session.commit()
         live.forget()
         yield found
+        # Jobs look at every store: what is left would be looked at by all tests after.
         db.session.rollback()
+        db.session.execute(delete(Store).where(Store.id == found.id))
+        db.session.commit()
 
 
 @pytest.fixture

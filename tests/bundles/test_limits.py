@@ -5,7 +5,7 @@ from fractions import Fraction
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.bundles.limits import Limits, breaches, in_percent, largest_share, leaves_margin, short_of_stock
@@ -42,6 +42,7 @@ def offered(draw: Any) -> tuple[Terms, dict[str, Ware], Limits]:
     return terms(*ids, discounted=discounted, components=components, **how), shown, limits
 
 
+@settings(max_examples=60)
 @given(st.data())
 def test_what_keeps_the_margin_keeps_it_for_every_choice_of_variants(data: st.DataObject) -> None:
     # Given an offer that is said to leave the least margin
@@ -60,6 +61,7 @@ def test_what_keeps_the_margin_keeps_it_for_every_choice_of_variants(data: st.Da
         assert (net - cost) * 10_000 >= net * limits.minimum_margin
 
 
+@settings(max_examples=60)
 @given(st.data())
 def test_what_keeps_to_the_maximum_takes_no_more_off_any_choice_of_variants(data: st.DataObject) -> None:
     offer, shown, limits = offered(data.draw)

@@ -1,7 +1,7 @@
 """What an offer is expected to bring."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.bundles.profit import Gain, expect
@@ -42,6 +42,7 @@ def test_a_discount_of_the_whole_price_is_finite() -> None:
     assert expect(evidence(orders=1), Gain(1000, 600, 1000, 1000), 2.62).takes == 100
 
 
+@settings(max_examples=60)
 @given(
     st.integers(0, 1000), st.integers(0, 1000), st.integers(1, 10**6), st.integers(-(10**6), 10**6),
     st.integers(0, 10**6), st.floats(0, 10),

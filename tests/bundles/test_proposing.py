@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.bundles.evidence import Evidence
@@ -75,6 +75,7 @@ GATHERED = st.lists(
 )
 
 
+@settings(max_examples=60)
 @given(shops(), LIMITS, GATHERED)
 def test_no_proposal_breaks_a_limit(shown: dict[str, Ware], limits: Limits, gathered: list[Evidence]) -> None:
     found = propose(gathered, shown, limits, currency="EUR", at=NOON, taken=[frozenset("ab")], most=3)
