@@ -1,6 +1,8 @@
 """Quotes over HTTP: down to the floor and no further, the same again, once, and of this store alone."""
 
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -385,3 +387,33 @@ def test_quotes_are_forgotten_a_month_after_their_end(
     quote_jobs.forget_old_quotes()
 
     assert db.session.scalars(select(PriceQuote)).all() == []
+
+
+def _at_once(app: Flask, work: Callable[[], Any]) -> list[Any]:
+    """Return what ``work`` gives two requests that come at the same moment."""
+    barrier = threading.Barrier(2)
+
+    def request() -> Any:
+        with app.app_context():
+            barrier.wait(10)
+            return work()
+
+    with ThreadPoolExecutor(2) as pool:
+        return [each.result(30) for each in [pool.submit(request) for _ in range(2)]]
+
+
+def test_two_requests_at_once_make_one_quote(app: Flask, keys: dict[str, Any]) -> None:
+    db.session.rollback()
+
+    answers = _at_once(app, lambda: ask(app.test_client(), keys, customer_id="77").get_json())
+
+    assert {a["quote"] for a in answers} == {answers[0]["quote"]}
+    assert sorted(a["again"] for a in answers) == [False, True]
+
+
+def test_of_two_redemptions_at_once_one_counts(app: Flask, client: FlaskClient, keys: dict[str, Any]) -> None:
+    token = ask(client, keys).get_json()["quote"]
+
+    found = _at_once(app, lambda: verify(app.test_client(), keys, token))
+
+    assert sorted((each["valid"], each["reason"]) for each in found) == [(False, "redeemed"), (True, None)]
