@@ -1,8 +1,8 @@
 """``make bench``: every hot path against a baseline of the same run, as one table of ratios.
 
 Takes about ten minutes on two idle processors, most of them the peers'. Each part can be measured alone, and the
-peers with more patience: ``python -m benchmarks.peers --help``, likewise ``experiments``, ``learning``, ``serving``,
-``streaming``.
+peers with more patience: ``python -m benchmarks.peers --help``, likewise ``experiments``, ``learning``, ``pricing``,
+``serving``, ``streaming``.
 """
 
 import sys
@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Final
 
-from benchmarks import events, experiments, intake, learning, peers, serving, streaming
+from benchmarks import events, experiments, intake, learning, peers, pricing, serving, streaming
 from benchmarks.report import Result, print_table
 from benchmarks.world import world
 
@@ -27,6 +27,7 @@ def main() -> int:
             results += measured(name, lambda part=part: part.run(ours))  # type: ignore[misc]
     results += measured("learning", learning.run)
     results += measured("experiments", experiments.run)
+    results += measured("pricing", pricing.run)
     results += measured(f"peers: {peers.versions()}", lambda: peers.run(limits=_PEER_LIMITS))
     print_table(results)
     return int(any(result.verdict == "MISSED" for result in results))
