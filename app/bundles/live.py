@@ -4,9 +4,8 @@ An offer is told to shoppers only from here, and only one whose discount the pla
 """
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from types import MappingProxyType
 from typing import Any, ClassVar
 
 from sqlalchemy import Connection, func, or_, select
@@ -48,25 +47,29 @@ class LiveOffers:
     Attributes:
         offers: their terms, those with the largest expected profit first.
         codes: the code that a cart must carry for an offer, by key, where the platform needs one.
+        hidden: keys of those that are not told here.
     """
 
     EMPTY: ClassVar["LiveOffers"]
 
     offers: tuple[Terms, ...] = ()
     codes: Mapping[str, str] = field(default_factory=dict)
-    _by_product: Mapping[str, tuple[int, ...]] = field(init=False, repr=False, compare=False)
+    hidden: frozenset[str] = frozenset()
+    _places: Mapping[str, tuple[int, ...]] = field(default_factory=dict, repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        if self._places or not self.offers:
+            return
         places: dict[str, tuple[int, ...]] = {}
         for place, terms in enumerate(self.offers):
             for component in terms.components:
                 places[component.product_id] = (*places.get(component.product_id, ()), place)
-        object.__setattr__(self, "_by_product", MappingProxyType(places))
+        object.__setattr__(self, "_places", places)
 
     @property
     def keys(self) -> frozenset[str]:
-        """The keys of all of them."""
-        return frozenset(terms.key for terms in self.offers)
+        """The keys of all that may be told."""
+        return frozenset(terms.key for terms in self.offers) - self.hidden
 
     def of(
         self,
@@ -82,20 +85,23 @@ class LiveOffers:
             only: keys of the offers that may be told here, such as the one of an experiment's arm; None: all.
             at: the time at which they are to hold; None: now.
         """
-        places = {place for product in product_ids for place in self._by_product.get(product, ())}
+        places = {place for product in product_ids for place in self._places.get(product, ())}
         if not places:
             return ()
         moment = at or now()
         found = (self.offers[place] for place in sorted(places))
         return tuple(
-            terms for terms in found if (only is None or terms.key in only) and _holds_at(terms, moment)
+            terms
+            for terms in found
+            if terms.key not in self.hidden
+            and (only is None or terms.key in only)
+            and _holds_at(terms, moment)
         )
 
     def without(self, keys: Collection[str]) -> "LiveOffers":
         """Return the others: what those are told who are not in the arm that an offer is tried in."""
-        if self.keys.isdisjoint(keys):
-            return self
-        return LiveOffers(tuple(terms for terms in self.offers if terms.key not in keys), self.codes)
+        hidden = self.hidden.union(keys)
+        return self if hidden == self.hidden else replace(self, hidden=hidden)
 
 
 LiveOffers.EMPTY = LiveOffers()

@@ -47,7 +47,8 @@ def test_an_arm_is_told_of_its_own_offer_and_the_others_are_not() -> None:
     others = ALL.without({"ab"})
     assert keys("a", "b", offers=others) == ["bc"]
     assert (others.keys, others.codes) == ({"bc", "cd"}, {"bc": "pannier-bc"})
-    assert ALL.without({"nowhere"}) is ALL
+    assert keys("b", offers=others.without({"bc"})) == []
+    assert ALL.without(set()) is ALL
 
 
 def test_there_is_nothing_in_the_empty_one() -> None:
