@@ -39,8 +39,10 @@ from app.monitoring import alerts
 from app.monitoring import jobs as monitoring_jobs
 from app.monitoring import routes as monitoring
 from app.monitoring import slot_routes as slots
+from app.pricing import jobs as price_jobs
 from app.pricing import ledger_routes as ledger
 from app.pricing import quote_routes as quotes
+from app.pricing import routes as prices
 from app.pricing.quote_rooms import QuotesRoom
 from app.privacy import choices, suppression
 from app.privacy import jobs as privacy_jobs
@@ -100,6 +102,7 @@ _DESCRIBED: Final = (
     experiment_reports.blueprint,
     attribution.blueprint,
     offers.blueprint,
+    prices.blueprint,
     quotes.blueprint,
     ledger.blueprint,
     monitoring.freshness_blueprint,
@@ -175,6 +178,7 @@ def _furnish(app: Flask, settings: Settings) -> None:
         privacy_jobs.measure,
         monitoring_jobs.measure,
         bundle_jobs.measure,
+        price_jobs.measure,
     )
     # Whatever keeps personal data: asked for it, and told to remove it, by app.privacy.
     app.extensions["pannier_rooms"] = (

@@ -28,6 +28,7 @@ from app.experiments import jobs as experiments
 from app.factory import create_app
 from app.monitoring import guardrails
 from app.monitoring import jobs as monitoring
+from app.pricing import jobs as pricing
 from app.pricing import quote_jobs
 from app.privacy.jobs import carry_out_requests, end_retention
 from app.recommendations.jobs import (
@@ -107,6 +108,14 @@ def register(clock: CronScheduler) -> None:
     clock.register(bundles.look_everywhere, UPKEEP, interval=60, result_ttl=0, failure_ttl=_DAY_S)
     clock.register(bundles.check_everywhere, UPKEEP, interval=3600, result_ttl=0, failure_ttl=_DAY_S)
     clock.register(bundles.propose_everywhere, LEARNING, cron="53 4 * * *", result_ttl=0, failure_ttl=_DAY_S)
+    # Prices that were approved, or of which nobody knows whether they arrived.
+    clock.register(pricing.write_everywhere, UPKEEP, interval=60, result_ttl=0, failure_ttl=_DAY_S)
+    # What price rules propose: every night, and by the hour where they write by themselves.
+    clock.register(pricing.propose_everywhere, LEARNING, cron="13 5 * * *", result_ttl=0, failure_ttl=_DAY_S)
+    clock.register(
+        pricing.propose_automatic_everywhere, LEARNING, interval=3600, result_ttl=0, failure_ttl=_DAY_S
+    )
+    clock.register(pricing.expire_everywhere, UPKEEP, interval=3600, result_ttl=0, failure_ttl=_DAY_S)
     # Keys of quotes, to checkouts that lack the newest: there is a new one every five minutes.
     clock.register(quote_jobs.publish_keys_everywhere, UPKEEP, interval=60, result_ttl=0, failure_ttl=_DAY_S)
     clock.register(quote_jobs.forget_old_quotes, UPKEEP, cron="47 2 * * *", result_ttl=0, failure_ttl=_DAY_S)

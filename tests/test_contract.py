@@ -25,6 +25,7 @@ from app.core.limits import FailureLimiter
 from app.experiments import schemas as experiments
 from app.factory import create_app
 from app.monitoring.schemas import NOT_REACHED
+from app.pricing import schemas as pricing
 from app.pricing.quote_schemas import ONE_PRICE
 from app.recommendations.models import PublishedList
 from app.recommendations.strategies import BEST_SELLERS, FREQUENTLY_BOUGHT_TOGETHER, SLOTS, STRATEGIES
@@ -112,6 +113,7 @@ BEYOND_SCHEMA = {
     *experiments.RULES,
     *offers.UNTOLD,
     *rules.RULES,
+    *pricing.RULES,
 }
 front = Front()
 # One view answers for every type of message; the others differ in its name alone.

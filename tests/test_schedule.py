@@ -40,6 +40,7 @@ GUARDRAILS = "app.monitoring.guardrails"
 DECISIONS = "app.decisions.jobs"
 EXPERIMENTS = "app.experiments.jobs"
 BUNDLES = "app.bundles.jobs"
+PRICING = "app.pricing.jobs"
 QUOTES = "app.pricing.quote_jobs"
 EVENTS = "app.events.jobs"
 SEGMENTS = "app.segments.jobs"
@@ -102,6 +103,10 @@ def test_every_periodic_job_has_its_queue_and_its_time(clock: CronScheduler) -> 
         f"{BUNDLES}.look_everywhere": (UPKEEP, 60),
         f"{BUNDLES}.check_everywhere": (UPKEEP, 3600),
         f"{BUNDLES}.propose_everywhere": (LEARNING, "53 4 * * *"),
+        f"{PRICING}.write_everywhere": (UPKEEP, 60),
+        f"{PRICING}.propose_everywhere": (LEARNING, "13 5 * * *"),
+        f"{PRICING}.propose_automatic_everywhere": (LEARNING, 3600),
+        f"{PRICING}.expire_everywhere": (UPKEEP, 3600),
         f"{QUOTES}.publish_keys_everywhere": (UPKEEP, 60),
         f"{QUOTES}.forget_old_quotes": (UPKEEP, "47 2 * * *"),
         f"{CONNECTIONS}.reconcile_everywhere": (PLATFORMS, 900),
@@ -135,7 +140,11 @@ def test_at_the_start_the_frequent_jobs_run_at_once(clock: CronScheduler) -> Non
 
     assert {queue: sorted(jobs) for queue, jobs in queued().items()} == {
         DELIVERIES: [SWEEP],
-        LEARNING: [PUBLISH, DESCRIBED, GROWN, TRENDING, WATCH, f"{SEGMENTS}.refresh_new"],
+        LEARNING: [
+            f"{PRICING}.propose_automatic_everywhere",
+            *(PUBLISH, DESCRIBED, GROWN, TRENDING, WATCH),
+            f"{SEGMENTS}.refresh_new",
+        ],
         PLATFORMS: [f"{CONNECTIONS}.reconcile_everywhere"],
         UPKEEP: [
             *(f"{BUNDLES}.{name}" for name in ("check_everywhere", "look_everywhere")),
@@ -145,6 +154,7 @@ def test_at_the_start_the_frequent_jobs_run_at_once(clock: CronScheduler) -> Non
             f"{EXPERIMENTS}.collect_exposures",
             f"{GUARDRAILS}.guard_everywhere",
             *(f"{MONITORING}.{name}" for name in ("tell", "watch")),
+            *(f"{PRICING}.{name}" for name in ("expire_everywhere", "write_everywhere")),
             f"{QUOTES}.publish_keys_everywhere",
             CARRY_OUT,
         ],
@@ -168,6 +178,7 @@ def test_at_the_start_the_frequent_jobs_run_at_once(clock: CronScheduler) -> Non
                 CARRY_OUT,
                 f"{MONITORING}.tell",
                 f"{BUNDLES}.look_everywhere",
+                f"{PRICING}.write_everywhere",
                 f"{QUOTES}.publish_keys_everywhere",
             ],
         ),

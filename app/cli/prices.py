@@ -3,6 +3,13 @@
 import click
 
 from app.cli.ledger import import_competitors_command, ledger_command
+from app.cli.price_rules import (
+    approve_command,
+    changes_command,
+    propose_command,
+    rules_command,
+    undo_command,
+)
 
 
 @click.group("prices")
@@ -10,5 +17,7 @@ def prices_group() -> None:
     """Move list prices within guards, and know every one that was live."""
 
 
+for _command in (rules_command, propose_command, approve_command, changes_command, undo_command):
+    prices_group.add_command(_command)
 prices_group.add_command(ledger_command)
 prices_group.add_command(import_competitors_command)

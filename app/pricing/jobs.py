@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 from app.commerce.store import Store
 from app.core import metrics
 from app.core.db import db, now
-from app.core.queues import LEARNING, PLATFORMS, enqueue, take_hint
+from app.core.queues import LEARNING, PLATFORMS, enqueue, hint, take_hint
 from app.pricing import changes, looking, writing
 from app.pricing.models import PriceChange, PriceRule
 from app.pricing.rules import AUTOMATIC
@@ -85,7 +85,8 @@ def _look(store_id: int, *, automatic_only: bool) -> None:
     store = db.session.get(Store, store_id)
     if store is None or store.uninstalled_at is not None:
         return
-    looking.look(store, now(), automatic_only=automatic_only)
+    if looking.look(store, now(), automatic_only=automatic_only).made:
+        hint(PLATFORMS, WRITE, store_id)
 
 
 def _stores_with_rules(mode: str | None = None) -> Sequence[int]:

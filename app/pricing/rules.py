@@ -137,11 +137,12 @@ class RuleGuards:
             cooling=timedelta(hours=body.get("cooling_hours", COOLING_HOURS)),
             endings=tuple(body.get("endings", ())),
         )
+        single = body.get("single", ())
         return cls(
             body.get("floor"),
             body.get("ceiling"),
-            body.get("floors", {}),
-            body.get("ceilings", {}),
+            {each["product_id"]: each["floor"] for each in single if "floor" in each},
+            {each["product_id"]: each["ceiling"] for each in single if "ceiling" in each},
             _share(body.get("floor_percent")),
             _share(body.get("ceiling_percent")),
             _share(body.get("tax_percent")),

@@ -17,7 +17,7 @@ from app.commerce.store import Store
 from app.core.db import db
 from app.core.errors import Conflict, NotFound, Unavailable
 from app.platforms.sources import prices_for
-from app.pricing import changes
+from app.pricing import changes, ledger
 from app.pricing.models import PriceChange, PriceRule
 from connectors.errors import NotFound as NotInShop
 from connectors.errors import PlatformError
@@ -28,6 +28,15 @@ OVERLAID: Final = (
     "A later change of Pannier's stands over this one: take that back first, or undo the whole rule."
 )
 GONE: Final = "The product is not in the shop any more."
+# Of so many products the shop itself is asked what its prices are.
+MOST_ASKED: Final = 20
+
+_NEWS: Final = """
+    SELECT p.platform_id, COALESCE(v.platform_id, p.platform_id), COALESCE(v.price, p.price),
+        CASE WHEN v.id IS NULL THEN p.compare_at_price ELSE v.compare_at_price END
+    FROM product p LEFT JOIN variant v ON v.store_id = p.store_id AND v.product_id = p.id
+    WHERE p.store_id = %(store)s AND p.platform_id = ANY(%(ids)s::text[]) AND COALESCE(v.price, p.price) IS NOT NULL
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +192,13 @@ def _restoring(chain: Sequence[PriceChange], stands: ListPrice, at: datetime) ->
 
 
 def _standing(store: Store, product_ids: Sequence[str]) -> dict[str, Mapping[str, ListPrice]]:
-    """Return what stands in the shop; nothing is held in the database meanwhile."""
+    """Return what stands in the shop; nothing is held in the database meanwhile.
+
+    Of many products the shop's own news tell it: asking for each would take minutes, and what is not so any more is
+    refused when it is written.
+    """
+    if len(product_ids) > MOST_ASKED:
+        return _by_news(store.id, product_ids)
     db.session.commit()
     try:
         prices = prices_for(store)
@@ -192,6 +207,20 @@ def _standing(store: Store, product_ids: Sequence[str]) -> dict[str, Mapping[str
         raise Unavailable(
             f"The shop cannot be asked what its prices are: {error}", retry_after_seconds=60
         ) from error
+
+
+def _by_news(store_id: int, product_ids: Sequence[str]) -> dict[str, Mapping[str, ListPrice]]:
+    """Return prices as the ledger has them, or, of what cannot be bought now, the shop's newest word."""
+    connection = db.session.connection()
+    found: dict[str, dict[str, ListPrice]] = {product_id: {} for product_id in product_ids}
+    rows = connection.exec_driver_sql(_NEWS, {"store": store_id, "ids": product_ids})
+    for product_id, variant_id, price, compare_at_price in rows:
+        found[product_id][variant_id] = ListPrice(variant_id, price, compare_at_price)
+    for variant_id, periods in ledger.periods_of(connection, store_id, product_ids).items():
+        last = periods[-1]
+        if last.until_at is None:
+            found[last.product_id][variant_id] = ListPrice(variant_id, last.price, last.compare_at_price)
+    return dict(found)
 
 
 def _read(prices: Prices, product_id: str) -> Mapping[str, ListPrice]:

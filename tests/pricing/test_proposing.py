@@ -115,7 +115,9 @@ def test_what_a_price_is_compared_to_is_never_invented(before: int | None, after
         pytest.param(kind(), {"floor_percent": 50}, True, id="a share is no floor in money"),
         pytest.param(kind(cost=100), {}, False, id="cost known"),
         pytest.param(kind(), {"floor": 500}, False, id="floor of the rule"),
-        pytest.param(kind(), {"floors": {"p1": 500}}, False, id="floor of the product"),
+        pytest.param(
+            kind(), {"single": [{"product_id": "p1", "floor": 500}]}, False, id="floor of the product"
+        ),
     ],
 )
 def test_a_price_without_cost_and_floor_is_never_written_by_itself(

@@ -67,9 +67,14 @@ def test_pressure_moves_the_price_by_its_weight(moves: str, pressure: float, wan
         pytest.param({}, None, None, id="none"),
         pytest.param({"floor": 800, "ceiling": 1200}, 800, 1200, id="for every product"),
         pytest.param(
-            {"floor": 800, "floors": {"p1": 700}, "ceilings": {"p1": 1500}}, 700, 1500, id="for this one"
+            {"floor": 800, "single": [{"product_id": "p1", "floor": 700, "ceiling": 1500}]},
+            700,
+            1500,
+            id="for this one",
         ),
-        pytest.param({"floor": 800, "floors": {"p2": 700}}, 800, None, id="for another one"),
+        pytest.param(
+            {"floor": 800, "single": [{"product_id": "p2", "floor": 700}]}, 800, None, id="for another one"
+        ),
         pytest.param({"floor_percent": 85, "ceiling_percent": 110}, 850, 1100, id="of the base price"),
         pytest.param(
             {"floor": 900, "floor_percent": 85, "ceiling": 1000, "ceiling_percent": 110},

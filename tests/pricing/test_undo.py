@@ -5,7 +5,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from app.commerce.store import Store
-from app.core.db import db
+from app.core.db import db, now
 from app.core.errors import Conflict, NotFound, Unavailable
 from app.pricing import ledger, undo, writing
 from app.pricing.models import PriceRule
@@ -153,6 +153,27 @@ def test_a_rule_is_paused_and_all_its_prices_go_back(store: Store, prices: Scrip
     assert states(store) == [*["undone"] * 4, "live", "expired", "live", "live"]
     db.session.refresh(rule)
     assert not rule.active
+
+
+def test_of_many_products_the_shops_news_tell_what_stands(
+    store: Store, prices: ScriptedPrices, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(undo, "MOST_ASKED", 1)
+    add_rule(store)
+    for product, price in (("a", 900), ("b", 900), ("c", 777)):
+        put_on_sale(store, product, price=1000 if product == "a" else price)
+        change = add_change(store, 1000, 900, product=product, state="live", rule="r")
+        if product == "a":  # its echo has not come yet
+            ledger.note_change(db.session.connection(), change, now())
+        prices.stands[product] = {f"v-{product}": (price, None)}
+
+    found = undo.undo_rule(store, "r", TODAY)
+
+    assert prices.asked == 0
+    assert sorted(made.variant_id for made in found.made) == ["v-a", "v-b"]
+    assert [each.variant_id for each in found.refused] == ["v-c"]
+    writing.write_due(store.id)
+    assert prices.stands["a"] == {"v-a": (1000, None)}
 
 
 def test_a_rule_that_is_not_there_cannot_be_undone(store: Store, prices: ScriptedPrices) -> None:
