@@ -26,6 +26,7 @@ class Carriers:
         self._ask = ask
         self._function = function
         self.refused: dict[str, Refusal] = {}  # by the id of the product that could not be written
+        self.untouched = False  # whether no product was written, since the note could not be
         self.complete = True  # whether the shop says now what it was to say, and nothing else
 
     def write(self, arranged: Arranged, doubtful: Collection[str]) -> None:
@@ -47,6 +48,7 @@ class Carriers:
         problem = self._note(between)
         if problem is not None:
             self.refused = dict.fromkeys(sending, problem)
+            self.untouched = True
             self.complete = False
             return
         written = self._send(arranged, sending)

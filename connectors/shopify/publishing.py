@@ -43,13 +43,17 @@ class Publication:
         self._function = standing.function
         self._live: dict[str, LiveOffer] = {}
         self._refused: dict[str, RefusedOffer] = {}
+        self._several_prices: set[str] = set()
         self._left_in_function = False
         self._over: PlatformError | None = None
 
     def run(self, wanted: Sequence[Terms]) -> Published:
         """Return what is live after making it so; the most valuable of ``wanted`` come first."""
         self._end({terms.key for terms in wanted})
-        sound = self._sound(wanted)
+        try:
+            sound = self._sound(wanted)
+        except PlatformError as error:
+            return self._unchanged(wanted, failure(error))
         natively, together = self._choose(sound)
         if together and self._function is None:
             refusal = self._create_function(natively)
@@ -58,24 +62,19 @@ class Publication:
         together += self._grant_natively(natively)
         self._grant_together(together)
         self._drop(native for native in self._natives.values() if not self._is_live_by(native))
-        return Published(
-            tuple(self._live[terms.key] for terms in wanted if terms.key in self._live),
-            tuple(self._refused[terms.key] for terms in wanted if terms.key in self._refused),
-            self._left({terms.key for terms in wanted}),
-        )
+        return self._outcome(wanted)
 
     # -- what is wanted --
 
     def _sound(self, wanted: Sequence[Terms]) -> list[Terms]:
-        """Return the offers whose products are all there; the others are refused."""
+        """Return the offers whose products are all there; the others are refused.
+
+        Raises:
+            PlatformError: if the shop does not tell.
+        """
         changed = [terms for terms in wanted if not self._stands(terms)]
         products = {part.product_id for terms in changed for part in terms.components}
-        self._several_prices: set[str] = set()
-        try:
-            there = self._products(sorted(products))
-        except PlatformError as error:
-            self.refuse(changed, failure(error))
-            return [terms for terms in wanted if terms.key not in self._refused]
+        there = self._products(sorted(products))
         for terms in changed:
             if gone := [part.product_id for part in terms.components if part.product_id not in there]:
                 reason = f"Product {gone[0]} is not in the shop any more."
@@ -243,16 +242,34 @@ class Publication:
         carriers = Carriers(self._ask, function)
         carriers.write(arranged, doubtful)
         for carrier, parts in arranged.offers.items():
-            if carrier in carriers.refused:
-                self.refuse(parts, carriers.refused[carrier])
-            else:
-                live = (LiveOffer(terms.key, FUNCTION, digest(terms), function.id) for terms in parts)
-                self._live.update((offer.key, offer) for offer in live)
+            for terms in parts:
+                # While nothing was written, what stood before still stands.
+                if carrier in carriers.refused and not (carriers.untouched and self._stands(terms)):
+                    self.refuse([terms], carriers.refused[carrier])
+                else:
+                    self._live[terms.key] = LiveOffer(terms.key, FUNCTION, digest(terms), function.id)
         self._left_in_function = not carriers.complete
         if not offers and carriers.complete and not function.settings.get("keys"):
             self._delete(function.id)
 
     # -- the outcome --
+
+    def _unchanged(self, wanted: Sequence[Terms], refusal: Refusal) -> Published:
+        """Return the outcome where nothing could be begun: what stood still stands, and nothing else."""
+        for terms in wanted:
+            if self._stands(terms):
+                self._live[terms.key] = self._known[terms.key]
+            elif terms.key not in self._refused:
+                self.refuse([terms], refusal)
+        self._left_in_function = True
+        return self._outcome(wanted)
+
+    def _outcome(self, wanted: Sequence[Terms]) -> Published:
+        return Published(
+            tuple(self._live[terms.key] for terms in wanted if terms.key in self._live),
+            tuple(self._refused[terms.key] for terms in wanted if terms.key in self._refused),
+            self._left({terms.key for terms in wanted}),
+        )
 
     def _ask(self, document: str, variables: Mapping[str, Any]) -> dict[str, Any]:
         """Return the data of an answer. Once the shop is out of reach it is asked no more."""

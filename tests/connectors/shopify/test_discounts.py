@@ -639,6 +639,27 @@ def test_what_was_live_stays_live_when_the_way_breaks_off(shop: Market) -> None:
     assert mechanisms(third) == {"a": NATIVE, "b": FUNCTION, "c": NATIVE, "d": FUNCTION}
 
 
+@pytest.mark.parametrize("document", ["ProductsForOffers", "SetMetafields"])
+def test_offers_at_the_same_product_stay_live_when_a_new_one_cannot_be_written(
+    shop: Market, function: DiscountFunction, document: str
+) -> None:
+    # given
+    wanted = [offer("a", (1, 2)), offer("b", (1, 2, 3))]
+    first = discounts(shop).publish([*wanted, offer("z", (5, 6))], {})
+    shop.client.before[document] = broken
+
+    # when
+    second = discounts(shop).publish([*wanted, offer("c", (1, 2, 4))], live(first))
+
+    # then
+    assert second.live == first.live[:2]
+    assert refused(second) == {"c": "unreachable"}
+    assert [each.key for each in second.left] == ["z"]
+    lines = cart(10, 20, 30, 50, 60)
+    ended = offer("z", (5, 6))
+    assert Checkout(shop.shop, function).amounts(lines) == promised(shop, lines, [*wanted, ended])
+
+
 @pytest.mark.parametrize("lost", [1, 2, 3], ids=["the note before", "the offers", "the note after"])
 def test_writing_that_breaks_off_is_made_good_the_next_time(
     shop: Market, function: DiscountFunction, lost: int
