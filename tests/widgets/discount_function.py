@@ -37,7 +37,7 @@ _RUNNER = """
 import { createInterface } from "node:readline";
 const { cartLinesDiscountsGenerateRun } = await import(process.argv[1]);
 for await (const line of createInterface({ input: process.stdin })) {
-  process.stdout.write(JSON.stringify(cartLinesDiscountsGenerateRun(JSON.parse(line))) + "\\n");
+  process.stdout.write(JSON.stringify(cartLinesDiscountsGenerateRun(...JSON.parse(line))) + "\\n");
 }
 """
 
@@ -141,19 +141,19 @@ class Function:
             encoding="utf-8",
         )
 
-    def run(self, given: Any) -> Any:
-        """Return the function's output for an input."""
+    def run(self, given: Any, effort: int | None = None) -> Any:
+        """Return the function's output for an input; ``effort`` replaces its own limit."""
         assert self._process.stdin
         assert self._process.stdout
-        self._process.stdin.write(json.dumps(given) + "\n")
+        self._process.stdin.write(json.dumps([given] if effort is None else [given, effort]) + "\n")
         self._process.stdin.flush()
         line = self._process.stdout.readline()
         assert line, "the function failed"
         return json.loads(line)
 
-    def discounts(self, cart: ShopCart) -> dict[str, int]:
+    def discounts(self, cart: ShopCart, effort: int | None = None) -> dict[str, int]:
         """Return what each line of a cart gets, in minor units."""
-        return discounts_of(self.run(input_of(cart)), cart.currency)
+        return discounts_of(self.run(input_of(cart), effort), cart.currency)
 
     def close(self) -> None:
         """End the process."""

@@ -27,8 +27,8 @@ const DIGITS = {
   OMR: 3,
   TND: 3,
 };
-const POINT = 46;
-const ZERO = 48;
+const MOST_EXACT = Number.MAX_SAFE_INTEGER;
+const WHOLE_NUMBER = /^[0-9]{1,30}$/;
 
 /** The number of decimal digits of a currency's minor unit. */
 export function digitsOf(currency) {
@@ -42,27 +42,14 @@ export function digitsOf(currency) {
  */
 export function toMinor(text, digits) {
   if (typeof text !== "string") return null;
-  let minor = 0;
-  let whole = 0;
-  let places = -1; // how many digits stand behind the point so far; -1: there was no point
-  let up = 0;
-  for (let at = 0; at < text.length; at++) {
-    const code = text.charCodeAt(at);
-    if (code === POINT && places < 0 && whole > 0) {
-      places = 0;
-      continue;
-    }
-    const digit = code - ZERO;
-    if (!(digit >= 0 && digit <= 9)) return null;
-    if (places < 0) whole++;
-    else places++;
-    if (places <= digits) minor = minor * 10 + digit;
-    else if (places === digits + 1 && digit >= 5) up = 1;
-  }
-  if (whole === 0) return null;
-  for (let place = Math.max(places, 0); place < digits; place++) minor *= 10;
-  minor += up;
-  return Number.isSafeInteger(minor) ? minor : null;
+  const point = text.indexOf(".");
+  const places = point < 0 ? 0 : text.length - point - 1;
+  const all = point < 0 ? text : text.slice(0, point) + text.slice(point + 1);
+  if (point === 0 || places === all.length || !WHOLE_NUMBER.test(all)) return null;
+  let minor = Number(places > digits ? all.slice(0, digits - places) : all);
+  for (let place = places; place < digits; place++) minor *= 10;
+  if (places > digits && all[all.length - places + digits] >= "5") minor++;
+  return minor <= MOST_EXACT ? minor : null;
 }
 
 /** Minor units as Shopify wants them: a decimal number in major units. */
@@ -74,7 +61,7 @@ export function toMajor(minor, digits) {
 /** Whole part and remainder of `factor * other / divisor`, exact for all safe integers. */
 export function divided(factor, other, divisor) {
   const product = factor * other;
-  if (product <= Number.MAX_SAFE_INTEGER) {
+  if (product <= MOST_EXACT) {
     const rest = product % divisor;
     return [(product - rest) / divisor, rest];
   }
@@ -85,6 +72,11 @@ export function divided(factor, other, divisor) {
 
 /** `total * share / whole`, where half a unit rounds up. */
 export function shareOf(total, share, whole) {
+  const product = total * share;
+  if (product <= MOST_EXACT) {
+    const rest = product % whole;
+    return (product - rest) / whole + (rest * 2 >= whole ? 1 : 0);
+  }
   const [parts, rest] = divided(total, share, whole);
   return rest * 2 >= whole ? parts + 1 : parts;
 }

@@ -9,37 +9,35 @@ const WHOLE = 10_000;
 const CURRENCY = /^[A-Z]{3}$/;
 
 /**
- * An offer as app/commerce/checkout.py writes it, tied to the lines that can fulfil it.
+ * An offer as app/commerce/checkout.py writes it, tied to the lines that can fulfil it; null where it is none.
  *
- * null where the cart lacks a component (which is why that is looked at first: most offers end here), or where it is
- * no offer at all.
+ * `byProduct` has the lines of each of its components, the dearest first.
  */
-export function readOffer(config, byProduct, currency, rate) {
-  const components = config?.c;
-  if (!Array.isArray(components) || components.length < FEWEST || components.length > MOST) return null;
-  for (const component of components) {
-    if (!Array.isArray(component) || !byProduct.has(component[0])) return null;
-  }
-  const products = components.map((component) => component[0]);
-  const discounted = config.d;
-  if (!distinct(products) || !isList(discounted) || discounted.length === 0 || !distinct(discounted))
-    return null;
-  if (!discounted.every((product) => products.includes(product))) return null;
-  if (typeof config.k !== "string" || config.k === "" || typeof config.t !== "string") return null;
-  const discount = readDiscount(config, currency, rate);
-  if (discount === null) return null;
+export function readOffer(config, byProduct, rate) {
+  const { k: key, t: title, c: components, d: discounted } = config;
+  if (components.length < FEWEST || components.length > MOST) return null;
+  if (typeof key !== "string" || key === "" || typeof title !== "string") return null;
+  if (!isList(discounted) || discounted.length === 0) return null;
   const parts = [];
-  for (const [product, quantity, variants] of components) {
-    if (!Number.isSafeInteger(quantity) || quantity < 1) return null;
+  const products = [];
+  let paying = 0;
+  for (let at = 0; at < components.length; at++) {
+    const product = components[at][0];
+    const quantity = components[at][1];
+    const variants = components[at][2];
+    if (products.includes(product) || !Number.isSafeInteger(quantity) || quantity < 1) return null;
     if (variants !== null && !isList(variants)) return null;
-    const lines = byProduct.get(product);
-    parts.push({
-      quantity,
-      paying: discounted.includes(product),
-      lines: variants === null ? lines : lines.filter((line) => variants.includes(line.variantId)),
-    });
+    products.push(product);
+    const pays = discounted.includes(product);
+    if (pays) paying++;
+    const all = byProduct.get(product);
+    const lines = variants === null ? all : all.filter((line) => variants.includes(line.variantId));
+    parts.push({ quantity, pays, lines });
   }
-  return { key: config.k, title: config.t, parts, discount, amount: 0, taken: null };
+  // Every discounted product is a component, and none stands there twice.
+  if (paying !== discounted.length) return null;
+  const discount = readDiscount(config, parts[0].lines[0]?.currency, rate);
+  return discount === null ? null : { key, title, parts, discount, amount: 0, taken: null };
 }
 
 /**
@@ -58,7 +56,7 @@ export function reckon(offers) {
   for (let first = 0; first < waiting.length; ) {
     const offer = waiting[first];
     const promised = offer.amount;
-    if (!reckonOne(offer)) {
+    if (!stillThere(offer) && !reckonOne(offer)) {
       first++;
     } else if (offer.amount < promised) {
       sink(waiting, first);
@@ -72,17 +70,18 @@ export function reckon(offers) {
 
 /** An amount in whole parts, in proportion to weights: what is left over goes to the largest remainders. */
 export function shareOut(amount, weights) {
+  if (weights.length === 1) return [amount];
   const total = weights.reduce((sum, weight) => sum + weight, 0);
-  if (total <= 0) return weights.map(() => 0);
   const parts = [];
   const rests = [];
   let left = amount;
-  for (const weight of weights) {
-    const [part, rest] = divided(amount, weight, total);
+  for (let place = 0; place < weights.length; place++) {
+    const [part, rest] = divided(amount, weights[place], total);
     parts.push(part);
     rests.push(rest);
     left -= part;
   }
+  if (left === 0) return parts;
   const places = [...rests.keys()].sort((one, other) => rests[other] - rests[one] || one - other);
   for (const place of places.slice(0, left)) parts[place]++;
   return parts;
@@ -90,34 +89,48 @@ export function shareOut(amount, weights) {
 
 /** Note in `offer` which pieces it takes of the free ones, and what it gives; false where that is nothing. */
 function reckonOne(offer) {
+  const { parts, discount } = offer;
   const taken = [];
   let worth = 0;
-  for (const part of offer.parts) {
-    let missing = part.quantity;
-    for (const line of part.lines) {
-      const count = Math.min(missing, line.free);
-      if (count <= 0) continue;
-      taken.push({ line, count, paying: part.paying });
-      if (part.paying) worth += line.price * count;
+  for (let at = 0; at < parts.length; at++) {
+    const { lines, quantity, pays } = parts[at];
+    let missing = quantity;
+    for (let place = 0; missing > 0 && place < lines.length; place++) {
+      const line = lines[place];
+      const count = missing < line.free ? missing : line.free;
+      if (count === 0) continue;
       missing -= count;
-      if (missing === 0) break;
+      const weight = pays ? line.price * count : 0;
+      taken.push({ line, count, weight, free: line.free });
+      worth += weight;
     }
     if (missing > 0) return false;
   }
   if (!Number.isSafeInteger(worth)) return false;
-  const { percent, value } = offer.discount;
   offer.taken = taken;
-  offer.amount = percent ? shareOf(worth, value, WHOLE) : Math.min(value, worth);
+  offer.amount = discount.percent ? shareOf(worth, discount.value, WHOLE) : Math.min(discount.value, worth);
   return offer.amount > 0;
 }
 
-/** Use up what an offer takes. */
+/** Whether all lines of which an offer takes pieces are as they were when it was reckoned. */
+function stillThere(offer) {
+  const { taken } = offer;
+  for (let at = 0; at < taken.length; at++) {
+    if (taken[at].line.free !== taken[at].free) return false;
+  }
+  return true;
+}
+
+/** Use up what an offer takes, and return what it gives to which lines. */
 function grant(offer) {
-  for (const { line, count } of offer.taken) line.free -= count;
-  const paying = offer.taken.filter((piece) => piece.paying);
+  const paying = [];
+  for (const piece of offer.taken) {
+    piece.line.free -= piece.count;
+    if (piece.weight > 0) paying.push(piece);
+  }
   const shares = shareOut(
     offer.amount,
-    paying.map(({ line, count }) => line.price * count),
+    paying.map((piece) => piece.weight),
   );
   return { title: offer.title, lines: paying.map(({ line }, place) => ({ line, amount: shares[place] })) };
 }
@@ -149,9 +162,9 @@ function readDiscount(config, currency, rate) {
 }
 
 function isList(value) {
-  return Array.isArray(value) && value.every((entry) => typeof entry === "string");
-}
-
-function distinct(values) {
-  return values.every((value, place) => values.indexOf(value) === place);
+  if (!Array.isArray(value)) return false;
+  for (let at = 0; at < value.length; at++) {
+    if (typeof value[at] !== "string") return false;
+  }
+  return true;
 }

@@ -8,6 +8,10 @@ const FEWEST_SECRET_BYTES = 16;
 const SIGNATURE_BYTES = 16;
 const CUSTOMER_LENGTH = 12;
 const GUEST = "-";
+// How many blocks of SHA-256 are hashed.
+const BLOCKS_OF_KEY = 2;
+const BLOCKS_OF_TOKEN = 3;
+const BLOCKS_OF_CUSTOMER = 2;
 const ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 const TOKEN =
   /^(pq1\.([1-9a-z][0-9a-z]{0,7})\.([A-Za-z0-9_-]{1,40})\.([1-9][0-9]{0,14})\.([A-Z]{3})\.(-|[A-Za-z0-9_-]{12})\.[A-Za-z0-9_-]{12}\.([1-9][0-9]{0,11}))\.([A-Za-z0-9_-]{22})$/;
@@ -32,9 +36,10 @@ export function keysOf(settings, localTime) {
 /**
  * The price of one piece, in minor units, that a quote gives a line; null where it counts for nothing.
  *
- * `customerId` is null where nobody is logged in.
+ * `customerId` is null where nobody is logged in. `effort.left` is how many blocks may still be hashed: a quote that
+ * needs more is not looked at.
  */
-export function quotedPrice(token, keys, variantId, currency, customerId) {
+export function quotedPrice(token, keys, variantId, currency, customerId, effort) {
   if (typeof token !== "string" || token.length > LONGEST_TOKEN) return null;
   const parts = TOKEN.exec(token);
   if (parts === null) return null;
@@ -42,6 +47,11 @@ export function quotedPrice(token, keys, variantId, currency, customerId) {
   if ((Number.parseInt(keyId, 36) + 1) * WINDOW_SECONDS !== Number(expires)) return null;
   const key = keys.get(keyId);
   if (key === undefined || variant !== variantId || money !== currency) return null;
+  if (customer !== GUEST && customerId === null) return null;
+  const marked = customer === GUEST || key.marks.has(customerId);
+  const blocks = BLOCKS_OF_TOKEN + (key.hmac ? 0 : BLOCKS_OF_KEY) + (marked ? 0 : BLOCKS_OF_CUSTOMER);
+  if (blocks > effort.left) return null;
+  effort.left -= blocks;
   key.hmac ??= hmacUnder(key.secret);
   const own = encoded(key.hmac(bytesOf(signed)).slice(0, SIGNATURE_BYTES));
   if (!same(own, signature)) return null;
@@ -51,7 +61,6 @@ export function quotedPrice(token, keys, variantId, currency, customerId) {
 
 /** How quotes under a key name a customer. */
 function markOf(key, customerId) {
-  if (customerId === null) return GUEST;
   let mark = key.marks.get(customerId);
   if (mark === undefined) {
     mark = encoded(key.hmac(bytesOf(`customer/${customerId}`))).slice(0, CUSTOMER_LENGTH);

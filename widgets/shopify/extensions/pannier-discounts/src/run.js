@@ -7,8 +7,11 @@ import { digitsOf, toMajor, toMinor } from "./money.js";
 import { readOffer, reckon } from "./offers.js";
 import { keysOf, quotedPrice } from "./quotes.js";
 
-// Each costs about as much as everything else that a small cart needs. More than that are paid at their list price.
-const MOST_QUOTES = 12;
+// Shopify stops a function after 11 million instructions. One unit of effort is a block of SHA-256, which takes about
+// 0.7 million; an offer that all of its components are there for takes less than half of that. What is left over is
+// for reading the cart. Quotes and offers beyond that are not looked at: better those than all.
+const MOST_EFFORT = 12;
+const EFFORT_OF_OFFER = 0.5;
 // Shopify takes 20,000 bytes for carts of up to 200 lines, and proportionally more for larger ones.
 const MOST_BYTES = 19_500;
 const LINES_OF_THAT = 200;
@@ -20,11 +23,12 @@ const LONGEST_MESSAGE = 80;
  * Return the discounts of a cart.
  *
  * @param {object} input what run.graphql asks for.
+ * @param {number} most how much effort it may take; Shopify names none.
  * @returns {{operations: object[]}} CartLinesDiscountsGenerateRunResult of Shopify's schema 2026-10.
  */
-export function cartLinesDiscountsGenerateRun(input) {
+export function cartLinesDiscountsGenerateRun(input, most = MOST_EFFORT) {
   try {
-    const candidates = candidatesOf(input);
+    const candidates = candidatesOf(input, { left: most });
     if (candidates.length === 0) return { operations: [] };
     return { operations: [{ productDiscountsAdd: { selectionStrategy: "ALL", candidates } }] };
   } catch {
@@ -32,41 +36,33 @@ export function cartLinesDiscountsGenerateRun(input) {
   }
 }
 
-function candidatesOf(input) {
+function candidatesOf(input, effort) {
   if (!input.discount.discountClasses.includes("PRODUCT")) return [];
   const lines = linesOf(input.cart.lines);
-  if (lines.length === 0) return [];
-  grantQuotes(lines, input);
-  grantOffers(lines, input.presentmentCurrencyRate);
+  grantQuotes(lines, input, effort);
+  grantOffers(lines, input.presentmentCurrencyRate, effort);
   return fitting(
     lines.filter((line) => line.discount > 0),
     input.cart.lines.length,
   );
 }
 
-/** The lines that have a variant and a price; `free` is how many of its pieces no discount has taken yet. */
+/**
+ * The lines with a product. The rest of a line is read (`known`) once it is needed, since most lines get nothing.
+ *
+ * `free` is how many of a line's pieces no discount has taken yet, `price` that of one piece in minor units.
+ */
 function linesOf(given) {
   const lines = [];
   for (const line of given) {
-    const { id: variant, product } = line?.merchandise ?? {};
-    const money = line?.cost?.amountPerQuantity;
-    const { id, quantity } = line ?? {};
-    if (typeof variant !== "string" || typeof product?.id !== "string" || typeof id !== "string") continue;
-    if (!Number.isSafeInteger(quantity) || quantity < 1 || typeof money?.currencyCode !== "string") continue;
-    const digits = digitsOf(money.currencyCode);
-    const price = toMinor(money.amount, digits);
-    if (price === null) continue;
+    const product = line?.merchandise?.product?.id;
+    if (typeof product !== "string") continue;
     lines.push({
-      id,
-      quantity,
-      price,
-      digits,
-      currency: money.currencyCode,
-      variantId: tail(variant),
-      productId: tail(product.id),
-      offers: product.offers?.jsonValue,
-      quote: line.quote?.value,
-      free: quantity,
+      given: line,
+      productId: tail(product),
+      known: false,
+      free: 0,
+      price: 0,
       discount: 0,
       message: "",
     });
@@ -74,18 +70,46 @@ function linesOf(given) {
   return lines;
 }
 
+/** Read the rest of a line; what cannot be read has no piece that is free. */
+function know(line) {
+  if (line.known) return;
+  line.known = true;
+  const { id, quantity, merchandise, cost } = line.given;
+  const { amount, currencyCode: currency } = cost?.amountPerQuantity ?? {};
+  if (typeof id !== "string" || typeof merchandise.id !== "string" || typeof currency !== "string") return;
+  if (!Number.isSafeInteger(quantity) || quantity < 1) return;
+  line.digits = digitsOf(currency);
+  const price = toMinor(amount, line.digits);
+  if (price === null) return;
+  line.currency = currency;
+  line.variantId = tail(merchandise.id);
+  line.price = price;
+  line.free = quantity;
+}
+
 /** Lower the price of quoted lines to the quote's. What is quoted takes no part in offers. */
-function grantQuotes(lines, input) {
-  const quoted = lines.filter((line) => typeof line.quote === "string" && line.quote !== "");
+function grantQuotes(lines, input, effort) {
+  const quoted = lines.filter(
+    ({ given }) => typeof given.quote?.value === "string" && given.quote.value !== "",
+  );
   if (quoted.length === 0) return;
   const keys = keysOf(input.discount.settings?.jsonValue, input.shop?.localTime);
   if (keys.size === 0) return;
   const customer = input.cart.buyerIdentity?.customer?.id;
   const customerId = typeof customer === "string" ? tail(customer) : null;
-  for (const line of quoted.slice(0, MOST_QUOTES)) {
-    const price = quotedPrice(line.quote, keys, line.variantId, line.currency, customerId);
+  for (const line of quoted) {
+    know(line);
+    if (line.free === 0) continue;
+    const price = quotedPrice(
+      line.given.quote.value,
+      keys,
+      line.variantId,
+      line.currency,
+      customerId,
+      effort,
+    );
     if (price === null || price >= line.price) continue;
-    const saving = (line.price - price) * line.quantity;
+    const saving = (line.price - price) * line.free;
     if (!Number.isSafeInteger(saving)) continue;
     line.discount = saving;
     line.free = 0;
@@ -93,30 +117,60 @@ function grantQuotes(lines, input) {
 }
 
 /** Add what the offers at the products of the cart give. */
-function grantOffers(lines, rate) {
-  const free = lines.filter((line) => line.free > 0);
-  // Sorting keeps the order of equals: of equally dear pieces those further up in the cart go first.
-  const dearest = [...free].sort((one, other) => other.price - one.price);
+function grantOffers(lines, rate, effort) {
   const byProduct = new Map();
-  for (const line of dearest) {
+  for (const line of lines) {
+    if (line.discount > 0) continue;
     const others = byProduct.get(line.productId);
     if (others === undefined) byProduct.set(line.productId, [line]);
     else others.push(line);
   }
   const offers = new Map();
-  for (const [first] of byProduct.values()) {
-    const configs = Array.isArray(first.offers) ? first.offers : [];
-    for (const config of configs) {
-      const offer = readOffer(config, byProduct, first.currency, rate);
-      if (offer !== null && !offers.has(offer.key)) offers.set(offer.key, offer);
+  const ready = new Set();
+  for (const config of possible(byProduct).slice(0, Math.floor(effort.left / EFFORT_OF_OFFER))) {
+    for (const [product] of config.c) {
+      if (ready.has(product)) continue;
+      ready.add(product);
+      prepare(byProduct.get(product));
     }
+    const offer = readOffer(config, byProduct, rate);
+    if (offer !== null && !offers.has(offer.key)) offers.set(offer.key, offer);
   }
+  if (offers.size === 0) return;
   for (const grant of reckon([...offers.values()])) {
     for (const { line, amount } of grant.lines) {
       line.discount += amount;
       line.message ||= grant.title;
     }
   }
+}
+
+/** The configurations at the products of the cart of which every component is there. Most are not. */
+function possible(byProduct) {
+  const found = [];
+  for (const lines of byProduct.values()) {
+    const configs = lines[0].given.merchandise.product.offers?.jsonValue;
+    if (!Array.isArray(configs)) continue;
+    for (let at = 0; at < configs.length; at++) {
+      if (isThere(configs[at]?.c, byProduct)) found.push(configs[at]);
+    }
+  }
+  return found;
+}
+
+function isThere(components, byProduct) {
+  if (!Array.isArray(components)) return false;
+  for (let at = 0; at < components.length; at++) {
+    const component = components[at];
+    if (!Array.isArray(component) || !byProduct.has(component[0])) return false;
+  }
+  return true;
+}
+
+/** Read the lines of a product, and put the dearest first; of equally dear ones those further up in the cart. */
+function prepare(lines) {
+  for (const line of lines) know(line);
+  if (lines.length > 1) lines.sort((one, other) => other.price - one.price);
 }
 
 /**
@@ -130,13 +184,13 @@ function fitting(lines, size) {
   const all = lines.map((line) => {
     const amount = toMajor(line.discount, line.digits);
     const message = shortened(line.message);
-    return { line, amount, message, bare: FRAME_BYTES + line.id.length + amount.length };
+    return { line, amount, message, bare: FRAME_BYTES + line.given.id.length + amount.length };
   });
   const bare = all.reduce((sum, entry) => sum + entry.bare, 0);
   const spoken = bare + all.reduce((sum, entry) => sum + sizeOf(entry.message), 0) <= room;
   return kept(all, bare, room).map(({ line, amount, message }) => {
     const candidate = {
-      targets: [{ cartLine: { id: line.id } }],
+      targets: [{ cartLine: { id: line.given.id } }],
       value: { fixedAmount: { amount } },
     };
     return spoken && message !== "" ? { ...candidate, message } : candidate;
