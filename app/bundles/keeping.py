@@ -29,6 +29,9 @@ RULE: Final = "rule"
 MANUAL: Final = "manual"
 ORIGINS: Final = (LEARNED, RULE, MANUAL)
 
+# Why an offer is not live that somebody has deleted in the shop: it is not made again before the merchant says so.
+REMOVED: Final = "removed"
+
 ROLL_OUT: Final = "app.bundles.jobs.roll_out"
 # Held while offers are made or approved: how many there may be is counted under it.
 MAKING_LOCK: Final = 71
@@ -96,6 +99,11 @@ def events(store_id: int, key: str) -> Sequence[OfferEvent]:
     """Return what happened to an offer, newest first; of very many the newest."""
     query = select(OfferEvent).where(OfferEvent.store_id == store_id, OfferEvent.offer_key == key)
     return db.session.scalars(query.order_by(OfferEvent.id.desc()).limit(_MOST_EVENTS)).all()
+
+
+def removed(offer: Offer) -> bool:
+    """Return whether somebody has deleted an offer in the shop, and nobody has asked for it since."""
+    return offer.state == State.NOT_LIVE and offer.reason_code == REMOVED and offer.retry_at is None
 
 
 def move(

@@ -61,6 +61,8 @@ def look_at(offer: Offer, found: Mapping[str, Ware], limits: Limits, at: datetim
         _of_proposal(offer, problem, at)
     elif problem is not None and problem.code == EXPIRED:
         _end(offer, problem)
+    elif keeping.removed(offer):
+        return  # coming back from a suspension would make it again
     elif problem is None and state is State.SUSPENDED and offer.reason_code in _PASSING:
         keeping.move(offer, State.APPROVED, actor=keeping.CLOCK, action="holds_again")
         _follow_prices(offer, found)
@@ -80,6 +82,8 @@ def _would_change(offer: Offer, found: Mapping[str, Ware], limits: Limits, at: d
         return offer.created_at + PATIENCE <= at or (problem is not None and problem.code in _FATAL)
     if problem is not None and problem.code == EXPIRED:
         return True
+    if keeping.removed(offer):
+        return False
     if state is State.SUSPENDED:
         passing = offer.reason_code in _PASSING
         return passing and (problem is None or problem.sentence != offer.reason)

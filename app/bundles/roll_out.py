@@ -35,7 +35,6 @@ UNREACHABLE: Final = "unreachable"
 NOT_CONNECTED: Final = "not_connected"
 REJECTED: Final = "rejected"
 FAILED: Final = "failed"
-REMOVED: Final = "removed"
 
 # Refusals that do not say whether the platform still grants what it did.
 _UNSURE: Final = frozenset({UNREACHABLE, "not_allowed"})
@@ -166,7 +165,7 @@ def _is_wanted(offer: Offer, at: datetime) -> bool:
         offer.state in WANTED
         and offer.starts_at <= at
         and (offer.ends_at is None or at < offer.ends_at)
-        and not (offer.state == State.NOT_LIVE and offer.reason_code == REMOVED and offer.retry_at is None)
+        and not keeping.removed(offer)
     )
 
 
@@ -235,7 +234,7 @@ def _note_lost(store_id: int, known: Mapping[str, LiveOffer], granted: Iterable[
             continue
         _refuse(
             offer,
-            REMOVED,
+            keeping.REMOVED,
             "The discount no longer exists in the shop: resume the offer to make it again.",
             None,
         )

@@ -1,10 +1,13 @@
 """What the merchant says of an offer, and how the shop answers by itself."""
 
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from flask import current_app
 
 from app.bundles import deciding, keeping, looking, making
 from app.bundles.limits import Limits
@@ -273,3 +276,22 @@ def test_what_was_decided_while_it_was_looked_at_stands(
     # Then nothing is done to it in this round
     assert looking.look(store.id, now()) == 0
     assert again(offer).state == State.APPROVED
+
+
+def test_two_merchants_at_once_approve_no_more_than_may_be_live(store: Store) -> None:
+    keeping.set_limits(store.id, Limits(most_live=1))
+    keys = [making.create(store.id, "USD", draft(*pair)).key for pair in ("ab", "cd")]
+    app = current_app._get_current_object()  # type: ignore[attr-defined]
+    store_id = store.id
+    ready = threading.Barrier(2)
+
+    def work(key: str) -> str:
+        with app.app_context():
+            ready.wait(10)
+            try:
+                return deciding.approve(store_id, key).state
+            except Conflict:
+                return "refused"
+
+    with ThreadPoolExecutor(2) as pool:
+        assert sorted(pool.map(work, keys)) == ["approved", "refused"]

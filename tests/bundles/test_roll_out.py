@@ -283,6 +283,11 @@ def test_what_somebody_deleted_in_the_shop_is_not_made_again_by_itself(
     assert again(other).state == "live"
     assert platform.asked[-1] == [other.key]
 
+    # nor when its products are out of stock and come back
+    for stock in (0, 5):
+        change_variant(offer.store_id, "a", stock=stock)
+        assert roll(offer).reason_code == "removed"
+
     deciding.resume(offer.store_id, offer.key)
     assert roll(offer).state == "live"
 
