@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from app.commerce.offers import Component, Discount, DiscountKind, Terms
-from connectors.woocommerce.client import Answer, WooCommerceClient
+from connectors.woocommerce.client import WooCommerceClient
 from demo.peers.woocommerce import Key, Site, WooState, serve
 
 NOW = datetime(2026, 11, 22, 12, 0, 0, tzinfo=UTC)
@@ -43,7 +43,6 @@ class Peer:
     clock: Clock
     client: Asking
     key: Key
-    _asked: list[tuple[str, str]] = field(default_factory=list)
 
     def asked(self) -> list[tuple[str, str]]:
         """Return what was asked since the last call."""
@@ -53,10 +52,6 @@ class Peer:
     def writes(self) -> list[tuple[str, str]]:
         """Return what was written since the last call."""
         return [request for request in self.asked() if request[0] != "GET"]
-
-    def answer(self, method: str, path: str, body: Any = None) -> Answer:
-        """Ask the shop beside the connector."""
-        return getattr(self.client, method)(path, body)
 
 
 @contextmanager
