@@ -676,7 +676,7 @@ def test_a_rotated_key_whose_time_is_over_opens_nothing(
 
     db.session.execute(over.values(expires_at=now() - timedelta(seconds=1)))
     db.session.commit()
-    app.extensions["pannier_access"]._found.clear()
+    app.extensions["pannier_access"].forget()
 
     assert_refused(call(client, route, good(route, keys)))
 
@@ -707,7 +707,7 @@ def test_a_key_that_was_taken_away_opens_for_some_seconds_more(
     # Still let in; what the call before has deleted is gone, and what it has made is there.
     assert call(client, route, good(route, keys)).status_code in (accepted(route), 404, 409)
 
-    remembered = app.extensions["pannier_access"]._found
+    remembered = app.extensions["pannier_access"]._held._found
     assert {until - time.monotonic() <= 5 for until, _ in remembered.values()} == {True}
     for key, (_, access) in list(remembered.items()):
         remembered[key] = (0.0, access)
