@@ -3,6 +3,7 @@
 Functions write through ``db.session`` and leave the commit to the caller, unless they say otherwise.
 """
 
+import hashlib
 import secrets
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
@@ -36,11 +37,18 @@ ROLL_OUT: Final = "app.bundles.jobs.roll_out"
 # Held while offers are made or approved: how many there may be is counted under it.
 MAKING_LOCK: Final = 71
 _MOST_EVENTS: Final = 200
+_KEY_BYTES: Final = 6
 
 
-def new_key() -> str:
-    """Return a key for an offer: lower case, as coupon codes made of it must be."""
-    return f"o_{secrets.token_hex(6)}"
+def new_key(store_id: int, request: str | None = None) -> str:
+    """Return a key for an offer: lower case, as coupon codes made of it must be.
+
+    The same ``request`` of a store, the sender's own name for it, has the same key.
+    """
+    if request is None:
+        return f"o_{secrets.token_hex(_KEY_BYTES)}"
+    digest = hashlib.sha256(f"{store_id}:{request}".encode()).hexdigest()
+    return f"o_{digest[: 2 * _KEY_BYTES]}"
 
 
 def find(store_id: int, key: str) -> Offer:
@@ -49,7 +57,12 @@ def find(store_id: int, key: str) -> Offer:
     Raises:
         NotFound: if the store has none of this key.
     """
-    return _found(db.session.scalar(_of(store_id, key)), key)
+    return _found(with_key(store_id, key), key)
+
+
+def with_key(store_id: int, key: str) -> Offer | None:
+    """Return one offer; None where the store has none of this key."""
+    return db.session.scalar(_of(store_id, key))
 
 
 def locked(store_id: int, key: str, version: int | None = None) -> Offer:

@@ -52,7 +52,13 @@ class Made:
 
 
 def create(
-    store_id: int, currency: str, draft: Draft, *, approve: bool = False, beyond_limits: bool = False
+    store_id: int,
+    currency: str,
+    draft: Draft,
+    *,
+    approve: bool = False,
+    beyond_limits: bool = False,
+    request: str | None = None,
 ) -> Offer:
     """Return a new offer that the merchant has written, and commit.
 
@@ -62,6 +68,7 @@ def create(
         draft: the offer.
         approve: it is approved at once; else it waits.
         beyond_limits: it may break the limits that the store has set.
+        request: the sender's own name for this request: sent twice, it makes one offer.
 
     Raises:
         NotFound: if the store never had one of its products.
@@ -69,11 +76,14 @@ def create(
     """
     connection = db.session.connection()
     lock_store(connection, store_id, keeping.MAKING_LOCK)
+    key = keeping.new_key(store_id, request)
+    if request is not None and (made := keeping.with_key(store_id, key)) is not None:
+        return made
     if _count_open(connection, store_id) >= MOST_OPEN:
         raise Conflict(f"A store has {MOST_OPEN} offers at most that are not over; end some.")
     limits = keeping.limits_of(connection, store_id)
     terms = Terms(
-        keeping.new_key(), draft.title, draft.components, draft.discounted, draft.discount, currency,
+        key, draft.title, draft.components, draft.discounted, draft.discount, currency,
         _whole_seconds(draft.starts_at or now()), draft.ends_at and _whole_seconds(draft.ends_at),
     )  # fmt: skip
     named = [component.product_id for component in terms.components]
@@ -117,7 +127,7 @@ def make_proposals(store: Store) -> Made:
 
 
 def _keep(connection: Connection, store_id: int, proposal: Proposal, limits: Limits) -> Offer:
-    terms = replace(proposal.terms, key=keeping.new_key())
+    terms = replace(proposal.terms, key=keeping.new_key(store_id))
     found = wares.read(connection, store_id, [c.product_id for c in terms.components], limits.included_tax)
     offer = _row(store_id, terms, keeping.LEARNED, wares.prices_of(terms.components, found))
     offer.evidence, offer.profit = proposal.evidence.to_json(), proposal.profit.to_json()

@@ -6,7 +6,7 @@
 from dataclasses import asdict
 from typing import Any, Final
 
-from flask import g
+from flask import g, request
 
 from app.bundles import deciding, keeping, making
 from app.bundles.schemas import (
@@ -27,11 +27,13 @@ from app.bundles.showing import offer_state
 from app.commerce.access import SERVER_DOC, server_blueprint
 from app.commerce.store import Store, StoreAccess
 from app.core.db import db
+from app.core.errors import InvalidParameters
 from app.segments.schemas import Cursor
 
 blueprint = server_blueprint(
     "offers", __name__, url_prefix="/v1/offers", description="Products that cost less together."
 )
+_LONGEST_KEY: Final = 200
 _NOT_FOUND: Final = {404: "NOT_FOUND"}
 _EITHER: Final = {**_NOT_FOUND, 409: "CONFLICT"}
 
@@ -63,7 +65,10 @@ def list_offers(query: dict[str, Any]) -> dict[str, Any]:
 @blueprint.arguments(OfferCreation)
 @blueprint.response(200, OfferFound)
 def create_offer(wanted: dict[str, Any]) -> dict[str, Any]:
-    """Make an offer by hand, or as a rule: it waits for approval unless it is approved at once."""
+    """Make an offer by hand, or as a rule: it waits for approval unless it is approved at once.
+
+    `Idempotency-Key` makes the same request, sent twice, one.
+    """
     access: StoreAccess = g.access
     offer = making.create(
         access.store_id,
@@ -71,6 +76,7 @@ def create_offer(wanted: dict[str, Any]) -> dict[str, Any]:
         draft_of(wanted),
         approve=wanted["approve"],
         beyond_limits=wanted["beyond_limits"],
+        request=_request_key(),
     )
     return _told(access.store_id, offer.key)
 
@@ -168,6 +174,18 @@ def end_offer(wanted: dict[str, Any], key: str) -> dict[str, Any]:
     access: StoreAccess = g.access
     deciding.end(access.store_id, key, **wanted)
     return _told(access.store_id, key)
+
+
+def _request_key() -> str | None:
+    """Return the sender's own name for this request.
+
+    Raises:
+        InvalidParameters: if it is empty or too long.
+    """
+    key = request.headers.get("Idempotency-Key")
+    if key is not None and not 1 <= len(key) <= _LONGEST_KEY:
+        raise InvalidParameters({"Idempotency-Key": f"Not 1 to {_LONGEST_KEY} characters."})
+    return key
 
 
 def _told(store_id: int, key: str) -> dict[str, Any]:

@@ -39,7 +39,8 @@ class Merchant:
         db.session.commit()
 
     def call(self, method: str, path: str = "", **how: Any) -> TestResponse:
-        return self._client.open(f"/v1/offers{path}", method=method, headers=self._headers, **how)
+        headers = {**self._headers, **how.pop("headers", {})}
+        return self._client.open(f"/v1/offers{path}", method=method, headers=headers, **how)
 
     def get(self, path: str = "", **query: Any) -> Any:
         response = self.call("GET", path, query_string=query)
@@ -220,6 +221,18 @@ def test_a_word_on_another_version_is_a_conflict(merchant: Merchant) -> None:
 
     assert "it is at version 2" in merchant.refused(409, f"/{key}/end", version=1)["detail"]
     assert merchant.get(f"/{key}")["state"] == "approved"
+
+
+def test_a_request_that_is_sent_twice_makes_one_offer(merchant: Merchant) -> None:
+    def send(key: str, **body: Any) -> TestResponse:
+        return merchant.call("POST", json=body, headers={"Idempotency-Key": key})
+
+    first, second = (send("mine", **PAIR).get_json()["key"] for _ in range(2))
+    other = send("another", **PAIR).get_json()["key"]
+
+    assert first == second != other
+    assert len(merchant.get()["offers"]) == 2
+    assert send("x" * 201, **PAIR).status_code == 422
 
 
 def test_an_offer_that_is_not_there_is_404(merchant: Merchant) -> None:
