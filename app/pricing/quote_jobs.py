@@ -9,9 +9,9 @@ from app.core.queues import UPKEEP, enqueue
 from app.platforms.sources import discounts_for
 from app.pricing import quoting
 from app.pricing.models import QuoteSecret
-from app.pricing.quote_keys import PUBLISH, forget_old_roots, last_told, note_told, window_keys
+from app.pricing.quote_keys import PUBLISH, forget_old_roots, last_told, note_problem, note_told, window_keys
 from app.pricing.quotes import KEYS_AHEAD, window_at
-from connectors.errors import PlatformError
+from connectors.errors import PlatformError, ReconnectNeeded, Rejected
 
 log = structlog.get_logger()
 
@@ -51,8 +51,11 @@ def publish_keys(store_id: int) -> None:
         discounts.publish_keys(keys)
     except PlatformError as error:
         db.session.rollback()
+        # The merchant has to do something about a refusal; what was not reached is tried again.
+        note_problem(store_id, str(error) if isinstance(error, Rejected | ReconnectNeeded) else None)
         log.warning("quote_keys_not_published", store_id=store_id, error=type(error).__name__)
         return
+    note_problem(store_id, None)
     note_told(store_id, window_at(keys[-1].not_after) - 1 if keys else None)
 
 

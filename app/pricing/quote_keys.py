@@ -65,6 +65,22 @@ def forget_old_roots(at: datetime) -> int:
     return gone
 
 
+def note_problem(store_id: int, sentence: str | None) -> None:
+    """Note why the platform refuses the store's keys, in a sentence for the merchant; None: it does not refuse them."""
+    key = f"{_told_key(store_id)}:problem"
+    if sentence is None:
+        breaker().call(lambda: redis_client().delete(key), otherwise=None)
+    else:
+        breaker().call(lambda: redis_client().set(key, sentence, ex=_NOTED_S), otherwise=None)
+
+
+def problem_of(store_id: int) -> str | None:
+    """Return why the platform refuses the store's keys; None where it does not, or nobody has tried yet."""
+    key = f"{_told_key(store_id)}:problem"
+    kept = breaker().call(lambda: redis_client().get(key), otherwise=None)
+    return kept.decode() if isinstance(kept, bytes) else None
+
+
 def checkout_accepts(store_id: int, key: QuoteKey) -> bool:
     """Return whether the store's checkout was told ``key``; if not, it is told soon."""
     told = last_told(store_id)

@@ -14,7 +14,7 @@ from app.commerce.store import StoreAccess
 from app.core.db import db, now
 from app.core.errors import Conflict, NotFound, Unavailable
 from app.pricing.models import PriceQuote
-from app.pricing.quote_keys import checkout_accepts
+from app.pricing.quote_keys import checkout_accepts, problem_of
 from app.pricing.quote_schemas import QuoteCheck, QuoteRequest, QuoteState, QuoteVerdict
 from app.pricing.quoting import Ware, Wish, floor_of, hand_out, key_for, take_in, ware
 
@@ -88,6 +88,9 @@ def _hand_out(access: StoreAccess, piece: Ware, floor: int, wish: Wish) -> dict[
     key = key_for(access.store_id, at, wish.lasting)
     if not checkout_accepts(access.store_id, key):
         db.session.commit()  # the root secret, if this was its first use: the keys that are told now follow from it
+        problem = problem_of(access.store_id)
+        if problem is not None:
+            raise Conflict(problem)
         raise Unavailable(
             "The shop's checkout does not have the keys of quotes yet; it is being told.",
             retry_after_seconds=_RETRY_S,

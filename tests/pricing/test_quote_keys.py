@@ -17,10 +17,10 @@ from app.core.config import Settings
 from app.core.db import db, now
 from app.pricing import quote_jobs
 from app.pricing.models import QuoteSecret
-from app.pricing.quote_keys import forget_old_roots, last_told, note_told, rotate, window_keys
+from app.pricing.quote_keys import forget_old_roots, last_told, note_told, problem_of, rotate, window_keys
 from app.pricing.quotes import KEYS_AHEAD, WINDOW, window_at, window_end
 from connectors.discounts import QuoteKey
-from connectors.errors import Unreachable
+from connectors.errors import PlatformError, ReconnectNeeded, Rejected, Unreachable
 from tests.conftest import SECRET_KEY
 from tests.factories import connected
 
@@ -33,11 +33,11 @@ class Checkout:
 
     def __init__(self) -> None:
         self.told: list[list[QuoteKey]] = []
-        self.down = False
+        self.error: PlatformError | None = None
 
     def publish_keys(self, keys: Sequence[QuoteKey]) -> None:
-        if self.down:
-            raise Unreachable("The shop does not answer.")
+        if self.error is not None:
+            raise self.error
         assert not db.session.in_transaction()
         self.told.append(list(keys))
 
@@ -125,16 +125,38 @@ def test_a_checkout_that_was_not_reached_is_told_again(
     app: Flask, checkout: Checkout, enqueued: list[int]
 ) -> None:
     store_id = connected(settings={"price_quotes": 1}).id
-    checkout.down = True
+    checkout.error = Unreachable("The shop does not answer.")
     with time_machine.travel(NOON, tick=False):
         quote_jobs.publish_keys(store_id)
         assert last_told(store_id) is None
         quote_jobs.publish_keys_everywhere()
-        checkout.down = False
+        checkout.error = None
         quote_jobs.publish_keys(store_id)
 
     assert enqueued == [store_id]
     assert last_told(store_id) == window_at(NOON) + KEYS_AHEAD
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (Rejected("Install the plugin."), "Install the plugin."),
+        (ReconnectNeeded("Connect the shop again."), "Connect the shop again."),
+        (Unreachable("The shop does not answer."), None),
+    ],
+    ids=["refused", "cut off", "not reached"],
+)
+def test_the_merchant_is_told_what_to_do_where_the_platform_refuses(
+    app: Flask, checkout: Checkout, error: PlatformError, told: str | None
+) -> None:
+    store_id = connected(settings={"price_quotes": 1}).id
+    checkout.error = error
+    quote_jobs.publish_keys(store_id)
+
+    assert problem_of(store_id) == told
+    checkout.error = None
+    quote_jobs.publish_keys(store_id)
+    assert problem_of(store_id) is None
 
 
 def test_a_checkout_forgets_its_keys_when_quotes_are_switched_off(

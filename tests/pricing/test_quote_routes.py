@@ -20,7 +20,7 @@ from app.commerce.store import Store, add_store
 from app.core.db import db
 from app.pricing import quote_jobs
 from app.pricing.models import PriceQuote
-from app.pricing.quote_keys import note_told, rotate, window_keys
+from app.pricing.quote_keys import note_problem, note_told, rotate, window_keys
 from app.pricing.quote_rooms import QuotesRoom
 from app.pricing.quotes import KEYS_AHEAD, Quote, read, window_at
 from app.pricing.quoting import KEPT, Bound, price_within
@@ -336,6 +336,15 @@ def test_nothing_is_signed_that_the_checkout_would_not_accept(
 
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "60")
     assert ask(client, keys, minutes=1).status_code == (503 if told is None else 200)
+
+
+def test_what_the_platform_refuses_for_is_told(client: FlaskClient, keys: dict[str, Any]) -> None:
+    note_told(keys["mine"]["id"], None)
+    note_problem(keys["mine"]["id"], "Install the plugin.")
+
+    answer = ask(client, keys)
+
+    assert (answer.status_code, answer.get_json()["detail"]) == (409, "Install the plugin.")
 
 
 def test_what_is_kept_of_a_person_is_told_and_erased(client: FlaskClient, keys: dict[str, Any]) -> None:
