@@ -4,7 +4,7 @@ All of it is of products. Nothing here reads who bought or looked.
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from itertools import pairwise
@@ -94,6 +94,12 @@ _BASES: Final = """
     WHERE store_id = %(store)s AND product_id = ANY(%(ids)s::text[]) AND source = 'shop'
     ORDER BY variant_id, from_at DESC, id DESC
 """
+# The same where the ledger began with a price of Pannier's: what stood before its first one.
+_FIRST: Final = """
+    SELECT DISTINCT ON (variant_id) variant_id, old_price FROM price_change
+    WHERE store_id = %(store)s AND product_id = ANY(%(ids)s::text[]) AND written_at IS NOT NULL
+    ORDER BY variant_id, written_at, id
+"""
 # When Pannier wrote, for the time in which the ledger has not heard of it.
 _WRITTEN: Final = """
     SELECT variant_id, written_at FROM price_change
@@ -117,10 +123,11 @@ class _Days:
 
 @dataclass(frozen=True, slots=True)
 class _Sold:
-    """Pieces sold by the whole store, by day, all and online."""
+    """Pieces sold by the whole store by day, all and online; and how many ``before`` each day that is looked at."""
 
     all: Mapping[date, int]
     online: Mapping[date, int]
+    before: Mapping[date, int]
 
 
 def active_rules(connection: Connection, store_id: int) -> list[Rule]:
@@ -134,7 +141,11 @@ def active_rules(connection: Connection, store_id: int) -> list[Rule]:
 
 
 def choose(
-    connection: Connection, store_id: int, rules: Collection[Rule], only: Collection[str] | None = None
+    connection: Connection,
+    store_id: int,
+    rules: Collection[Rule],
+    only: Collection[str] | None = None,
+    follow: Callable[[Traits, Collection[Rule]], Rule | None] = rule_for,
 ) -> dict[str, tuple[Rule, Traits]]:
     """Return the rule that each product of a store follows; products that follow none are missing.
 
@@ -143,6 +154,7 @@ def choose(
         store_id: the store.
         rules: all active ones: which rule a product follows depends on the others.
         only: look at these products; None: at all.
+        follow: which rule a product follows, where an experiment has a word in that.
     """
     rows = connection.exec_driver_sql(
         _PRODUCTS, {"store": store_id, "only": None if only is None else sorted(only)}
@@ -150,7 +162,7 @@ def choose(
     found = {}
     for product_id, category, vendor, tags in rows:
         traits = Traits(product_id, category, vendor, frozenset(tags))
-        rule = rule_for(traits, rules)
+        rule = follow(traits, rules)
         if rule is not None:
             found[product_id] = rule, traits
     return found
@@ -205,7 +217,7 @@ def _read_batch(
     periods = ledger.periods_of(
         connection, store_id, ids, days.begin(days.until - timedelta(days=RESPONSE_DAYS))
     )
-    bases = _pairs(connection, _BASES, **of_store)
+    bases = _pairs(connection, _FIRST, **of_store) | _pairs(connection, _BASES, **of_store)
     written: dict[str, list[datetime]] = defaultdict(list)
     for variant_id, moment in connection.exec_driver_sql(
         _WRITTEN, {**of_store, "since": at - timedelta(days=RESPONSE_DAYS)}
@@ -286,7 +298,13 @@ def _between(days: _Days, store_id: int) -> dict[str, Any]:
 
 def _sold_by_all(connection: Connection, store_id: int, days: _Days) -> _Sold:
     rows = connection.exec_driver_sql(_SOLD_BY_ALL, _between(days, store_id)).all()
-    return _Sold({day: count for day, count, _ in rows}, {day: online for day, _, online in rows})
+    sold = {day: count for day, count, _ in rows}
+    before, total = {}, 0
+    for place in range((days.until - days.since).days + 1):
+        day = days.since + timedelta(days=place)
+        before[day] = total
+        total += sold.get(day, 0)
+    return _Sold(sold, {day: online for day, _, online in rows}, before)
 
 
 def _sold_by_product(
@@ -374,13 +392,13 @@ def _points(
     exposure: dict[int, int] = defaultdict(int)
     zone = ZoneInfo(days.zone)
     for period in lead:
-        begins = period.from_at.astimezone(zone)
-        day = max(begins.date() + timedelta(days=1), days.since)
-        ends = days.until if period.until_at is None else period.until_at.astimezone(zone).date()
-        while day < min(ends, days.until):
-            pieces[period.price] += own.get(day, 0)
-            exposure[period.price] += sold.all.get(day, 0)
-            day += timedelta(days=1)
+        begin = max(period.from_at.astimezone(zone).date() + timedelta(days=1), days.since)
+        end = days.until
+        if period.until_at is not None:
+            end = min(period.until_at.astimezone(zone).date(), end)
+        if begin < end:
+            pieces[period.price] += sum(count for day, count in own.items() if begin <= day < end)
+            exposure[period.price] += sold.before[end] - sold.before[begin]
     return tuple(
         PricePoint(price, pieces[price], float(exposure[price]))
         for price in sorted(pieces)

@@ -150,7 +150,8 @@ def propose(rule: Rule, goods: Goods, shop: Shop, at: datetime) -> Look:
 
 def measure(rule: Rule, goods: Goods, shop: Shop) -> list[tuple[Weighing, Signal]]:
     """Return the signals that a rule listens to, as far as they are known of a product."""
-    found = ((weighing, _signal(weighing, goods, shop)) for weighing in rule.weighings)
+    tax = goods.tax if rule.guards.tax is None else rule.guards.tax
+    found = ((weighing, _signal(weighing, goods, shop, tax)) for weighing in rule.weighings)
     return [(weighing, signal) for weighing, signal in found if signal is not None]
 
 
@@ -226,7 +227,7 @@ def _proposed(
     )
 
 
-def _signal(weighing: Weighing, goods: Goods, shop: Shop) -> Signal | None:
+def _signal(weighing: Weighing, goods: Goods, shop: Shop, tax: int) -> Signal | None:
     options = weighing.options
     sold = [kind for kind in goods.kinds if kind.buyable and kind.price > 0]
     if not sold:
@@ -245,7 +246,7 @@ def _signal(weighing: Weighing, goods: Goods, shop: Shop) -> Signal | None:
         ratio = options.get("ratio", RATIO)
         return signals.conversion(goods.views, goods.bought, shop.views, shop.bought, ratio)
     if weighing.signal == signals.PRICE_RESPONSE:
-        return signals.price_response(goods.points, first.price, first.cost, goods.tax)
+        return signals.price_response(goods.points, first.price, first.cost, tax)
     position = hundredths(options.get("position_percent", 0))
     return signals.competitor(first.price, goods.competitors, options.get("to", signals.MEDIAN), position)
 

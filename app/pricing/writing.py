@@ -40,6 +40,8 @@ CHANGED: Final = "Somebody changed the price in the shop meanwhile: it was left 
 NO_ANSWER: Final = "The shop did not say what became of this price; it is read before anything else is done."
 OUT_OF_REACH: Final = "The shop could not be reached for a day."
 OTHER_CURRENCY: Final = "The product and its rule are in different currencies by now."
+TOO_LATE: Final = "It was approved too long ago."
+NOT_ITS_OWN: Final = "The product is not one of its rule's any more."
 RULE_GONE: Final = "Its rule is not active any more."
 _BROKEN: Final = {name: name.replace("_", " ") for name in NAMES}
 
@@ -272,6 +274,10 @@ def _broken(store: Store, rows: Sequence[PriceChange], at: datetime) -> dict[int
 
 def _why_not(rule: Rule, change: PriceChange, goods: Goods, kind: Kind, at: datetime) -> str:
     """Return why a change may not be written any more; empty where it may."""
+    if change.decided_at is not None and change.decided_at < at - rule.expires:
+        return TOO_LATE
+    if not rule.takes(goods.traits):
+        return NOT_ITS_OWN
     if kind.price != change.old_price:
         return CHANGED
     if {goods.currency, rule.currency} != {change.currency}:

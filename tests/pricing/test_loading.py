@@ -1,15 +1,19 @@
 """What the database knows of products whose prices may move."""
 
+import ast
+import inspect
+import re
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import delete
 
 from app.commerce.store import Store
 from app.core.db import db
 from app.events.models import ProductActivity
-from app.pricing import ledger, loading
-from app.pricing.models import CompetitorPrice
+from app.pricing import guards, ledger, loading, looking, proposing, rules, signals
+from app.pricing.models import CompetitorPrice, PricePeriod
 from app.pricing.proposing import Goods, Kind, Shop
 from app.pricing.rules import Rule
 from app.pricing.signals import PricePoint
@@ -81,6 +85,38 @@ def test_the_base_is_what_the_merchant_set_last_and_every_change_is_known(store:
     (kind,) = load(store)["p1"].kinds
 
     assert (kind.price, kind.base, kind.changed) == (900, 1000, (TODAY - timedelta(days=2),))
+
+
+def test_without_a_price_of_the_merchants_in_the_ledger_the_base_is_what_stood_before_the_first_change(
+    store: Store,
+) -> None:
+    put_on_sale(store, price=810)
+    db.session.execute(delete(PricePeriod).where(PricePeriod.store_id == store.id))
+    for number, (old, new) in enumerate(((1000, 900), (900, 810))):
+        moment = TODAY - timedelta(days=20 - number)
+        change = add_change(store, old, new, state="live", written_at=moment)
+        ledger.note_change(db.session.connection(), change, moment)
+
+    (kind,) = load(store)["p1"].kinds
+
+    assert (kind.price, kind.base) == (810, 1000)
+
+
+def test_nothing_of_a_person_is_read() -> None:
+    modules = [guards, signals, rules, proposing, loading, looking]
+    personal = {"app.privacy", "app.segments", "app.events", "app.commerce.customer", "app.decisions"}
+    statements = [value for value in vars(loading).values() if isinstance(value, str) and "SELECT" in value]
+
+    imported = {
+        node.module
+        for module in modules
+        for node in ast.walk(ast.parse(inspect.getsource(module)))
+        if isinstance(node, ast.ImportFrom) and node.module
+    }
+    assert not {name for name in imported if any(name.startswith(room) for room in personal)}
+    assert len(statements) >= 10
+    words = "customer|subject|visitor|segment|people|email|cart_token|consent"
+    assert [each for each in statements if re.search(words, each)] == []
 
 
 def test_earlier_prices_are_told_with_what_they_sold(store: Store) -> None:

@@ -257,6 +257,38 @@ def test_an_approved_price_that_breaks_a_guard_by_now_is_not_written(
     assert len(shop.written) == (0 if problem else 1)
 
 
+@pytest.mark.parametrize(
+    ("fields", "change", "problem"),
+    [
+        pytest.param({}, {"decided_at": now() - timedelta(hours=73)}, writing.TOO_LATE, id="too long ago"),
+        pytest.param({"products": {"products": ["p9"]}}, {}, writing.NOT_ITS_OWN, id="another product's rule"),
+        pytest.param(
+            {"hours": {"from": "00:00", "to": "00:01"}, "mode": "automatic"},
+            {"actor": "automatic"},
+            "The hours of its rule are over.",
+            id="out of hours",
+        ),
+    ],
+)  # fmt: skip
+def test_an_approved_price_whose_rule_would_not_write_it_now_is_not(
+    store: Store,
+    shop: ScriptedPrices,
+    fields: dict[str, Any],
+    change: dict[str, Any],
+    problem: str,
+) -> None:
+    put_on_sale(store, cost=400)
+    add_rule(store, **WIDE, **fields)
+    add_change(store, rule="r", **{"actor": "merchant", **change})
+    store.timezone = "UTC" if now().hour else "Pacific/Auckland"  # never in the first minute of the day
+    db.session.commit()
+
+    writing.write_due(store.id)
+
+    assert all_changes(store)[0].problem == problem
+    assert shop.written == []
+
+
 def test_a_price_that_moved_meanwhile_is_not_written(store: Store, shop: ScriptedPrices) -> None:
     put_on_sale(store, price=1100)
     add_rule(store, **WIDE)
