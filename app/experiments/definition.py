@@ -16,6 +16,22 @@ STOPPED: Final = "stopped"
 DECIDED: Final = "decided"
 STATUSES: Final = (DRAFT, RUNNING, STOPPED, DECIDED)
 
+# What is assigned to arms: visitors; or products, or products week by week, of which every shopper sees the same.
+UNIT: Final = "unit"
+VISITOR: Final = "visitor"
+PRODUCT: Final = "product"
+TIME: Final = "time"
+UNITS: Final = (VISITOR, PRODUCT, TIME)
+# Of a price experiment: the setting of its arms, and its value where prices stay as they are.
+PRICE_RULE: Final = "price_rule"
+NO_RULE: Final = "none"
+SLICE_HOURS: Final = 168
+
+
+def unit_of(definition: Mapping[str, Any]) -> str:
+    """Return what is assigned; definitions from before there was a choice assign visitors."""
+    return str(definition.get(UNIT, VISITOR))
+
 
 def shares(definition: Mapping[str, Any]) -> dict[str, float]:
     """Return the share of each arm by its key; they sum to 1."""

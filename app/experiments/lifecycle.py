@@ -15,7 +15,17 @@ from app.core.db import db, lock_store, now
 from app.core.errors import Conflict, InvalidParameters, NotFound
 from app.experiments import running
 from app.experiments.assignment import clashes
-from app.experiments.definition import DECIDED, DRAFT, RUNNING, STOPPED, running_of, shares
+from app.experiments.definition import (
+    DECIDED,
+    DRAFT,
+    RUNNING,
+    STOPPED,
+    UNIT,
+    VISITOR,
+    running_of,
+    shares,
+    unit_of,
+)
 from app.experiments.models import Experiment
 from app.experiments.schemas import NO_SUCH_ARM, is_key
 
@@ -69,7 +79,9 @@ def change(store_id: int, key: str, name: str, definition: Mapping[str, Any]) ->
     found = _locked(store_id, key)
     if found.status == DRAFT:
         found.definition = dict(definition)
-    elif others := sorted(name for name, value in definition.items() if found.definition.get(name) != value):
+    elif others := sorted(
+        name for name, value in definition.items() if _completed(found.definition).get(name) != value
+    ):
         raise Conflict(
             f"It is {found.status}: only its name can change, not {', '.join(others)}."
             " Copy it, and start the copy."
@@ -89,6 +101,10 @@ def start(store_id: int, key: str) -> Experiment:
     lock_store(connection, store_id, _LOCK)
     found = _locked(store_id, key)
     _require(found, DRAFT, "started")
+    if unit_of(found.definition) != VISITOR:
+        _require_alone(store_id)
+        found.status, found.started_at = RUNNING, now()
+        return _saved(found)
     others = running.stored(connection, store_id)
     if len(others) >= MOST_RUNNING:
         raise Conflict(f"{MOST_RUNNING} experiments run, which is the most; stop one first.")
@@ -152,11 +168,26 @@ def delete(store_id: int, key: str) -> None:
     db.session.commit()
 
 
+def _completed(definition: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a definition with what those from before units existed lack."""
+    return {UNIT: VISITOR, "slice_hours": None, **definition}
+
+
+def _require_alone(store_id: int) -> None:
+    """Raise Conflict where a price experiment runs: a second one would move the prices that it measures."""
+    running_now = db.session.scalars(
+        select(Experiment).where(Experiment.store_id == store_id, Experiment.status == RUNNING)
+    )
+    for other in running_now:
+        if unit_of(other.definition) != VISITOR:
+            raise Conflict(f"{other.key} runs on prices already, and only one can: stop it first.")
+
+
 def state(experiment: Experiment) -> dict[str, Any]:
     """Return an experiment as it is told: the definition with the shares of its arms, and its times."""
     of_arms = shares(experiment.definition)
     return {
-        **experiment.definition,
+        **_completed(experiment.definition),
         "arms": [{**arm, "share": of_arms[arm["key"]]} for arm in experiment.definition["arms"]],
         "key": experiment.key,
         "name": experiment.name,

@@ -7,7 +7,7 @@ from sqlalchemy import Connection
 from app.core.db import db
 from app.core.held import Held
 from app.experiments.assignment import Running
-from app.experiments.definition import RUNNING, running_of
+from app.experiments.definition import RUNNING, VISITOR, running_of
 
 _held: Held[int, tuple[Running, ...]] = Held()
 
@@ -22,10 +22,11 @@ def running(store_id: int) -> tuple[Running, ...]:
 
 
 def stored(connection: Connection, store_id: int) -> tuple[Running, ...]:
-    """Return the store's running experiments as they are now."""
+    """Return the store's running experiments on visitors as they are now."""
     rows = connection.exec_driver_sql(
-        "SELECT key, definition FROM experiment WHERE store_id = %(store)s AND status = %(status)s ORDER BY key",
-        {"store": store_id, "status": RUNNING},
+        "SELECT key, definition FROM experiment WHERE store_id = %(store)s AND status = %(status)s"
+        " AND COALESCE(definition->>'unit', %(unit)s) = %(unit)s ORDER BY key",
+        {"store": store_id, "status": RUNNING, "unit": VISITOR},
     )
     return tuple(running_of(key, definition) for key, definition in rows)
 

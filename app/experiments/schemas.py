@@ -19,7 +19,16 @@ from marshmallow import (
 from app.core.api import Shape, WholeNumber
 from app.events.intent import State
 from app.experiments.assignment import HOLDOUT, NOTHING
-from app.experiments.definition import STATUSES, with_control
+from app.experiments.definition import (
+    NO_RULE,
+    PRICE_RULE,
+    SLICE_HOURS,
+    STATUSES,
+    TIME,
+    UNITS,
+    VISITOR,
+    with_control,
+)
 
 # How an experiment may end: looked at once, when its weeks are over; or at any time, with intervals made for it.
 FIXED: Final = "fixed"
@@ -36,6 +45,9 @@ EMPTY_PART: Final = "This is not more than from."
 TOO_MANY_ARMS: Final = f"These are more than {MOST_ARMS} arms with the control."
 ALL_ALIKE: Final = "No arm does anything that the control does not."
 NO_SUCH_ARM: Final = "This experiment has no such arm."
+ONLY_PRICES: Final = "An experiment on products or on times says nothing but price_rule."
+NOT_OF_PRICES: Final = "An experiment on products or on times is about all visitors, in every slot."
+ONLY_TIME: Final = "Only an experiment on times has slices."
 RULES: Final = frozenset(
     {
         TAKEN,
@@ -46,6 +58,9 @@ RULES: Final = frozenset(
         TOO_MANY_ARMS,
         ALL_ALIKE,
         NO_SUCH_ARM,
+        ONLY_PRICES,
+        NOT_OF_PRICES,
+        ONLY_TIME,
     }
 )
 
@@ -198,6 +213,20 @@ class ExperimentFields(Strict):
     hypothesis = fields.String(
         load_default="", validate=LONG_TEXT, metadata={"description": "What should be better, and why."}
     )
+    unit = fields.String(
+        load_default=VISITOR,
+        validate=validate.OneOf(UNITS),
+        metadata={
+            "description": "What is assigned: visitors; products; or products anew in each slice of time. The latter"
+            " two are for prices, which are the same for everybody."
+        },
+    )
+    slice_hours = WholeNumber(
+        load_default=None,
+        allow_none=True,
+        validate=validate.Range(min=24, max=672),
+        metadata={"description": f"How long a slice of time is; {SLICE_HOURS} where it is not said."},
+    )
     slots = fields.List(
         Slot(),
         load_default=None,
@@ -245,7 +274,11 @@ class ExperimentFields(Strict):
     @validates_schema
     def _makes_sense(self, data: Mapping[str, Any], **_: Any) -> None:
         refuse_twice("slots", data["slots"] or [])
-        arms = with_control(data["arms"])
+        if data["slice_hours"] is not None and data["unit"] != TIME:
+            raise ValidationError(ONLY_TIME, "slice_hours")
+        if data["unit"] != VISITOR:
+            _refuse_visitors(data)
+        arms = _arms(data)
         refuse_twice("arms", [arm["key"] for arm in arms])
         if len(arms) > MOST_ARMS:
             raise ValidationError(TOO_MANY_ARMS, "arms")
@@ -254,7 +287,27 @@ class ExperimentFields(Strict):
 
     @post_load
     def _complete(self, data: dict[str, Any], **_: Any) -> dict[str, Any]:
-        return {**data, "arms": with_control(data["arms"])}
+        if data["unit"] == TIME and data["slice_hours"] is None:
+            data["slice_hours"] = SLICE_HOURS
+        return {**data, "arms": _arms(data)}
+
+
+def _arms(data: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return an experiment's arms with a control; of a price experiment each with what prices follow."""
+    arms = with_control(data["arms"])
+    if data["unit"] != VISITOR:
+        arms = [{**arm, "settings": {PRICE_RULE: NO_RULE, **arm["settings"]}} for arm in arms]
+    return arms
+
+
+def _refuse_visitors(data: Mapping[str, Any]) -> None:
+    """Raise ValidationError where a price experiment says something of visitors, or of anything but prices."""
+    for place, arm in enumerate(data["arms"]):
+        if set(arm["settings"]) - {PRICE_RULE}:
+            raise ValidationError({"arms": {place: {"settings": [ONLY_PRICES]}}})
+    for name in ("slots", "namespace", "targeting"):
+        if data[name]:
+            raise ValidationError(NOT_OF_PRICES, name)
 
 
 def refuse_twice(field: str, names: Collection[str]) -> None:
@@ -327,6 +380,8 @@ class ExperimentState(Schema):
     name = fields.String(required=True)
     status = fields.String(required=True, validate=validate.OneOf(STATUSES))
     hypothesis = fields.String(required=True)
+    unit = fields.String(required=True, validate=validate.OneOf(UNITS))
+    slice_hours = fields.Integer(required=True, allow_none=True)
     slots = fields.List(fields.String(), required=True, allow_none=True)
     arms = fields.List(fields.Nested(ArmState), required=True)
     coverage = fields.Float(required=True)

@@ -16,12 +16,13 @@ from sqlalchemy import Connection, select
 from app.commerce.catalog import BUYABLE_SQL, LISTED_SQL
 from app.commerce.changes import SALES
 from app.commerce.order import SALE_SQL
+from app.commerce.store import SETTINGS
 from app.pricing import ledger
 from app.pricing.guards import WHOLE
 from app.pricing.ledger import Period
 from app.pricing.models import PriceRule
 from app.pricing.proposing import Goods, Kind, Shop
-from app.pricing.rules import FRESH_DAYS, Rule, Traits, rule_for
+from app.pricing.rules import FRESH_DAYS, Rule, Traits, hundredths, rule_for
 from app.pricing.signals import COMPETITOR, PricePoint
 
 # Demand is forecast from so many days, conversions are counted over so many, and prices responded to so long ago.
@@ -109,12 +110,16 @@ _WRITTEN: Final = """
 
 @dataclass(frozen=True, slots=True)
 class _Days:
-    """The days that are looked at, in the store's time zone. ``until`` (today) is not in them any more."""
+    """The days that are looked at, in the store's time zone. ``until`` (today) is not in them any more.
+
+    ``tax`` is what the merchant says that prices contain, in hundredths of a percent of the price without it.
+    """
 
     zone: str
     since: date
     until: date
     views_since: date
+    tax: int
 
     def begin(self, day: date) -> datetime:
         """Return when a day begins where the store is."""
@@ -233,7 +238,7 @@ def _read_batch(
             chosen[product_id][1],
             currency,
             made,
-            taxes.get(number, 0),
+            max(taxes.get(number, 0), days.tax),
             series,
             (days.until - timedelta(days=len(series))).weekday(),
             int(views.get(product_id, 0)),
@@ -283,7 +288,12 @@ def _days(connection: Connection, store_id: int, zone: str, at: datetime) -> _Da
         "SELECT min(day) FROM product_activity WHERE store_id = %(store)s AND day >= %(since)s",
         {"store": store_id, "since": since},
     ).scalar()
-    return _Days(zone, today - timedelta(days=RESPONSE_DAYS), today, first or today)
+    stated = connection.exec_driver_sql(
+        "SELECT (settings->>'included_tax_percent')::numeric FROM store WHERE id = %(store)s",
+        {"store": store_id},
+    ).scalar()
+    tax = hundredths(float(stated or SETTINGS["included_tax_percent"][0]))
+    return _Days(zone, today - timedelta(days=RESPONSE_DAYS), today, first or today, tax)
 
 
 def _between(days: _Days, store_id: int) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import structlog
 
 from app.commerce.store import Store
 from app.core.db import db
-from app.pricing import changes, loading
+from app.pricing import changes, loading, price_experiments
 from app.pricing.proposing import Proposal, Shop, propose
 from app.pricing.rules import AUTOMATIC, Rule
 
@@ -65,8 +65,10 @@ def look(
     connection = db.session.connection()
     rules = loading.active_rules(connection, store.id)
     kept: Counter[str] = Counter()
+    trials = price_experiments.Trials(price_experiments.running(connection, store.id), at)
     wanted = {}
-    for product_id, (rule, traits) in loading.choose(connection, store.id, rules, products).items():
+    chosen = loading.choose(connection, store.id, rules, products, trials.rule_for)
+    for product_id, (rule, traits) in chosen.items():
         if (keys is not None and rule.key not in keys) or (automatic_only and rule.mode != AUTOMATIC):
             continue
         if rule.mode == AUTOMATIC and not rule.awake(at, store.timezone):
@@ -88,6 +90,7 @@ def look(
         made += outcome.made
         standing += outcome.standing
         void += outcome.void
+    trials.mark(db.session.connection(), made)
     db.session.commit()
     if made or void:
         log.info("prices_proposed", store_id=store.id, made=len(made), void=void)

@@ -81,7 +81,7 @@ def test_a_draft_has_every_default_and_a_control(merchant: Merchant) -> None:
             {"key": "control", "name": "Control", "weight": 1.0, "share": 0.5, "settings": {}},
             {"key": "b", "name": "b", "weight": 1.0, "share": 0.5, "settings": {"strategy": "trending"}},
         ],
-        "coverage": 1.0, "namespace": None, "targeting": {},
+        "unit": "visitor", "slice_hours": None, "coverage": 1.0, "namespace": None, "targeting": {},
         "minimum_effect": 0.05, "winsor_cap": None, "planned_weeks": 4, "stop_rule": "sequential",
         "started_at": None, "stopped_at": None, "decided_at": None, "verdict": None,
     }  # fmt: skip
