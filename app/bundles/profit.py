@@ -11,6 +11,9 @@ shoppers in 30 days, ``before`` took all products without any discount. With a d
 often the offer is taken by those who would not have, times what that leaves, less the discount given to those who would
 have bought all the same.
 
+The first penny of a discount pays where ``M / P > 1 / e``: with 2.62, where the products leave more than 38 % of their
+price. Else the discount costs more than it brings, and nothing is proposed.
+
 ``e`` is 2.62 unless the merchant knows better: the mean of 1,851 price elasticities of 81 studies (Bijmolt, van Heerde
 and Pieters 2005, "New Empirical Generalizations on the Determinants of Price Elasticity", Journal of Marketing Research
 42(2), 141-156). It is a mean over brands and says little of one shop: the figure ranks offers, and an experiment tells

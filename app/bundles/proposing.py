@@ -206,5 +206,6 @@ def _titled(terms: Terms, wares: Mapping[str, Ware]) -> Terms:
 
 def _short(title: str, names: int) -> str:
     """Return a title as long as one of so many may be, in a title of an offer."""
+    title = " ".join(title.split())
     longest = (_LONGEST_TITLE - len(": −12.34 %") - 3 * (names - 1)) // names
     return title if len(title) <= longest else title[: longest - 1].rstrip() + "…"

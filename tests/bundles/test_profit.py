@@ -32,6 +32,16 @@ def test_demand_that_does_not_answer_loses_what_is_given_away() -> None:
     assert expect(evidence(), GAIN, 0.0).expected == -30 * 100
 
 
+@pytest.mark.parametrize(("margin", "pays"), [(390, True), (370, False)], ids=["above", "below"])
+def test_a_small_discount_pays_where_the_margin_is_above_the_inverse_of_the_elasticity(
+    margin: int, pays: bool
+) -> None:
+    # 1 / 2.62 is 38.2 %
+    found = expect(evidence(orders=10_000, anchor_orders=100_000), Gain(1000, margin, 1, 1))
+
+    assert (found.expected > 0) is pays
+
+
 def test_an_offer_is_taken_by_no_more_than_buy_the_anchor() -> None:
     found = expect(evidence(orders=99, anchor_orders=100), Gain(1000, 900, 500, 500), 5.0)
 

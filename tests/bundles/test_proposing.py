@@ -191,6 +191,12 @@ def test_a_largest_discount_below_the_first_step_is_tried_itself() -> None:
     assert found.terms.discount.value == 300
 
 
+def test_titles_lose_what_is_only_space() -> None:
+    (found,) = proposed(wares(ware("a", title=" Tent  for two "), ware("b", title="Mat"))).found
+
+    assert found.terms.title == "Tent for two + Mat: −15 %"
+
+
 def test_long_titles_are_cut_so_that_the_whole_stays_short() -> None:
     long = "A very long name of a product that goes on and on and does not stop before it must"
     (found,) = proposed(wares(ware("a", title=long), ware("b", title=long))).found
