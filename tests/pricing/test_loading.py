@@ -173,6 +173,9 @@ def test_the_tax_that_prices_contain_is_read_from_orders(store: Store) -> None:
     found = load(store)
 
     assert (found["p1"].tax, found["untaxed"].tax) == (1_500, 0)
+    store.settings = {"included_tax_percent": 12.5}
+    db.session.commit()
+    assert {product: goods.tax for product, goods in load(store).items()} == {"p1": 1_500, "untaxed": 1_250}
 
 
 def test_competitors_count_while_they_are_fresh_and_in_the_same_currency(store: Store) -> None:
