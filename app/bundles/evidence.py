@@ -56,8 +56,3 @@ def gather(connection: Connection, store_id: int) -> list[Evidence]:
     """Return what the store's orders say; nothing where this process knows nobody who learns."""
     function: Gather | None = current_app.extensions.get("pannier_evidence")
     return [] if function is None else function(connection, store_id)
-
-
-def nothing_learned(_connection: Connection, _store_id: int) -> list[Evidence]:
-    """Return no evidence: what stands in the application where nobody learns."""
-    return []
