@@ -332,6 +332,11 @@ class AccessCache:
         """Return the store that ``key`` opens, or None."""
         return self._held.get(key, lambda _: _load_access(key))
 
+    @property
+    def ttl_s(self) -> float:
+        """For how many seconds a key is believed without asking."""
+        return self._held.ttl_s
+
     def forget(self) -> None:
         """Forget which keys open what: a change of a store counts at once."""
         self._held.forget_all()

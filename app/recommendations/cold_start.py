@@ -205,7 +205,11 @@ def _baskets(
     ids = np.array([row.id for row in products.rows], np.int64)
     of_product = np.array([number.get(row.category, -1) for row in products.rows], np.int64)
     for batch in basket_batches(connection, store_id):
-        yield batch.indptr, of_product[np.searchsorted(ids, batch.products)]
+        # Orders may name products that came after these were read, too.
+        category = np.full(batch.products.size, -1, np.int64)
+        known = np.isin(batch.products, ids)
+        category[known] = of_product[np.searchsorted(ids, batch.products[known])]
+        yield batch.indptr, category
 
 
 def _best_sellers(products: _Products, number: dict[str, int]) -> dict[int, list[str]]:

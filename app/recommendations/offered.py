@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from app.bundles.live import LiveOffers
-from app.commerce.offers import Terms
+from app.commerce.offers import Component, Terms
 from app.core.db import db, now
 from app.core.held import Held
 from app.experiments.assignment import Assignment, Running
@@ -51,16 +51,18 @@ def to_bring_forward(live: LiveOffers, around: Collection[str], limit: int) -> t
     return tuple(products for products in lacking if 0 < len(products) <= limit)[:MOST_TRIED]
 
 
-def carried(live: LiveOffers, around: Mapping[str, Card | None], shown: Sequence[Card]) -> dict[str, Terms]:
-    """Return the offer that each shown product carries: the most valuable that the page, cart and list complete."""
+def carried(live: LiveOffers, around: Collection[str], shown: Sequence[Card]) -> dict[str, Terms]:
+    """Return the offer that each shown product carries: the most valuable that the page, cart and list complete.
+
+    Of the page's product the shopper chooses the variant, of one in the cart it is not known: where an offer wants a
+    certain one of these, nothing is promised.
+    """
     if not live.offers or not shown:
         return {}
-    there: dict[str, Card | None] = {**around, **{card.product_id: card for card in shown}}
+    variants = {card.product_id: card.variant_id for card in shown}
     found: dict[str, Terms] = {}
-    for terms in live.of([card.product_id for card in shown]):
-        if not _simple(terms) or any(
-            not _stands(c.variant_ids, c.product_id, there) for c in terms.components
-        ):
+    for terms in live.of(list(variants)):
+        if not _simple(terms) or not all(_stands(c, around, variants) for c in terms.components):
             continue
         for component in terms.components:
             if component.product_id not in around:
@@ -88,12 +90,12 @@ def _simple(terms: Terms) -> bool:
     return all(component.quantity == 1 for component in terms.components)
 
 
-def _stands(variants: Collection[str] | None, product: str, there: Mapping[str, Card | None]) -> bool:
-    """Return whether a component is there, in a variant that counts as far as that is known."""
-    if product not in there:
-        return False
-    card = there[product]
-    return variants is None or card is None or card.variant_id is None or card.variant_id in variants
+def _stands(component: Component, around: Collection[str], variants: Mapping[str, str | None]) -> bool:
+    """Return whether a component is there: as the shown variant, or as whatever variant the shopper takes."""
+    if component.product_id in around:
+        return component.variant_ids is None
+    shown = variants.get(component.product_id, "")
+    return shown != "" and (component.variant_ids is None or shown in component.variant_ids)
 
 
 def _is_usual(store_id: int, products: Sequence[str]) -> bool:

@@ -161,9 +161,7 @@ def _offers(
     store_id: int, question: Question, made: Plan, shown: Sequence[Entry]
 ) -> dict[str, dict[str, Any]]:
     """Return what the shown products say of an offer, by product."""
-    around: dict[str, Card | None] = dict.fromkeys(question.cart)
-    if made.page is not None:
-        around[made.page.product_id] = made.page
+    around = {*question.cart, *((made.page.product_id,) if made.page else ())}
     found = offered.carried(made.offers, around, [entry.card for entry in shown])
     return {product: offered.to_json(store_id, terms, made.offers.codes) for product, terms in found.items()}
 

@@ -1,8 +1,9 @@
-"""The widget's script, as one cacheable file."""
+"""The widget's scripts, as cacheable files: the one that every page loads, and the one that shows offers."""
 
 import hashlib
 from functools import lru_cache
 from pathlib import Path
+from typing import Final
 
 from flask import Blueprint, Response, request
 
@@ -10,20 +11,32 @@ from app.core.errors import NotFound
 
 blueprint = Blueprint("widget", __name__)
 
-SCRIPT = Path(__file__).resolve().parents[2] / "widgets" / "dist" / "pannier.js"
+_BUILT: Final = Path(__file__).resolve().parents[2] / "widgets" / "dist"
+SCRIPT = _BUILT / "pannier.js"
+OFFERS = _BUILT / "pannier-offers.js"
 
 
-@lru_cache(maxsize=1)
-def _script() -> tuple[bytes, str]:
-    body = SCRIPT.read_bytes()
+@lru_cache(maxsize=2)
+def _script(file: Path) -> tuple[bytes, str]:
+    body = file.read_bytes()
     return body, hashlib.blake2b(body, digest_size=12).hexdigest()
 
 
 @blueprint.get("/v1/widget.js")
 def widget() -> Response:
     """Return the widget's script, for any page."""
+    return _file(SCRIPT)
+
+
+@blueprint.get("/v1/widget-offers.js")
+def offers() -> Response:
+    """Return what the widget's script loads once an answer carries an offer."""
+    return _file(OFFERS)
+
+
+def _file(file: Path) -> Response:
     try:
-        body, digest = _script()
+        body, digest = _script(file)
     except FileNotFoundError as error:
         raise NotFound("The widget is not built. Run `make setup`.") from error
     response = Response(body, mimetype="text/javascript")

@@ -1,8 +1,10 @@
 """Lists for products that nobody has bought yet: published whole, and product by product."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 from flask import Flask
 
@@ -10,7 +12,7 @@ from app.commerce import ingest
 from app.commerce.changes import CommerceChange, ProductStatus
 from app.commerce.store import Store
 from app.core.db import db
-from app.recommendations import cache, cold_start
+from app.recommendations import cache, cold_start, rebuilding
 from app.recommendations.ready_lists import (
     CATEGORY_PAIRS,
     MERCHANT_CROSS_SELLS,
@@ -154,6 +156,28 @@ def test_categories_that_met_by_accident_are_not_published(app: Flask) -> None:
     learn(store.id, [shop, orders])
     refresh(store)
     assert ids(store, CATEGORY_PAIRS) == {}
+
+
+def test_orders_that_arrive_meanwhile_with_new_products_harm_nothing(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop = [named("a", "A", "As"), named("b", "B", "Bs")]
+    learn(store.id, [shop, [order_change(f"o{n}", "a", "b") for n in range(4)], [order_change("o9", "a")]])
+    refresh(store)
+    before = ids(store, CATEGORY_PAIRS)
+    real = rebuilding.basket_batches
+
+    def later(*given: Any) -> Iterator[Any]:
+        """The baskets, with one more: of a product that was not there when products were read."""
+        for batch in real(*given):
+            more = np.append(batch.products, batch.products.max() + 1)
+            days = np.append(batch.days, batch.days[-1])
+            yield replace(batch, products=more, indptr=np.append(batch.indptr, more.size), days=days)
+
+    monkeypatch.setattr(rebuilding, "basket_batches", later)
+    refresh(store)
+
+    assert ids(store, CATEGORY_PAIRS) == before
 
 
 def test_what_the_merchant_chose_is_published_as_far_as_it_is_known(store: Store) -> None:

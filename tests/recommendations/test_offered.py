@@ -169,6 +169,20 @@ def test_what_does_not_hold_or_cannot_be_completed_is_not_told(shop: Shop, chang
     assert carrying(ask(shop)) == {}
 
 
+def test_the_shown_variant_counts_and_of_the_page_any_must(shop: Shop) -> None:
+    def wanting(*variants: list[str] | None) -> list[dict[str, Any]]:
+        return [
+            {"product_id": product, "quantity": 1, "variant_ids": each}
+            for product, each in zip((PAGE, "3"), variants, strict=True)
+        ]
+
+    offers(shop, PAGE, "3", key="o_shown", components=wanting(None, ["3-v", "other"]))
+    assert carrying(ask(shop)) == {"3": "o_shown"}
+    db.session.query(Offer).delete()
+    offers(shop, PAGE, "3", key="o_page", components=wanting([f"{PAGE}-v"], None))
+    assert carrying(ask(shop)) == {}, "the shopper may choose another one"
+
+
 def test_an_offer_that_cannot_be_shown_whole_is_not_told(shop: Shop) -> None:
     offers(shop, PAGE, "3", "404")
     offers(shop, PAGE, "5", "4", "6", "7", key="o_long")
