@@ -426,13 +426,16 @@ def test_only_so_many_quotes_are_looked_at_as_shopify_gives_time(
     assert got == {f"gid://shopify/CartLine/{place}": 20 for place in looked_at}
 
 
-def test_only_so_many_offers_are_looked_at_as_shopify_gives_time(function: Function) -> None:
-    cart, offers = crowd(60)
+@pytest.mark.parametrize(("size", "looked_at"), [(20, 10), (40, 11), (60, 4), (120, 0)], ids=str)
+def test_only_so_many_offers_are_looked_at_as_reading_the_cart_left_time(
+    function: Function, size: int, looked_at: int
+) -> None:
+    cart, offers = crowd(size)
 
     got = function.discounts(cart)
 
-    assert got == expected(cart, offers[:24])[0]
-    assert len(got) == 48
+    assert got == expected(cart, offers[:looked_at])[0]
+    assert len(got) == 2 * looked_at
 
 
 # --- what is broken -------------------------------------------------------------------------------------

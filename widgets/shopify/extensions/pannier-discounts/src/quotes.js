@@ -5,8 +5,9 @@ import { bytesOf, hmacUnder } from "./sha256.js";
 const WINDOW_SECONDS = 300;
 const LONGEST_TOKEN = 160;
 const FEWEST_SECRET_BYTES = 16;
+const MOST_SECRET_BYTES = 64;
 const SIGNATURE_BYTES = 16;
-const CUSTOMER_LENGTH = 12;
+const CUSTOMER_BYTES = 9;
 const GUEST = "-";
 // How many blocks of SHA-256 are hashed.
 const BLOCKS_OF_KEY = 2;
@@ -26,9 +27,7 @@ export function keysOf(settings, localTime) {
   const listed = Array.isArray(settings?.keys) ? settings.keys : [];
   listed.forEach((key, place) => {
     if (localTime?.[`before${place}`] !== true || typeof key?.id !== "string" || keys.has(key.id)) return;
-    const secret = decoded(key.secret);
-    if (secret === null || secret.length < FEWEST_SECRET_BYTES) return;
-    keys.set(key.id, { secret, hmac: null, marks: new Map() });
+    keys.set(key.id, { secret: key.secret, hmac: null, marks: new Map() });
   });
   return keys;
 }
@@ -52,8 +51,13 @@ export function quotedPrice(token, keys, variantId, currency, customerId, effort
   const blocks = BLOCKS_OF_TOKEN + (key.hmac ? 0 : BLOCKS_OF_KEY) + (marked ? 0 : BLOCKS_OF_CUSTOMER);
   if (blocks > effort.left) return null;
   effort.left -= blocks;
-  key.hmac ??= hmacUnder(key.secret);
-  const own = encoded(key.hmac(bytesOf(signed)).slice(0, SIGNATURE_BYTES));
+  if (key.hmac === null) {
+    const secret = decoded(key.secret);
+    if (secret === null || secret.length < FEWEST_SECRET_BYTES || secret.length > MOST_SECRET_BYTES)
+      return null;
+    key.hmac = hmacUnder(secret);
+  }
+  const own = encoded(bytesOf(key.hmac(signed), SIGNATURE_BYTES));
   if (!same(own, signature)) return null;
   if (customer !== GUEST && !same(markOf(key, customerId), customer)) return null;
   return Number(amount);
@@ -63,7 +67,7 @@ export function quotedPrice(token, keys, variantId, currency, customerId, effort
 function markOf(key, customerId) {
   let mark = key.marks.get(customerId);
   if (mark === undefined) {
-    mark = encoded(key.hmac(bytesOf(`customer/${customerId}`))).slice(0, CUSTOMER_LENGTH);
+    mark = encoded(bytesOf(key.hmac(`customer/${customerId}`), CUSTOMER_BYTES));
     key.marks.set(customerId, mark);
   }
   return mark;

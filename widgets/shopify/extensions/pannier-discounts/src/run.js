@@ -7,12 +7,15 @@ import { digitsOf, toMajor, toMinor } from "./money.js";
 import { readOffer, reckon } from "./offers.js";
 import { keysOf, quotedPrice } from "./quotes.js";
 
-// Shopify stops a function after 11 million instructions. One unit of effort is a block of SHA-256, which takes about
-// 0.7 million; an offer that all of its components are there for takes less than half of that. What is left over is
-// for reading the cart. Quotes and offers beyond that are not looked at: better those than all.
-const MOST_EFFORT = 12;
+// Shopify stops a function after 11 million instructions, for carts of up to 200 lines; larger ones get proportionally
+// more. A unit of effort is 0.75 million, which is what a block of SHA-256 takes. Lines and offers take some for being
+// read at all, an offer more if all of its components are there. Quotes and offers for which nothing is left are not
+// looked at: a function that is stopped gives nothing at all. ../README.md has the measurements.
+const MOST_EFFORT = 13;
+const EFFORT_OF_LINE = 0.13;
+const EFFORT_OF_READING = 0.1;
 const EFFORT_OF_OFFER = 0.5;
-// Shopify takes 20,000 bytes for carts of up to 200 lines, and proportionally more for larger ones.
+// Shopify takes 20,000 bytes of output, again for carts of up to 200 lines.
 const MOST_BYTES = 19_500;
 const LINES_OF_THAT = 200;
 // A candidate's JSON beside its line's id, its amount and its message.
@@ -28,7 +31,7 @@ const LONGEST_MESSAGE = 80;
  */
 export function cartLinesDiscountsGenerateRun(input, most = MOST_EFFORT) {
   try {
-    const candidates = candidatesOf(input, { left: most });
+    const candidates = candidatesOf(input, most);
     if (candidates.length === 0) return { operations: [] };
     return { operations: [{ productDiscountsAdd: { selectionStrategy: "ALL", candidates } }] };
   } catch {
@@ -36,9 +39,10 @@ export function cartLinesDiscountsGenerateRun(input, most = MOST_EFFORT) {
   }
 }
 
-function candidatesOf(input, effort) {
+function candidatesOf(input, most) {
   if (!input.discount.discountClasses.includes("PRODUCT")) return [];
   const lines = linesOf(input.cart.lines);
+  const effort = { left: most * scaleOf(input.cart.lines.length) - effortOfReading(lines) };
   grantQuotes(lines, input, effort);
   grantOffers(lines, input.presentmentCurrencyRate, effort);
   return fitting(
@@ -68,6 +72,21 @@ function linesOf(given) {
     });
   }
   return lines;
+}
+
+/** What it took to read the lines, and the offers at each. */
+function effortOfReading(lines) {
+  let offers = 0;
+  for (const { given } of lines) {
+    const configs = given.merchandise.product.offers?.jsonValue;
+    if (Array.isArray(configs)) offers += configs.length;
+  }
+  return lines.length * EFFORT_OF_LINE + offers * EFFORT_OF_READING;
+}
+
+/** How many times its usual limits Shopify allows for a cart of so many lines. */
+function scaleOf(size) {
+  return Math.max(1, size / LINES_OF_THAT);
 }
 
 /** Read the rest of a line; what cannot be read has no piece that is free. */
@@ -127,7 +146,7 @@ function grantOffers(lines, rate, effort) {
   }
   const offers = new Map();
   const ready = new Set();
-  for (const config of possible(byProduct).slice(0, Math.floor(effort.left / EFFORT_OF_OFFER))) {
+  for (const config of possible(byProduct).slice(0, Math.max(Math.floor(effort.left / EFFORT_OF_OFFER), 0))) {
     for (const [product] of config.c) {
       if (ready.has(product)) continue;
       ready.add(product);
@@ -180,7 +199,7 @@ function prepare(lines) {
  * discounts stay out. Both is far beyond what people carry.
  */
 function fitting(lines, size) {
-  const room = MOST_BYTES * Math.max(1, size / LINES_OF_THAT);
+  const room = MOST_BYTES * scaleOf(size);
   const all = lines.map((line) => {
     const amount = toMajor(line.discount, line.digits);
     const message = shortened(line.message);

@@ -1,6 +1,10 @@
-// SHA-256 (FIPS 180-4) and HMAC (RFC 2104), since functions have no cryptography of their own. Bytes are plain arrays.
+// HMAC (RFC 2104) with SHA-256 (FIPS 180-4), since functions have no cryptography of their own. All is done in words
+// of 32 bits: an interpreter would spend as much on bytes as on the hash.
 
-const BLOCK = 64;
+const BLOCK = 64; // bytes
+const WORDS = 16; // of a block
+// What fills up a block that holds a hash, behind a block that was hashed before.
+const END_OF_HASH = [0x80000000 | 0, 0, 0, 0, 0, 0, 0, (BLOCK + 32) * 8];
 const START = [
   0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19,
 ];
@@ -16,61 +20,55 @@ const ROUNDS = [
   0xc67178f2,
 ];
 
-/** The bytes of an ASCII text. */
-export function bytesOf(text) {
-  const bytes = [];
-  for (let at = 0; at < text.length; at++) bytes.push(text.charCodeAt(at));
-  return bytes;
-}
-
 /**
- * A function that gives the HMAC-SHA-256 of bytes under `key` (up to 64 bytes).
+ * A function that gives the HMAC-SHA-256 of an ASCII text under `key`, bytes of which there are 64 at most.
  *
  * The key's own two blocks are hashed once, however many messages follow.
  */
 export function hmacUnder(key) {
-  const inner = compressed(START, padded(key, 0x36), 0);
-  const outer = compressed(START, padded(key, 0x5c), 0);
-  return (message) => finished(outer, finished(inner, message, BLOCK), BLOCK);
+  const inner = compressed(START, padded(key, 0x36363636), 0);
+  const outer = compressed(START, padded(key, 0x5c5c5c5c), 0);
+  return (text) => {
+    const message = blocksOf(text, BLOCK);
+    let hash = inner;
+    for (let at = 0; at < message.length; at += WORDS) hash = compressed(hash, message, at);
+    return compressed(outer, hash.concat(END_OF_HASH), 0);
+  };
 }
 
-/** SHA-256 of bytes. */
-export function sha256(message) {
-  return finished(START, message, 0);
+/** The first `size` bytes of a hash. */
+export function bytesOf(hash, size) {
+  const bytes = [];
+  for (let at = 0; at < size; at++) bytes.push((hash[at >> 2] >>> (24 - (at & 3) * 8)) & 255);
+  return bytes;
 }
 
+/** A key as a block, every word of which is masked. */
 function padded(key, mask) {
-  const block = new Array(BLOCK).fill(mask);
-  for (let at = 0; at < key.length; at++) block[at] ^= key[at];
-  return block;
+  const words = new Array(WORDS).fill(mask);
+  for (let at = 0; at < key.length; at++) words[at >> 2] ^= key[at] << (24 - (at & 3) * 8);
+  return words;
 }
 
-/** Hash the last bytes of a message, of which `before` bytes were hashed into `state`. */
-function finished(state, message, before) {
-  const bytes = message.concat(0x80);
-  while (bytes.length % BLOCK !== BLOCK - 8) bytes.push(0);
-  const bits = (before + message.length) * 8;
-  // Messages are far below 2^32 bits: the upper half of their length is nought.
-  bytes.push(0, 0, 0, 0, (bits >>> 24) & 255, (bits >>> 16) & 255, (bits >>> 8) & 255, bits & 255);
-  let hash = state;
-  for (let at = 0; at < bytes.length; at += BLOCK) hash = compressed(hash, bytes, at);
-  const digest = [];
-  for (const word of hash)
-    digest.push((word >>> 24) & 255, (word >>> 16) & 255, (word >>> 8) & 255, word & 255);
-  return digest;
+/** A text as the words of its last blocks, filled up as the standard says; `before` bytes were hashed before it. */
+function blocksOf(text, before) {
+  const size = text.length;
+  const words = new Array(Math.ceil((size + 9) / BLOCK) * WORDS).fill(0);
+  for (let at = 0; at < size; at++) words[at >> 2] |= text.charCodeAt(at) << (24 - (at & 3) * 8);
+  words[size >> 2] |= 0x80 << (24 - (size & 3) * 8);
+  // Texts are far below 2^32 bits: the upper half of their length is nought.
+  words[words.length - 1] = (before + size) * 8;
+  return words;
 }
 
 /**
- * The state after the block of `bytes` that begins at `from`.
+ * The state after the block of `message` that begins at its word `from`.
  *
  * Eight rounds are written out, in which each letter takes the place of the one before it: an interpreter spends more
  * on moving eight values about than on the round itself.
  */
-function compressed(state, bytes, from) {
-  const words = new Array(BLOCK);
-  for (let at = 0, place = from; at < 16; at++, place += 4) {
-    words[at] = (bytes[place] << 24) | (bytes[place + 1] << 16) | (bytes[place + 2] << 8) | bytes[place + 3];
-  }
+function compressed(state, message, from) {
+  const words = message.slice(from, from + WORDS);
   for (let at = 16; at < 64; at++) {
     const early = words[at - 15];
     const late = words[at - 2];
