@@ -100,12 +100,12 @@ class Breach:
 def breaches(terms: Terms, wares: Mapping[str, Ware], limits: Limits) -> list[Breach]:
     """Return what an offer breaks of limits, by what the shop has now; nothing of dates and of numbers live.
 
-    Every component's product must be in ``wares`` and have a variant that counts, else that alone is said.
+    Every component's product must be sold in a variant that counts, else that alone is said.
     """
-    missing = [c for c in terms.components if not _counting(c, wares)]
+    missing = [c for c in terms.components if not _counting(c, wares) or not wares[c.product_id].sold]
     if missing:
         return [
-            Breach(NOT_SOLD, f"Product {c.product_id} has no variant that is sold and counts for this offer.")
+            Breach(NOT_SOLD, f"Product {c.product_id} is not sold in a variant that counts for this offer.")
             for c in missing
         ]
     found = [

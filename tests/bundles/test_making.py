@@ -88,7 +88,7 @@ def test_an_offer_by_hand_may_be_approved_at_once(store: Store) -> None:
         ({"discount": Discount(DiscountKind.PERCENT, 1600)}, "It takes 16 % off; at most 15 % may be."),
         (
             {"components": (Component("a"), Component("b", 1, ("nowhere",)))},
-            "Product b has no variant that is sold and counts for this offer.",
+            "Product b is not sold in a variant that counts for this offer.",
         ),
     ],
     ids=["discount", "variant"],
@@ -105,6 +105,13 @@ def test_an_offer_by_hand_keeps_to_the_limits(store: Store, changes: dict[str, A
 def test_a_product_that_the_store_never_had_is_not_found(store: Store) -> None:
     with pytest.raises(NotFound, match="This store has no product 'nowhere'"):
         making.create(store.id, "USD", draft("a", "nowhere"), beyond_limits=True)
+
+
+def test_a_product_that_is_not_sold_is_in_no_offer(store: Store) -> None:
+    change_product(store.id, "b", status="archived")
+
+    with pytest.raises(Conflict, match="Product b is not sold"):
+        making.create(store.id, "USD", draft(), beyond_limits=True)
 
 
 def test_the_merchant_may_go_beyond_limits_and_not_beyond_what_is_possible(store: Store) -> None:
