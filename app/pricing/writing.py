@@ -138,7 +138,7 @@ def _judge(change: PriceChange, standing: Mapping[str, ListPrice] | None) -> Non
 def _still_unknown(rows: Sequence[PriceChange], error: PlatformError) -> None:
     """Leave changes as they are, or give up after a day."""
     for change in rows:
-        if change.decided_at is not None and change.decided_at < now() - PATIENCE:
+        if change.written_at is not None and change.written_at < now() - PATIENCE:
             _end(change, OUT_OF_REACH)
         else:
             change.problem = str(error)

@@ -208,7 +208,7 @@ def test_a_rule_goes_back_to_what_the_merchant_set_in_between(store: Store, pric
         min_size=1,
     )
 )
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_whatever_a_rule_wrote_undo_restores_every_price(
     store: Store,
     prices: ScriptedPrices,

@@ -124,8 +124,8 @@ def test_a_lost_answer_is_found_out_by_reading_first(
 
 
 def test_a_shop_that_stays_away_keeps_changes_waiting_for_a_day(store: Store, shop: ScriptedPrices) -> None:
-    add_change(store, state="writing", decided_at=now() - timedelta(hours=23))
-    add_change(store, product="p1", state="writing", decided_at=now() - timedelta(hours=25))
+    add_change(store, state="writing", written_at=now() - timedelta(hours=23))
+    add_change(store, product="p1", state="writing", written_at=now() - timedelta(hours=25))
     shop.unreadable = AWAY
 
     assert not writing.write_due(store.id)
