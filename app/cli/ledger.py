@@ -1,4 +1,4 @@
-"""``pannier prices ledger`` and ``pannier prices import-competitors``."""
+"""``pannier prices ledger``, ``pannier prices import-competitors`` and ``pannier prices experiment``."""
 
 import sys
 from pathlib import Path
@@ -88,3 +88,38 @@ def import_competitors_command(file: Path, store: str, as_json: bool) -> None:
     show([{"accepted": accepted, "left_out": len(wrong)}], as_json, "")
     if wrong and not accepted:
         sys.exit(1)
+
+
+@click.command("experiment")
+@click.argument("experiment")
+@store_option
+@json_option
+@with_app
+def experiment_command(experiment: str, store: str, as_json: bool) -> None:
+    """Say what an experiment on prices was worth so far, by cluster.
+
+    EXPERIMENT is its key. Amounts are of a product and day, in minor units; the interval holds for a single look.
+    """
+    from app.core.errors import NotFound
+    from app.pricing import price_experiments
+
+    try:
+        found = price_experiments.report(db.session.connection(), find_store(store), experiment, now())
+    except NotFound as error:
+        raise OneSentence(str(error.detail)) from error
+    rows = [
+        {
+            "arm": each.arm,
+            "clusters": each.clusters,
+            found.measure: round(each.value, 2),
+            "control_clusters": each.control_clusters,
+            f"control_{found.measure}": round(each.control_value, 2),
+            "difference": each.effect and round(each.effect.difference, 2),
+            "low": each.effect and round(each.effect.low, 2),
+            "high": each.effect and round(each.effect.high, 2),
+            "p": each.effect and round(each.effect.p_value, 4),
+        }
+        for each in found.arms
+    ]
+    click.echo(f"{found.products} products, {found.days} whole days, by {found.unit}.", err=True)
+    show(rows, as_json, "No whole day has passed yet, or no product takes part.")

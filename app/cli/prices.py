@@ -2,7 +2,7 @@
 
 import click
 
-from app.cli.ledger import import_competitors_command, ledger_command
+from app.cli.ledger import experiment_command, import_competitors_command, ledger_command
 from app.cli.price_rules import (
     approve_command,
     changes_command,
@@ -21,3 +21,4 @@ for _command in (rules_command, propose_command, approve_command, changes_comman
     prices_group.add_command(_command)
 prices_group.add_command(ledger_command)
 prices_group.add_command(import_competitors_command)
+prices_group.add_command(experiment_command)

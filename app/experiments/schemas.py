@@ -224,7 +224,7 @@ class ExperimentFields(Strict):
     slice_hours = WholeNumber(
         load_default=None,
         allow_none=True,
-        validate=validate.Range(min=24, max=672),
+        validate=validate.Range(min=72, max=672),
         metadata={"description": f"How long a slice of time is; {SLICE_HOURS} where it is not said."},
     )
     slots = fields.List(

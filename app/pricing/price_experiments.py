@@ -5,17 +5,23 @@ An experiment whose unit is ``product`` puts each product into one arm for as lo
 names the price rule that its products follow, or ``none``: then the price stays as it is. What an arm was worth is
 compared by cluster, a product or a product's slice: sales within one are not independent of each other.
 
-All is pure but ``running`` and ``Trials.mark``.
+What touches the database stands at the end.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any, Final
+from zoneinfo import ZoneInfo
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, select
 
+from app.commerce.changes import SALES
+from app.commerce.order import NET_SQL, SALE_SQL
+from app.commerce.store import Store
 from app.core.db import execute_rows
+from app.core.errors import NotFound
+from app.experiments.assignment import CONTROL
 from app.experiments.definition import (
     NO_RULE,
     PRICE_RULE,
@@ -27,6 +33,7 @@ from app.experiments.definition import (
     unit_of,
 )
 from app.experiments.hashing import Range, bucket, bucket_ranges, choose_variation
+from app.pricing.models import PriceRule
 from app.pricing.rules import Rule, Traits
 from app.pricing.rules import rule_for as follows
 
@@ -35,6 +42,22 @@ if TYPE_CHECKING:
 
 # With fewer of either arm nothing is said.
 FEWEST_CLUSTERS: Final = 10
+BEFORE_DAYS: Final = 28
+MARGIN: Final = "margin"
+REVENUE: Final = "revenue"
+_DAY: Final = timedelta(days=1)
+
+# What a product earned by day; ``unknown``: a piece whose cost is not known was among that.
+_EARNED: Final = f"""
+    SELECT p.platform_id, (o.placed_at AT TIME ZONE %(zone)s)::date AS day, sum({NET_SQL})::float AS revenue,
+        sum({NET_SQL} - l.current_quantity * COALESCE(v.cost, p.cost, 0))::float AS margin,
+        bool_or(COALESCE(v.cost, p.cost) IS NULL AND l.current_quantity > 0) AS unknown
+    FROM order_line l JOIN orders o ON o.id = l.order_id JOIN product p ON p.id = l.product_id
+        LEFT JOIN variant v ON v.store_id = l.store_id AND v.platform_id = l.variant_platform_id
+    WHERE l.store_id = %(store)s AND p.platform_id = ANY(%(ids)s::text[]) AND NOT l.gift_card
+        AND o.placed_at >= %(since)s AND o.placed_at < %(until)s AND {SALE_SQL}
+    GROUP BY 1, 2
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,8 +185,8 @@ def compare(
 ) -> list[Compared]:
     """Return each arm against the control, by cluster.
 
-    A slice's first day is left out where arms change with time: what was put into the cart at the price before is
-    bought then.
+    Where arms change with time, a slice's first day is left out, since what was put into the cart at the price before
+    is bought then, and so is a day that lies in two slices.
 
     Args:
         experiment: which.
@@ -177,7 +200,7 @@ def compare(
     products: dict[tuple[str, str], str] = {}
     for day in days:
         found = experiment.arm(day.product_id, day.begins)
-        if found is None or (experiment.unit == TIME and _first_day(experiment, day.begins)):
+        if found is None or not _settled(experiment, day.begins):
             continue
         key = (found[0], experiment.cluster(day.product_id, day.begins))
         sums.setdefault(key, []).append(day.margin)
@@ -212,11 +235,111 @@ def _compared(name: str, arm: Any, control: Any) -> Compared:
     )
 
 
-def _first_day(experiment: PriceExperiment, begins: datetime) -> bool:
-    return (begins - experiment.started_at) % experiment.slice < timedelta(days=1)
+def _settled(experiment: PriceExperiment, begins: datetime) -> bool:
+    """Return whether a whole day lies in one slice, and not at its beginning."""
+    if experiment.unit == PRODUCT:
+        return True
+    into = (begins - experiment.started_at) % experiment.slice
+    return _DAY <= into <= experiment.slice - _DAY
 
 
 # --- from the database ----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a price experiment has shown so far.
+
+    Attributes:
+        key: the experiment's.
+        unit: what was assigned.
+        measure: ``margin``, or ``revenue`` where some costs are not known; of a cluster and day, minor units.
+        products: that took part.
+        days: whole days that are counted.
+        arms: each arm against the control.
+    """
+
+    key: str
+    unit: str
+    measure: str
+    products: int
+    days: int
+    arms: tuple[Compared, ...]
+
+
+def report(connection: Connection, store: Store, key: str, at: datetime) -> Report:
+    """Return what a price experiment that has started has shown, by the orders until ``at``.
+
+    Raises:
+        NotFound: if the store has no such experiment on prices, or it has not started.
+    """
+    row = connection.exec_driver_sql(
+        "SELECT definition, started_at, stopped_at FROM experiment WHERE store_id = %(store)s AND key = %(key)s"
+        " AND started_at IS NOT NULL AND definition->>'unit' = ANY(%(units)s::text[])",
+        {"store": store.id, "key": key, "units": [PRODUCT, TIME]},
+    ).one_or_none()
+    if row is None:
+        raise NotFound(f"No experiment on prices of the key {key[:50]!r} has started.")
+    experiment = of_definition(key, row.definition, row.started_at)
+    zone = ZoneInfo(store.timezone)
+    first = _next_day(row.started_at, zone)
+    last = min(row.stopped_at or at, at).astimezone(zone).date()
+    products = _taking_part(connection, store.id, experiment)
+    since = first - timedelta(days=BEFORE_DAYS + 1)
+    earned = connection.exec_driver_sql(
+        _EARNED,
+        {
+            "store": store.id,
+            "ids": products,
+            "zone": store.timezone,
+            "since": _midnight(since, zone),
+            "until": _midnight(last, zone),
+            "sales": [int(status) for status in SALES],
+        },
+    ).all()
+    known = not any(line.unknown for line in earned)
+    by_day = {(line.platform_id, line.day): line.margin if known else line.revenue for line in earned}
+    count = max((last - first).days, 0)
+    days = (
+        Day(product, _midnight(day, zone), by_day.get((product, day), 0.0))
+        for day in (first + timedelta(days=place) for place in range(count))
+        for product in products
+    )
+    before = dict.fromkeys(products, 0.0)
+    for (product, day), value in by_day.items():
+        if day < first - _DAY:
+            before[product] += value / BEFORE_DAYS
+    compared = tuple(compare(experiment, days, before, CONTROL)) if count and products else ()
+    return Report(key, experiment.unit, MARGIN if known else REVENUE, len(products), count, compared)
+
+
+def _taking_part(connection: Connection, store_id: int, experiment: PriceExperiment) -> list[str]:
+    """Return the products that the arms' rules take, active or not by now."""
+    from app.pricing import loading
+
+    named = [key for _, key in experiment.arms if key is not None]
+    rows = connection.execute(
+        select(PriceRule.key, PriceRule.mode, PriceRule.definition).where(
+            PriceRule.store_id == store_id, PriceRule.key.in_(named)
+        )
+    )
+    rules = [Rule.from_json(*row) for row in rows]
+    return sorted(
+        loading.choose(
+            connection,
+            store_id,
+            rules,
+            follow=lambda product, found: rules[0] if experiment.about(product, found) else None,
+        )
+    )
+
+
+def _next_day(moment: datetime, zone: ZoneInfo) -> date:
+    return moment.astimezone(zone).date() + _DAY
+
+
+def _midnight(day: date, zone: ZoneInfo) -> datetime:
+    return datetime.combine(day, time(), zone)
 
 
 def running(connection: Connection, store_id: int) -> Sequence[PriceExperiment]:

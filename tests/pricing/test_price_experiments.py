@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -12,17 +13,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import select
 
+from app.commerce import ingest
 from app.commerce.store import Store
 from app.core.db import db
-from app.core.errors import Conflict
+from app.core.errors import Conflict, NotFound
 from app.experiments import lifecycle
 from app.experiments import running as visitors
 from app.experiments.schemas import ExperimentFields
 from app.pricing import price_experiments
-from app.pricing.models import PriceChange
+from app.pricing.models import PriceChange, PriceRule
 from app.pricing.price_experiments import Day, PriceExperiment, Trials, compare, of_definition, rule_for
 from app.pricing.rules import AUTOMATIC, Rule, Traits
-from tests.factories import DAY, at, new_store
+from tests.factories import DAY, at, line, new_store, order_change, product_change
 
 PRODUCTS = [f"p{number}" for number in range(400)]
 
@@ -75,13 +77,13 @@ def test_a_product_has_one_arm_for_as_long_as_it_runs(in_app: None) -> None:
 
 
 def test_slices_of_time_are_whole_and_drawn_anew(in_app: None) -> None:
-    found = experiment("time", slice_hours=48)
-    assert found.slice == timedelta(hours=48)
-    arms = Counter()
+    found = experiment("time", slice_hours=72)
+    assert found.slice == timedelta(hours=72)
+    arms: Counter[str | None] = Counter()
     for product in PRODUCTS[:50]:
-        of_slices = [arm_of(found, product, 2 * DAY * place) for place in range(20)]
+        of_slices = [arm_of(found, product, 3 * DAY * place) for place in range(20)]
         for place, arm in enumerate(of_slices):
-            assert arm_of(found, product, 2 * DAY * (place + 1) - 1) == arm
+            assert arm_of(found, product, 3 * DAY * (place + 1) - 1) == arm
         arms.update(of_slices)
     assert abs(arms["b"] - 500) < 100
 
@@ -141,9 +143,9 @@ def test_an_experiment_that_cannot_be_about_a_product_leaves_it_alone(
         ({"slots": ["home"]}, "slots"),
         ({"namespace": {"key": "n", "from": 0, "to": 0.5}}, "namespace"),
         ({"targeting": {"device": ["mobile"]}}, "targeting"),
-        ({"unit": "visitor", "slice_hours": 24}, "slice_hours"),
-        ({"unit": "product", "slice_hours": 24}, "slice_hours"),
-        ({"unit": "time", "slice_hours": 23}, "slice_hours"),
+        ({"unit": "visitor", "slice_hours": 72}, "slice_hours"),
+        ({"unit": "product", "slice_hours": 72}, "slice_hours"),
+        ({"unit": "time", "slice_hours": 71}, "slice_hours"),
         ({"unit": "shop"}, "unit"),
         ({"arms": [{"key": "b", "settings": {"price_rule": "none"}}]}, "arms"),
     ],
@@ -295,3 +297,59 @@ def test_changes_say_by_which_arm_they_were_made(store: Store) -> None:
         **{product: ("prices", arm) for product, arm in arms.items()},
         "other": (None, None),
     }
+
+
+def test_a_report_compares_what_products_earned_a_day(store: Store) -> None:
+    names = [f"p{number}" for number in range(60)]
+    connection = db.session.connection()
+    ingest.apply(connection, store.id, [replace(product_change(name), cost=400) for name in names])
+    body = {"currency": "USD", "products": {"all": True}, "signals": []}
+    db.session.add(
+        PriceRule(store_id=store.id, key="fast", name="Fast", mode=AUTOMATIC, active=True, definition=body)
+    )
+    lifecycle.create(store.id, "prices", "Prices", definition())
+    found = lifecycle.start(store.id, "prices")
+    found.started_at = at(0)
+    db.session.commit()
+    (experiment_now,) = price_experiments.running(db.session.connection(), store.id)
+    arms = {name: arm_of(experiment_now, name, DAY) for name in names}
+    orders = [
+        order_change(
+            f"o-{name}-{day}",
+            line(name, 2 if arms[name] == "b" and day > 0 else 1, price=1000 + 10 * number),
+            placed=day * DAY,
+        )
+        for number, name in enumerate(names)
+        for day in (-3, 2, 3)
+    ]
+    ingest.apply(db.session.connection(), store.id, orders)
+    db.session.commit()
+    report = price_experiments.report(db.session.connection(), store, "prices", at(5 * DAY))
+    # Whole days are the 6th to the 9th of January; two of them have sold.
+    assert (report.unit, report.measure, report.products, report.days) == ("product", "margin", 60, 4)
+    (result,) = report.arms
+    assert (result.clusters, result.control_clusters) == tuple(
+        list(arms.values()).count(arm) for arm in ("b", "control")
+    )
+    assert result.effect is not None
+    assert (
+        result.effect.low
+        < 0.5 * float(np.mean([600 + 10 * number for number in range(60)]))
+        < result.effect.high
+    )
+    # Of a product whose cost is not known, nobody knows the margin.
+    ingest.apply(
+        db.session.connection(),
+        store.id,
+        [product_change("p60"), order_change("o", line("p60"), placed=2 * DAY)],
+    )
+    assert (
+        price_experiments.report(db.session.connection(), store, "prices", at(5 * DAY)).measure == "revenue"
+    )
+
+
+@pytest.mark.parametrize("key", ["unknown", "draft"])
+def test_what_has_not_started_has_no_report(store: Store, key: str) -> None:
+    lifecycle.create(store.id, "draft", "Draft", definition())
+    with pytest.raises(NotFound):
+        price_experiments.report(db.session.connection(), store, key, at(DAY))
