@@ -463,7 +463,7 @@ def broken_offers() -> list[Any]:
     fields = {
         "k": GARBAGE[:6] + GARBAGE[7:],
         "t": GARBAGE[:5] + GARBAGE[7:],
-        "c": [*GARBAGE, [first], [first, first], [first, second] * 3, [first, [PRODUCTS[1], 0, None]],
+        "c": [*GARBAGE, [first], [first, first], [first, first, second], [first, second] * 3, [first, [PRODUCTS[1], 0, None]],
               [first, [PRODUCTS[1], 1]], [first, [PRODUCTS[1], "1", None]], [first, [PRODUCTS[1], 1, [7]]],
               [first, [PRODUCTS[1], 1, "text"]], [first, [{}, 1, None]]],
         "d": [*GARBAGE, [PRODUCTS[2]], PRODUCTS[1:3], [PRODUCTS[1]] * 2, PRODUCTS[1]],
@@ -479,7 +479,7 @@ def broken_offers() -> list[Any]:
 
 
 def test_what_is_no_offer_is_granted_to_nobody(function: Function) -> None:
-    given = input_of(ShopCart(PAIR, {PRODUCTS[0]: []}))
+    given = input_of(ShopCart([replace(line, quantity=9) for line in PAIR], {PRODUCTS[0]: []}))
 
     for config in broken_offers():
         given["cart"]["lines"][0]["merchandise"]["product"]["offers"]["jsonValue"] = [config]
