@@ -463,7 +463,8 @@ def broken_offers() -> list[Any]:
     fields = {
         "k": GARBAGE[:6] + GARBAGE[7:],
         "t": GARBAGE[:5] + GARBAGE[7:],
-        "c": [*GARBAGE, [first], [first, first], [first, first, second], [first, second] * 3, [first, [PRODUCTS[1], 0, None]],
+        "c": [*GARBAGE, [first], [first, first], [first, first, second], [first, second] * 3,
+              [first, [PRODUCTS[1], 0, None]],
               [first, [PRODUCTS[1], 1]], [first, [PRODUCTS[1], "1", None]], [first, [PRODUCTS[1], 1, [7]]],
               [first, [PRODUCTS[1], 1, "text"]], [first, [{}, 1, None]]],
         "d": [*GARBAGE, [PRODUCTS[2]], PRODUCTS[1:3], [PRODUCTS[1]] * 2, PRODUCTS[1]],
