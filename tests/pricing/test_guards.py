@@ -114,6 +114,7 @@ def test_what_no_price_ends_with_is_refused(text: str, currency: str, reason: st
         pytest.param(
             Guards(step=5_000, least_step=300), 1020, None, Bounded(None, (LEAST_STEP,)), id="not worth the unrest"
         ),
+        pytest.param(Guards(step=WHOLE), 0, None, Bounded(1, (STEP,)), id="never a gift"),
         pytest.param(Guards(step=0), 1100, None, Bounded(None, (STEP,)), id="no step at all"),
     ],
 )  # fmt: skip

@@ -96,6 +96,12 @@ def test_reduced_products_move_where_the_rule_says_so() -> None:
     assert (made.new_price, made.new_compare_at_price) == (900, 1500)
 
 
+def test_a_price_compared_to_itself_is_not_reduced() -> None:
+    (made,) = propose(rule(**DOWN_TEN), goods(kind(compare_at_price=1000)), Shop(), NOW).proposals
+
+    assert (made.new_price, made.new_compare_at_price) == (900, 1000)
+
+
 @pytest.mark.parametrize(
     ("before", "after"),
     [

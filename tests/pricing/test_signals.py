@@ -114,7 +114,7 @@ def test_demand_says_nothing_of_what_is_new() -> None:
         pytest.param(1_000, 50, 0.0, id="as usual"),
         pytest.param(1_000, 15, -1.0, id="seldom"),
         pytest.param(1_000, 95, 0.5, id="often"),
-        pytest.param(110, 9, 0.0, id="often, perhaps by chance"),
+        pytest.param(100, 9, 0.0, id="often, perhaps by chance"),
     ],
 )
 def test_conversion_presses_where_it_is_unusual(views: int, pieces: int, pressure: float) -> None:
@@ -122,6 +122,7 @@ def test_conversion_presses_where_it_is_unusual(views: int, pieces: int, pressur
 
     assert found is not None
     assert found.pressure == pytest.approx(pressure, abs=0.1)
+    assert (found.pressure == 0) is (pressure == 0)
 
 
 def test_conversion_says_nothing_of_few_views() -> None:
@@ -173,6 +174,22 @@ def test_the_price_is_pressed_towards_the_best_one(price: int, cost: int, pressu
 
     assert found is not None
     assert found.pressure == pressure
+
+
+@pytest.mark.parametrize(
+    ("price", "end"), [pytest.param(1000, -1, id="up"), pytest.param(1150, 1, id="down")]
+)
+def test_the_nearer_end_of_what_is_likely_counts(price: int, end: int) -> None:
+    points = [PricePoint(p, round(900 * (p / 1000) ** -3.0), 10_000.0) for p in (800, 1000, 1200)]
+    known = signals.response(points)
+    nearer = signals.best_price(700, known.elasticity + end * known.deviation)
+
+    found = signals.price_response(points, price, 700)
+
+    assert found is not None
+    assert abs(found.pressure) < 0.5
+    assert found.pressure == pytest.approx(math.log(nearer / price) / math.log(1.25), abs=1e-4)
+    assert math.copysign(1, found.pressure) == -end
 
 
 def test_the_response_needs_a_cost_and_prices_of_its_own() -> None:
