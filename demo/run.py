@@ -61,7 +61,7 @@ _KEEP_S: Final = 5.0
 _PROBES: Final = 400
 _PAIRS_SHOWN: Final = 8
 # Whoever looks at the demo sees what there is: nobody is a control, and nothing is left to chance.
-_SETTINGS: Final = {"control_percent": 0, "exploration_percent": 0}
+_SETTINGS: Final = {"control_percent": 0, "exploration_percent": 0, "margin_percent": 60}
 
 
 @dataclass(slots=True)

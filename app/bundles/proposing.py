@@ -99,8 +99,10 @@ def propose(
 
 def title_of(terms: Terms, wares: Mapping[str, Ware]) -> str:
     """Return what shoppers read beside the discount, unless the merchant writes something better."""
-    names = " + ".join(_short(wares[c.product_id].title, len(terms.components)) for c in terms.components)
-    return f"{names}: −{in_percent(terms.discount.value)}"
+    names = {c.product_id: _short(wares[c.product_id].title, len(terms.components)) for c in terms.components}
+    cheaper = " + ".join(name for product, name in names.items() if product in terms.discounted)
+    beside = " + ".join(name for product, name in names.items() if product not in terms.discounted)
+    return f"{cheaper}: −{in_percent(terms.discount.value)}" + (f" (+ {beside})" if beside else "")
 
 
 def _unfit(
@@ -207,5 +209,5 @@ def _titled(terms: Terms, wares: Mapping[str, Ware]) -> Terms:
 def _short(title: str, names: int) -> str:
     """Return a title as long as one of so many may be, in a title of an offer."""
     title = " ".join(title.split())
-    longest = (_LONGEST_TITLE - len(": −12.34 %") - 3 * (names - 1)) // names
+    longest = (_LONGEST_TITLE - len(": −12.34 % (+ )") - 3 * (names - 1)) // names
     return title if len(title) <= longest else title[: longest - 1].rstrip() + "…"

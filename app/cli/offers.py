@@ -1,12 +1,28 @@
 """``pannier offers``: products that cost less together, listed, proposed, approved and ended."""
 
 import json
-from typing import Any
+from typing import Any, Final
 
 import click
 
 from app.cli.base import WorkFailed, as_text, json_option, show, store_option, with_app
 from app.commerce.store import find_store
+
+
+# Why proposals are not made, and what to do where something can be done.
+_LEFT_OUT: Final = {
+    "taken": "they have an offer, or you did not want one.",
+    "not_sold": "one of the products cannot be bought now.",
+    "excluded": "the limits exclude one of the products.",
+    "no_price": "the shop tells no price.",
+    "currency": "the price is in another currency than the store's.",
+    "least_stock": "there are fewer pieces than the limits ask for.",
+    "cost_unknown": "what they cost you is not known; tell it in the shop, or set margin_percent.",
+    "minimum_margin": "too little margin would be left.",
+    "maximum_discount": "the discount would be larger than the limits allow.",
+    "no_profit": "no discount would bring more than it gives away.",
+    "dates": "the limits allow none at this time.",
+}
 
 
 @click.group("offers")
@@ -39,8 +55,8 @@ def offers_propose(store: str, as_json: bool) -> None:
     from app.bundles import making
 
     made = making.make_proposals(find_store(store))
-    for reason, count in sorted(made.left_out.items()):
-        click.echo(f"{count} left out: {reason}", err=True)
+    for reason, count in sorted(made.left_out.items(), key=lambda each: -each[1]):
+        click.echo(f"{count} left out ({reason}): {_LEFT_OUT.get(reason, 'they break a limit.')}", err=True)
     _show(made.offers, as_json, "Nothing is worth an offer now.")
 
 
@@ -106,12 +122,21 @@ def _show(offers: Any, as_json: bool, empty: str) -> None:
             "state": state["state"],
             "title": state["title"],
             "off": _off(state),
-            "expected": state["profit"] and state["profit"]["expected"],
+            "expected": _expected(state),
             "reason": state["reason"],
         }
         for state in states
     ]
     show(rows, as_json=False, empty=empty)
+
+
+def _expected(state: dict[str, Any]) -> str | None:
+    """Return what an offer is expected to bring in 30 days."""
+    from app.core.money import to_major
+
+    if not state["profit"]:
+        return None
+    return f"{to_major(state['profit']['expected'], state['currency'])} {state['currency']}"
 
 
 def _off(state: dict[str, Any]) -> str:

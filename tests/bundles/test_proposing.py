@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from app.bundles.evidence import Evidence
 from app.bundles.limits import Limits
-from app.bundles.proposing import Proposals, propose
+from app.bundles.proposing import Proposals, propose, title_of
 from app.bundles.wares import Kind, Ware
-from app.commerce.offers import Component, discount_on
+from app.commerce.offers import Component, Discount, DiscountKind, Terms, discount_on
 from tests.bundles.makers import NOON, evidence, kind, ware, wares
 
 
@@ -195,6 +195,14 @@ def test_titles_lose_what_is_only_space() -> None:
     (found,) = proposed(wares(ware("a", title=" Tent  for two "), ware("b", title="Mat"))).found
 
     assert found.terms.title == "Tent for two + Mat: −15 %"
+
+
+def test_the_title_of_an_addon_says_which_product_costs_less() -> None:
+    terms = Terms(
+        "o", "", (Component("a"), Component("b")), ("b",), Discount(DiscountKind.PERCENT, 1500), "EUR", NOON
+    )
+
+    assert title_of(terms, wares(ware("a", title="Tent"), ware("b", title="Mat"))) == "Mat: −15 % (+ Tent)"
 
 
 def test_long_titles_are_cut_so_that_the_whole_stays_short() -> None:
