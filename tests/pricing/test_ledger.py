@@ -3,6 +3,8 @@
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
+from itertools import pairwise
+from random import Random
 from typing import Any
 
 import pytest
@@ -382,3 +384,36 @@ def test_another_stores_products_are_not_touched(store: Store, hear: Hear) -> No
     other = new_store()
     assert ledger.note_shop_prices(db.session.connection(), other.id, ["p1"], at(DAY)) == 0
     assert ledger.periods_of(db.session.connection(), other.id, ["p1"]) == {}
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_periods_never_overlap_whatever_comes_in_whatever_order(store: Store, hear: Hear, seed: int) -> None:
+    random = Random(seed)
+    waiting: list[tuple[PriceChange, float]] = []
+    price = 1000
+    for step in range(40):
+        seconds = 1_000 * step + random.randrange(900)
+        match random.choice(["state", "older", "stock", "write", "note", "note"]):
+            case "state":
+                price = random.choice([800, 900, 1000, 1100])
+                hear(mug(price, seconds=seconds), now=seconds + 5)
+            case "older":
+                hear(mug(random.choice([800, 1000]), seconds=max(seconds - 5_000, 0)), now=seconds + 5)
+            case "stock":
+                hear(mug(price, stock=random.choice([0, 5]), seconds=seconds), now=seconds + 5)
+            case "write":
+                change = written(store, random.choice([850, 950]), old=price, seconds=seconds)
+                waiting.append((change, seconds))
+                if random.random() < 0.5:
+                    price = change.new_price
+                    hear(mug(price, seconds=seconds + 1), now=seconds + 5)
+            case "note" if waiting:
+                succeed(*waiting.pop(random.randrange(len(waiting))))
+    periods = ledger.periods_of(db.session.connection(), store.id, ["p1"])["v1"]
+    assert len(periods) > 5
+    assert [period.until_at for period in periods].count(None) <= 1
+    for before, after in pairwise(periods):
+        assert before.until_at is not None
+        assert before.from_at <= before.until_at <= after.from_at
+    own = [period.change_id for period in periods if period.source == PANNIER]
+    assert None not in own
