@@ -8,7 +8,6 @@ import click
 from app.cli.base import WorkFailed, as_text, json_option, show, store_option, with_app
 from app.commerce.store import find_store
 
-
 # Why proposals are not made, and what to do where something can be done.
 _LEFT_OUT: Final = {
     "taken": "they have an offer, or you did not want one.",
