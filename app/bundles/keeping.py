@@ -13,6 +13,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from app.bundles import live, states
 from app.bundles.limits import Limits
+from app.bundles.live import TOLD_FOR
 from app.bundles.models import Offer, OfferEvent, OfferLimits
 from app.bundles.states import State
 from app.core.db import db, now
@@ -131,7 +132,8 @@ def move(
 ) -> None:
     """Let an offer go to another state, and note it.
 
-    What failed before counts no more: the new state is tried at once.
+    What failed before counts no more: the new state is tried at once. Only an offer that was live stays in the shop
+    until the last answer that told of it is forgotten.
 
     Raises:
         Conflict: if it may not go there.
@@ -140,6 +142,8 @@ def move(
     states.check(before, state)
     offer.state, offer.reason_code, offer.reason = state.value, code, reason
     offer.attempts, offer.retry_at = 0, None
+    if before is State.LIVE and state not in states.WANTED:
+        offer.retry_at = now() + TOLD_FOR
     if state is State.LIVE:
         offer.live_at = now()
     elif state in (State.ENDED, State.REJECTED):

@@ -5,8 +5,8 @@ An offer is told to shoppers only from here, and only one whose discount the pla
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
-from typing import Any, ClassVar
+from datetime import datetime, timedelta
+from typing import Any, ClassVar, Final
 
 from sqlalchemy import Connection, func, or_, select
 
@@ -15,6 +15,10 @@ from app.bundles.states import State
 from app.commerce.offers import Component, Discount, DiscountKind, Terms
 from app.core.db import db, now
 from app.core.held import Held
+
+# For how long a page may be told of an offer after it was taken off: processes hold offers for 5 seconds, and caches an
+# answer for 15 and 5 more while they ask anew.
+TOLD_FOR: Final = timedelta(seconds=30)
 
 # What says that nothing has changed: how many offers are live, their versions added up, the newest change.
 _Stamp = tuple[Any, ...]
@@ -154,4 +158,5 @@ def _stamp(connection: Connection, store_id: int) -> _Stamp:
 
 
 def _holds_at(terms: Terms, moment: datetime) -> bool:
-    return terms.starts_at <= moment and (terms.ends_at is None or moment < terms.ends_at)
+    """Return whether an offer may be told: it must still hold when the last answer that tells of it is forgotten."""
+    return terms.starts_at <= moment and (terms.ends_at is None or moment + TOLD_FOR < terms.ends_at)

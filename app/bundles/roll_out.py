@@ -84,7 +84,7 @@ def roll_out(store_id: int, *, check: bool = False) -> bool:
 def plan(store_id: int, at: datetime) -> Plan:
     """Return what is to be granted now; the most valuable first, where not all can be."""
     offers = _concerned(store_id)
-    wanted = [offer for offer in offers if _is_wanted(offer, at)]
+    wanted = [offer for offer in offers if _is_wanted(offer, at) or _is_still_told(offer, at)]
     wanted.sort(key=lambda offer: (-expected(offer.profit), offer.id))
     known = {offer.key: LiveOffer.from_json(offer.platform) for offer in offers if offer.platform}
     return Plan(
@@ -169,6 +169,17 @@ def _is_wanted(offer: Offer, at: datetime) -> bool:
     )
 
 
+def _is_still_told(offer: Offer, at: datetime) -> bool:
+    """Return whether answers may be about that promise an offer which is over: the shop keeps the promise so long."""
+    return (
+        offer.state not in WANTED
+        and offer.platform is not None
+        and not offer.attempts
+        and offer.retry_at is not None
+        and offer.retry_at > at
+    )
+
+
 def _is_due(offer: Offer, at: datetime) -> bool:
     """Return whether the platform is to be told of an offer."""
     waits = offer.retry_at is not None and offer.retry_at > at
@@ -250,7 +261,8 @@ def _grant(offer: Offer, granted: LiveOffer) -> None:
     body = granted.to_json()
     changed = offer.platform != body
     offer.platform = body
-    offer.attempts, offer.retry_at = 0, None
+    if offer.state in WANTED:
+        offer.attempts, offer.retry_at = 0, None
     if offer.state in WANTED and offer.state != State.LIVE:
         detail = {"mechanism": granted.mechanism, "limits": list(granted.limits)}
         keeping.move(offer, State.LIVE, actor=keeping.PLATFORM, action="live", detail=detail)

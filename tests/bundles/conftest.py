@@ -2,13 +2,14 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from flask import Flask
 from sqlalchemy import delete
 
-from app.bundles import live, roll_out
+from app.bundles import keeping, live, roll_out
 from app.bundles.models import Offer
 from app.commerce.catalog import Product, Variant
 from app.commerce.checkout import digest
@@ -68,6 +69,12 @@ class Platform:
 
     def publish_keys(self, keys: Sequence[QuoteKey]) -> None:
         """See ``Discounts.publish_keys``; quotes are not the subject here."""
+
+
+@pytest.fixture(autouse=True)
+def _answers_are_forgotten_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no page remember an offer: the shop need not keep it any longer."""
+    monkeypatch.setattr(keeping, "TOLD_FOR", timedelta(seconds=-1))
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ import threading
 from datetime import timedelta
 
 import pytest
+import time_machine
 from flask import current_app
 
 from app.bundles import deciding, jobs, keeping, live, making, roll_out
@@ -201,6 +202,21 @@ def test_what_ended_is_gone(offer: Offer, platform: Platform) -> None:
     assert (found.state, found.platform, platform.grants) == ("ended", None, {})
     assert told(found)[-1] == ("platform", "withdrawn")
     assert platform.known[-1] == {offer.key}
+
+
+def test_what_ended_is_granted_as_long_as_a_page_may_have_been_told_of_it(
+    offer: Offer, platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keeping, "TOLD_FOR", live.TOLD_FOR)
+    roll(offer)
+    deciding.end(offer.store_id, offer.key)
+
+    assert shown(offer) == frozenset()
+    roll_out.roll_out(offer.store_id, check=True)
+    assert set(platform.grants) == {offer.key}
+    with time_machine.travel(now() + live.TOLD_FOR, tick=False):
+        found = roll(offer)
+    assert (found.state, found.platform, platform.grants) == ("ended", None, {})
 
 
 def test_what_ended_is_not_told_before_the_platform_knows(offer: Offer, platform: Platform) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -117,6 +118,8 @@ def market(
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Market]:
     without_waiting(monkeypatch)
+    # Nobody has a page from before open, so that an offer's end need not wait.
+    monkeypatch.setattr("app.bundles.keeping.TOLD_FOR", timedelta())
     shop = load_shop(request.param)
     with ExitStack() as stack:
         open_ = _shopify if request.param == "shopify" else _woocommerce
