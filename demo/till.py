@@ -167,7 +167,8 @@ class Till:
         price = pence(event.body["variants"][0]["price"])
         if number is not None and self.shelves[number].product.price != price:
             was = event.body["variants"][0]["compare_at_price"]
-            self.carts.replace(self.shelves.reprice(number, price, None if was is None else pence(was)).product)
+            listing = self.shelves.reprice(number, price, None if was is None else pence(was))
+            self.carts.replace(listing.product)
 
     def coupons(self, cart: Cart) -> tuple[Applied, ...]:
         """Return the coupons of ``cart`` (WooCommerce), or its automatic discounts (Shopify)."""

@@ -49,7 +49,7 @@ SETTINGS: Final[dict[str, tuple[float, float, float]]] = {
     # 1: without the plugin, a WooCommerce shop grants offers by coupons, which cannot demand all components
     "inexact_coupons": (0, 0, 1),
     "price_quotes": (0, 0, 1),  # 1: prices may be signed for minutes, and the checkout is told the keys
-    "quote_margin_percent": (10, 0, 95),  # of a price without tax, what a quote leaves at least after the cost
+    "quote_margin_percent": (10, 0, 95),  # what a quote leaves at least of a price without tax
     "included_tax_percent": (0, 0, 100),  # of a price without tax, what shop prices contain on top of it
 }
 

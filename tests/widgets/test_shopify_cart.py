@@ -89,9 +89,7 @@ def test_failed_action_is_told_and_not_tried_another_way(
 
     box.get_by_role("button").click()
 
-    expect(box.get_by_role("status")).to_have_text(
-        "Sorry, that did not work. Please check your cart."
-    )
+    expect(box.get_by_role("status")).to_have_text("Sorry, that did not work. Please check your cart.")
     expect(box.get_by_role("button")).to_have_attribute("aria-disabled", "false")
     assert storefront.shop.calls_to("POST /cart/add.js") == []
     assert complaints == []
@@ -156,9 +154,7 @@ def test_broken_shop_is_told_and_can_be_tried_again(page: Page, storefront: Stor
     box = page.get_by_role("region")
 
     box.get_by_role("button").click()
-    expect(box.get_by_role("status")).to_have_text(
-        "Sorry, that did not work. Please check your cart."
-    )
+    expect(box.get_by_role("status")).to_have_text("Sorry, that did not work. Please check your cart.")
     storefront.shop.routes["POST /cart/add.js"] = Reply({"items": []})
     box.get_by_role("button").click()
 

@@ -122,9 +122,7 @@ def test_broken_shop_is_told(
 
     box.get_by_role("button").click()
 
-    expect(box.get_by_role("status")).to_have_text(
-        "Sorry, that did not work. Please check your cart."
-    )
+    expect(box.get_by_role("status")).to_have_text("Sorry, that did not work. Please check your cart.")
     assert added_events() == []
 
 
