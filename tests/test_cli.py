@@ -113,6 +113,18 @@ def test_the_commands_are_those_that_are_tested_here() -> None:
         "import orders",
         "migrate",
         "new-secret-key",
+        "offers approve",
+        "offers end",
+        "offers list",
+        "offers propose",
+        "prices approve",
+        "prices changes",
+        "prices experiment",
+        "prices import-competitors",
+        "prices ledger",
+        "prices propose",
+        "prices rules",
+        "prices undo",
         "privacy erase",
         "privacy export",
         "privacy notice",
@@ -876,7 +888,9 @@ def test_every_command_that_prints_data_takes_json() -> None:
                 "segments refresh", "segments show", "experiments list", "experiments show", "experiments start",
                 "experiments stop", "experiments decide", "experiments report", "experiments power",
                 "decisions show", "freshness", "recommendations checks", "reports drift", "rules lint", "rules list",
-                "rules undo", "synth"}  # fmt: skip
+                "rules undo", "synth", "offers approve", "offers end", "offers list", "offers propose",
+                "prices approve", "prices changes", "prices experiment", "prices import-competitors", "prices ledger",
+                "prices propose", "prices rules", "prices undo"}  # fmt: skip
 
     takes = {name for name, c in COMMANDS.items() if any("--json" in o.opts for o in c.params)}
 

@@ -13,10 +13,11 @@ from sqlalchemy import text
 
 from app.cli import cli
 from app.commerce.store import Store, add_store
-from app.connections import routes, sources
+from app.connections import routes
 from app.connections.models import DONE, FAILED, HISTORY, LISTING, Subscriptions, Walk
 from app.core.config import Settings
 from app.core.db import db, now
+from app.platforms import sources
 from connectors.errors import ReconnectNeeded, Unreachable
 from connectors.woocommerce.probe import Probe
 from demo.peers.woocommerce import WooState, serve

@@ -1,6 +1,5 @@
 """The merchant's view of the inbox: list deliveries, replay them."""
 
-import base64
 from typing import Any
 
 from flask import g
@@ -9,8 +8,8 @@ from sqlalchemy import select
 
 from app.commerce.access import SERVER_DOC, server_blueprint
 from app.commerce.store import StoreAccess
-from app.core.api import Shape
 from app.core.db import db
+from app.core.fields import Cursor, Shape
 from webhooks.jobs import replay
 from webhooks.models import STATUSES, WebhookDelivery
 
@@ -22,25 +21,6 @@ blueprint = server_blueprint(
 )
 _TOPIC = Shape(r"^[a-z0-9_./\-]{1,200}$", error="Not a topic.")
 _LARGEST = 2**63 - 1
-
-
-class Cursor(fields.String):
-    """An opaque place in a list."""
-
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
-        text = super()._deserialize(value, attr, data, **kwargs)
-        try:
-            id_ = int(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
-        except ValueError:
-            id_ = 0
-        if not 0 < id_ <= _LARGEST:
-            raise ValidationError("Not a cursor of this list.")
-        return id_
-
-    @staticmethod
-    def of(id_: int) -> str:
-        """Return the cursor after the row ``id_``."""
-        return base64.urlsafe_b64encode(str(id_).encode()).decode().rstrip("=")
 
 
 class DeliveryId(fields.String):

@@ -28,7 +28,7 @@ from app.commerce.access import SERVER_DOC, server_blueprint
 from app.commerce.store import Store, StoreAccess
 from app.core.db import db
 from app.core.errors import InvalidParameters
-from app.segments.schemas import Cursor
+from app.core.fields import Cursor
 
 blueprint = server_blueprint(
     "offers", __name__, url_prefix="/v1/offers", description="Products that cost less together."

@@ -9,17 +9,8 @@ from app.bundles import keeping
 from app.bundles.limits import Limits
 from app.bundles.making import Draft
 from app.bundles.states import State
-from app.commerce.offers import (
-    FEWEST_COMPONENTS,
-    MOST_COMPONENTS,
-    WHOLE,
-    Component,
-    Discount,
-    DiscountKind,
-)
-from app.core.api import WholeNumber
-from app.rules.schemas import Number, Strict, Truth
-from app.segments.schemas import TEXT, Cursor, ProductId
+from app.commerce.offers import FEWEST_COMPONENTS, MOST_COMPONENTS, WHOLE, Component, Discount, DiscountKind
+from app.core.fields import TEXT, Cursor, Number, ProductIdOrNumber, Strict, Truth, whole
 
 _LARGEST_AMOUNT: Final = 10**12
 _LARGEST_VERSION: Final = 2**31 - 1
@@ -40,18 +31,13 @@ ENDS_FIRST: Final = "It ends before it starts."
 UNTOLD: Final = frozenset({ONE_FORM, TWICE, NO_COMPONENT, TOO_LARGE, OTHER_ORIGIN, ENDS_FIRST})
 
 
-def _whole(low: int, high: int, what: str, **kwargs: Any) -> WholeNumber:
-    return WholeNumber(validate=validate.Range(min=low, max=high), metadata={"description": what}, **kwargs)
-
-
 class OfferComponent(Strict):
     """A product that the offer needs in the cart."""
 
-    product_id = ProductId()
-    product_id.required = True
-    quantity = _whole(1, _MOST_QUANTITY, "So many pieces of it.", load_default=1)
+    product_id = ProductIdOrNumber(required=True)
+    quantity = whole(1, _MOST_QUANTITY, "So many pieces of it.", load_default=1)
     variant_ids = fields.List(
-        ProductId(),
+        ProductIdOrNumber(),
         allow_none=True,
         load_default=None,
         validate=validate.Length(min=1, max=_MOST_VARIANTS),
@@ -67,7 +53,7 @@ class OfferDiscountFields(Strict):
         validate=validate.OneOf([kind.value for kind in DiscountKind]),
         metadata={"description": "Of the price of the discounted products, or an amount off their sum."},
     )
-    value = _whole(1, _LARGEST_AMOUNT, f"A percentage {_SHARE}, or minor units.", required=True)
+    value = whole(1, _LARGEST_AMOUNT, f"A percentage {_SHARE}, or minor units.", required=True)
 
     @validates_schema(skip_on_field_errors=True)
     def _in_range(self, data: Mapping[str, Any], **_: Any) -> None:
@@ -87,12 +73,12 @@ class OfferCreation(Strict):
         metadata={"description": "Products, all needed."},
     )
     discounted = fields.List(
-        ProductId(),
+        ProductIdOrNumber(),
         validate=validate.Length(min=1, max=MOST_COMPONENTS),
         metadata={"description": "Those of them that cost less; not given: all."},
     )
-    when = ProductId()
-    offer = ProductId()
+    when = ProductIdOrNumber()
+    offer = ProductIdOrNumber()
     discount = fields.Nested(OfferDiscountFields, required=True, metadata={"description": "How much."})
     starts_at = fields.AwareDateTime(metadata={"description": "From when; not given: at once."})
     ends_at = fields.AwareDateTime(metadata={"description": "Until when, exclusive; not given: until ended."})
@@ -155,7 +141,7 @@ def _component(part: Mapping[str, Any]) -> Component:
 class OfferStep(Strict):
     """A word on an offer as it was seen."""
 
-    version = _whole(1, _LARGEST_VERSION, "The version that was seen; another one is refused.")
+    version = whole(1, _LARGEST_VERSION, "The version that was seen; another one is refused.")
 
 
 class OfferStepWithNote(OfferStep):
@@ -199,27 +185,27 @@ class OfferLimitsFields(Strict):
         load_default=_DEFAULT.automatic,
         metadata={"description": "Proposals are approved by themselves; else they wait."},
     )
-    maximum_discount = _whole(
+    maximum_discount = whole(
         0, WHOLE, f"Off the discounted products at most, {_SHARE}.", load_default=_DEFAULT.maximum_discount
     )
-    minimum_margin = _whole(
+    minimum_margin = whole(
         0,
         WHOLE,
         f"What they must leave after the discount, of their price without tax, {_SHARE}.",
         load_default=_DEFAULT.minimum_margin,
     )
-    included_tax = _whole(
+    included_tax = whole(
         0,
         WHOLE,
         f"Tax that prices contain, of the price without it, {_SHARE}.",
         load_default=_DEFAULT.included_tax,
     )
-    most_live = _whole(0, _MOST_LIVE, "Offers live at once.", load_default=_DEFAULT.most_live)
-    least_stock = _whole(
+    most_live = whole(0, _MOST_LIVE, "Offers live at once.", load_default=_DEFAULT.most_live)
+    least_stock = whole(
         0, _LARGEST_AMOUNT, "Pieces that a proposal needs of each.", load_default=_DEFAULT.least_stock
     )
     excluded_products = fields.List(
-        ProductId(),
+        ProductIdOrNumber(),
         load_default=list,
         validate=validate.Length(max=_MOST_EXCLUDED),
         metadata={"description": "Products that are in no offer."},
@@ -232,10 +218,10 @@ class OfferLimitsFields(Strict):
     ends_at = fields.AwareDateTime(
         allow_none=True, load_default=None, metadata={"description": "Every proposal ends by then."}
     )
-    days = _whole(
+    days = whole(
         1, _LONGEST_DAYS, "How long a proposed offer lasts.", allow_none=True, load_default=_DEFAULT.days
     )
-    price_tolerance = _whole(
+    price_tolerance = whole(
         0,
         WHOLE,
         f"By so much a price may differ from the approved one, {_SHARE}.",

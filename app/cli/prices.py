@@ -14,7 +14,7 @@ from app.cli.price_rules import (
 
 @click.group("prices")
 def prices_group() -> None:
-    """Move list prices within guards, and know every one that was live."""
+    """Let list prices move within guards, and look them up."""
 
 
 for _command in (rules_command, propose_command, approve_command, changes_command, undo_command):

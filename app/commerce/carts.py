@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from flask import Response, current_app, g
-from marshmallow import RAISE, Schema, ValidationError, fields, validate
+from marshmallow import RAISE, Schema, fields, validate
 from psycopg.errors import LockNotAvailable
 from sqlalchemy import Connection, select, text
 from sqlalchemy.exc import OperationalError
@@ -19,9 +19,10 @@ from app.commerce.cart import Cart
 from app.commerce.catalog import Product, Variant
 from app.commerce.changes import CartChange, CartLineState, CommerceChange
 from app.commerce.store import StoreAccess
-from app.core.api import ApiBlueprint, Shape, WholeNumber, json_response
+from app.core.api import ApiBlueprint, json_response
 from app.core.db import db, now
 from app.core.errors import Unavailable
+from app.core.fields import Shape, Truth, WholeNumber
 
 blueprint: Any = ApiBlueprint("carts", __name__, url_prefix="/v1", description="What is in a shopper's cart.")
 
@@ -33,18 +34,13 @@ _MAX_QUANTITY: Final = 1_000_000
 _ID: Final = Shape(r"^[0-9]{1,20}$", error="Not an id.")
 
 
-class Consent(fields.Boolean):
+class Consent(Truth):
     """The visitor's yes. A no, or anything that merely looks like a yes, is refused."""
 
     def __init__(self) -> None:
         super().__init__(
             required=True, validate=validate.OneOf([True], error="Without consent no cart is taken.")
         )
-
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> bool:  # noqa: ARG002
-        if type(value) is not bool:
-            raise ValidationError("Not true or false.")
-        return value
 
 
 class CartReportLine(Schema):

@@ -10,7 +10,7 @@ from flask import Flask, Request, Response, g, request
 from flask_smorest import Api
 from flask_smorest.blueprint import Blueprint
 from flask_smorest.utils import prepare_response
-from marshmallow import Schema, ValidationError, fields, validate
+from marshmallow import Schema, ValidationError, fields
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from webargs.core import missing
@@ -47,30 +47,6 @@ class Problem(Schema):
     status = fields.Integer(required=True)
     detail = fields.String(required=True)
     invalid_params = fields.List(fields.Nested(InvalidParam))
-
-
-class Shape(validate.Regexp):
-    """A pattern that the whole text must match, written ``^…$`` as OpenAPI wants it.
-
-    Python's own ``$`` lets a line feed follow.
-    """
-
-    def __call__(self, value: Any) -> Any:
-        """Return ``value``, or raise ValidationError."""
-        if self.regex.fullmatch(value) is None:
-            raise ValidationError(self._format_error(value))
-        return value
-
-
-class WholeNumber(fields.Integer):
-    """An integer as JSON Schema has it: 23 and 23.0, no text and no truth value."""
-
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> int:
-        if type(value) is float and value.is_integer():
-            value = int(value)
-        if type(value) is not int:
-            raise self.make_error("invalid", input=value)
-        return int(super()._deserialize(value, attr, data, **kwargs))
 
 
 class BodyParser(FlaskParser):

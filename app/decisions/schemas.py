@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from marshmallow import Schema, ValidationError, fields, validate
 
-from app.core.api import Shape
+from app.core.fields import Shape
 from app.decisions.reasons import CACHES, REASONS
 
 _VISIBLE: Final = r"^[!-~]{1,100}$"

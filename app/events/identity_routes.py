@@ -9,9 +9,9 @@ from sqlalchemy import Connection
 
 from app.commerce.access import SERVER_DOC, server_blueprint
 from app.commerce.store import StoreAccess
-from app.core.api import Shape
 from app.core.db import db, now
 from app.core.errors import NotFound
+from app.core.fields import Shape
 from app.events.identity import person_of
 from app.events.links import is_known, restore, unlink
 from app.privacy.subjects import customer_node

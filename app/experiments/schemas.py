@@ -6,7 +6,6 @@ from typing import Any, Final
 
 from flask import current_app
 from marshmallow import (
-    RAISE,
     Schema,
     ValidationError,
     fields,
@@ -16,7 +15,7 @@ from marshmallow import (
     validates_schema,
 )
 
-from app.core.api import Shape, WholeNumber
+from app.core.fields import DEVICES, LARGEST_MONEY, TEXT, Number, Shape, Strict, WholeNumber
 from app.events.intent import State
 from app.experiments.assignment import HOLDOUT, NOTHING
 from app.experiments.definition import (
@@ -33,7 +32,6 @@ from app.experiments.definition import (
 # How an experiment may end: looked at once, when its weeks are over; or at any time, with intervals made for it.
 FIXED: Final = "fixed"
 SEQUENTIAL: Final = "sequential"
-DEVICES: Final = ("desktop", "mobile", "tablet")
 MOST_ARMS: Final = 6
 
 # What a schema for machines cannot say.
@@ -66,12 +64,10 @@ RULES: Final = frozenset(
 
 # The hold-out, and an address.
 _TAKEN: Final = frozenset({HOLDOUT, "power"})
-_LARGEST_MONEY: Final = 10**12
 _MOST_VALUES: Final = 50
 _MOST_RULES: Final = 50
 _KEY: Final = r"^[a-z][a-z0-9_]{0,49}$"
 KEY: Final = Shape(_KEY, error="Not a key.")
-TEXT: Final = Shape(r"^[^\x00-\x1f\x7f]{1,100}$", error="Not 1 to 100 characters of text.")
 LONG_TEXT: Final = Shape(
     r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]{0,2000}$", error="Not text of up to 2000 characters."
 )
@@ -81,22 +77,6 @@ COUNTRY: Final = Shape(r"^[A-Z]{2}$", error="Not a country of ISO 3166-1 alpha-2
 def is_key(text: str) -> bool:
     """Return whether ``text`` could be the key of an experiment."""
     return re.fullmatch(_KEY, text) is not None and not text.endswith("\n")
-
-
-class Number(fields.Float):
-    """A finite JSON number: no text and no truth value."""
-
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> float:
-        if type(value) not in (int, float):
-            raise self.make_error("invalid", input=value)
-        return float(super()._deserialize(value, attr, data, **kwargs) or 0)
-
-
-class Strict(Schema):
-    """Refuses what it does not know."""
-
-    class Meta:
-        unknown = RAISE
 
 
 class Slot(fields.String):
@@ -255,7 +235,7 @@ class ExperimentFields(Strict):
     winsor_cap = WholeNumber(
         load_default=None,
         allow_none=True,
-        validate=validate.Range(min=1, max=_LARGEST_MONEY),
+        validate=validate.Range(min=1, max=LARGEST_MONEY),
         metadata={
             "description": "A visitor's revenue counts up to this, in minor units; null for all of it."
         },

@@ -11,6 +11,7 @@ from app.commerce.access import SERVER_DOC, server_blueprint
 from app.commerce.store import StoreAccess
 from app.core.db import db, now
 from app.core.errors import Conflict, InvalidParameters, NotFound
+from app.core.fields import Cursor
 from app.monitoring import alerts, counting, drift, endpoint, jobs, sending
 from app.monitoring.freshness import worst
 from app.monitoring.models import AlertEndpoint
@@ -19,7 +20,6 @@ from app.monitoring.schemas import (
     OPEN,
     AlertsPage,
     AlertsQuery,
-    Cursor,
     DriftState,
     EndpointDeleted,
     EndpointRequest,

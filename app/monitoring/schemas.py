@@ -1,18 +1,15 @@
 """What the routes of monitoring take and return."""
 
-import base64
-from typing import Any, Final
+from typing import Final
 
-from marshmallow import RAISE, Schema, ValidationError, fields, validate
+from marshmallow import RAISE, Schema, fields, validate
 
-from app.core.api import Shape
+from app.core.fields import Cursor, Shape, Truth
 from app.monitoring.alerts import ERROR, WARN
 from app.monitoring.drift import MEASURES
 from app.monitoring.freshness import LEVELS, SOURCES
-from app.recommendations.schemas import Truth
 
 # What a schema for machines cannot say.
-NOT_A_CURSOR: Final = "Not a cursor of this list."
 NOT_REACHED: Final = "Not an https address of a host on the public internet, at port 443 or 8443."
 
 ALL: Final = "all"
@@ -106,25 +103,6 @@ class EndpointDeleted(Schema):
     """What was deleted."""
 
     deleted = fields.String(required=True)
-
-
-class Cursor(fields.String):
-    """An opaque place in the list."""
-
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
-        text = super()._deserialize(value, attr, data, **kwargs)
-        try:
-            id_ = int(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
-        except ValueError:
-            id_ = 0
-        if not 0 < id_ < 2**63:
-            raise ValidationError(NOT_A_CURSOR)
-        return id_
-
-    @staticmethod
-    def of(id_: int) -> str:
-        """Return the cursor after the row ``id_``."""
-        return base64.urlsafe_b64encode(str(id_).encode()).decode().rstrip("=")
 
 
 class AlertsQuery(Schema):

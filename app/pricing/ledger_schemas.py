@@ -6,20 +6,15 @@ from typing import Any, Final
 
 from marshmallow import Schema, ValidationError, fields, validate
 
-from app.core.api import Shape, WholeNumber
+from app.core.fields import LARGEST_ID, NOT_A_CURSOR, TEXT, VISIBLE, Shape, Strict, WholeNumber
 from app.pricing.competitors import LARGEST_PRICE, MOST_AT_ONCE, Price
 from app.pricing.ledger import PANNIER, SHOP
-from app.rules.schemas import Strict
 
-_ID: Final = Shape(r"^[!-~]{1,200}$", error="Not 1 to 200 visible ASCII characters.")
-_NAME: Final = Shape(r"^[^\x00-\x1f\x7f]{1,100}$", error="Not 1 to 100 characters of text.")
 _CURRENCY: Final = Shape(r"^[A-Z]{3}$", error="Not a currency of ISO 4217.")
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 # The year 9999, as far as times go.
 _LATEST: Final = (datetime(9999, 1, 1, tzinfo=UTC) - _EPOCH) // _MICROSECOND
-_LARGEST_ID: Final = 2**63 - 1
-NO_CURSOR: Final = "Not a cursor of this list."
 
 
 class PeriodCursor(fields.String):
@@ -32,9 +27,9 @@ class PeriodCursor(fields.String):
             at, _, number = raw.partition(".")
             microseconds, id_ = int(at), int(number)
         except ValueError:
-            raise ValidationError(NO_CURSOR) from None
-        if not 0 < microseconds <= _LATEST or not 0 < id_ <= _LARGEST_ID:
-            raise ValidationError(NO_CURSOR)
+            raise ValidationError(NOT_A_CURSOR) from None
+        if not 0 < microseconds <= _LATEST or not 0 < id_ <= LARGEST_ID:
+            raise ValidationError(NOT_A_CURSOR)
         return _EPOCH + microseconds * _MICROSECOND, id_
 
     @staticmethod
@@ -47,8 +42,8 @@ class PeriodCursor(fields.String):
 class LedgerQuery(Schema):
     """Whose prices."""
 
-    product_id = fields.String(required=True, validate=_ID)
-    variant_id = fields.String(validate=_ID, metadata={"description": "Of this variant alone."})
+    product_id = fields.String(required=True, validate=VISIBLE)
+    variant_id = fields.String(validate=VISIBLE, metadata={"description": "Of this variant alone."})
     limit = fields.Integer(load_default=50, validate=validate.Range(min=1, max=200))
     cursor = PeriodCursor(metadata={"description": "``next_cursor`` of the page before."})
 
@@ -90,7 +85,7 @@ class LedgerPage(Schema):
 class UsualQuery(Schema):
     """Which claim."""
 
-    product_id = fields.String(required=True, validate=_ID)
+    product_id = fields.String(required=True, validate=VISIBLE)
     was = fields.Integer(
         validate=validate.Range(min=1, max=LARGEST_PRICE),
         metadata={
@@ -137,8 +132,8 @@ class UsualAnswer(Schema):
 class CompetitorPriceFields(Strict):
     """What a competitor asks for a product."""
 
-    product_id = fields.String(required=True, validate=_ID)
-    competitor = fields.String(required=True, validate=_NAME, metadata={"description": "Any name."})
+    product_id = fields.String(required=True, validate=VISIBLE)
+    competitor = fields.String(required=True, validate=TEXT, metadata={"description": "Any name."})
     price = WholeNumber(
         required=True,
         validate=validate.Range(min=1, max=LARGEST_PRICE),

@@ -4,12 +4,10 @@ from typing import Any, Final
 
 from marshmallow import Schema, ValidationError, fields, validate, validates_schema
 
-from app.core.api import Shape, WholeNumber
+from app.core.fields import VISIBLE, Number, Shape, Strict, Truth, WholeNumber
 from app.pricing.quotes import LARGEST_PRICE, Refusal
 from app.pricing.quoting import Bound, Void
-from app.rules.schemas import Number, Strict, Truth
 
-_ID: Final = Shape(r"^[!-~]{1,200}$", error="Not 1 to 200 visible ASCII characters.")
 _VARIANT: Final = Shape(r"^[A-Za-z0-9_-]{1,40}$", error="Not 1 to 40 letters, digits, _ and -.")
 _TEXT: Final = Shape(r"^[^\x00-\x1f\x7f]{1,200}$", error="Not 1 to 200 characters of text.")
 _MOST_MINUTES: Final = 15
@@ -21,7 +19,7 @@ ONE_PRICE: Final = "Give a price or a discount_percent, and not both."
 class QuoteRequest(Strict):
     """A price to sign: ``price`` or ``discount_percent``."""
 
-    product_id = fields.String(required=True, validate=_ID)
+    product_id = fields.String(required=True, validate=VISIBLE)
     variant_id = fields.String(
         required=True,
         validate=_VARIANT,
@@ -30,7 +28,7 @@ class QuoteRequest(Strict):
     customer_id = fields.String(
         load_default=None,
         allow_none=True,
-        validate=_ID,
+        validate=VISIBLE,
         metadata={
             "description": "The platform's customer id: the quote counts for nobody else. Without it, for anybody."
         },
@@ -91,10 +89,10 @@ class QuoteCheck(Strict):
 
     quote = fields.String(required=True, validate=validate.Length(max=_LONGEST_TOKEN))
     variant_id = fields.String(
-        required=True, validate=_ID, metadata={"description": "Of the line that carries it."}
+        required=True, validate=VISIBLE, metadata={"description": "Of the line that carries it."}
     )
     customer_id = fields.String(
-        load_default=None, allow_none=True, validate=_ID, metadata={"description": "Who is buying."}
+        load_default=None, allow_none=True, validate=VISIBLE, metadata={"description": "Who is buying."}
     )
     redeem = Truth(
         load_default=True,

@@ -12,6 +12,7 @@ from app.commerce.access import SERVER_DOC, server_blueprint
 from app.commerce.store import Store, StoreAccess
 from app.core.db import db, now
 from app.core.errors import NotFound
+from app.core.fields import Cursor
 from app.core.queues import LEARNING, PLATFORMS, hint
 from app.pricing import changes, defining, undo
 from app.pricing.jobs import PROPOSE, WRITE
@@ -34,7 +35,6 @@ from app.pricing.schemas import (
     PriceUndoState,
 )
 from app.pricing.undo import Undoing
-from app.segments.schemas import Cursor
 
 blueprint = server_blueprint(
     "prices",

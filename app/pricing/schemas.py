@@ -8,7 +8,18 @@ from typing import Any, Final
 
 from marshmallow import Schema, ValidationError, fields, validate, validates_schema
 
-from app.core.api import Shape, WholeNumber
+from app.core.fields import (
+    LARGEST_MONEY,
+    TEXT,
+    Cursor,
+    Number,
+    ProductIdOrNumber,
+    Shape,
+    Strict,
+    Truth,
+    WholeNumber,
+    whole,
+)
 from app.pricing import signals
 from app.pricing.changes import STATES, WAITING
 from app.pricing.looking import ASLEEP
@@ -29,13 +40,11 @@ from app.pricing.rules import (
     STEP_PERCENT,
 )
 from app.rules.conditions import WEEKDAYS
-from app.rules.schemas import EMPTY_RANGE, NO_TIME, NOT_HERE, Number, Strict, Truth
-from app.segments.schemas import TEXT, Cursor, ProductId
+from app.rules.schemas import EMPTY_RANGE, NO_TIME, NOT_HERE
 
 MOST_LISTED: Final = 500
 MOST_ENDINGS: Final = 10
 MOST_NAMED: Final = 100
-_LARGEST_MONEY: Final = 10**12
 _LARGEST_ID: Final = 2**63 - 1
 
 # What a schema for machines cannot say.
@@ -71,14 +80,8 @@ def _percent(low: float, high: float, description: str, **kwargs: Any) -> Number
     return Number(validate=validate.Range(min=low, max=high), metadata={"description": description}, **kwargs)
 
 
-def _whole(low: int, high: int, description: str, **kwargs: Any) -> WholeNumber:
-    return WholeNumber(
-        validate=validate.Range(min=low, max=high), metadata={"description": description}, **kwargs
-    )
-
-
 def _money(description: str) -> WholeNumber:
-    return _whole(1, _LARGEST_MONEY, f"{description}; minor units of the store's currency.")
+    return whole(1, LARGEST_MONEY, f"{description}; minor units of the store's currency.")
 
 
 def _words(description: str) -> fields.List[Any]:
@@ -94,7 +97,7 @@ class PriceSelection(Strict):
 
     all = Truth(metadata={"description": "True: every product."})
     products = fields.List(
-        ProductId(),
+        ProductIdOrNumber(),
         validate=validate.Length(min=1, max=MOST_LISTED),
         metadata={"description": "These products."},
     )
@@ -128,7 +131,7 @@ class PriceSignal(Strict):
         metadata={"description": f"Which competitor's price counts; {signals.MEDIAN} unless said."},
     )
     position_percent = _percent(-50, 50, "Where the price is wanted to that: -2 is two per cent below.")
-    fresh_days = _whole(
+    fresh_days = whole(
         1, 90, f"Competitors' prices count so many days after they were seen; {FRESH_DAYS} unless said."
     )
 
@@ -146,7 +149,7 @@ class PriceSignal(Strict):
 class PriceLimits(Strict):
     """Floor and ceiling of one product, before those of the rule."""
 
-    product_id = ProductId()
+    product_id = ProductIdOrNumber()
     floor = _money("No price of it is lower")
     ceiling = _money("No price of it is higher")
 
@@ -160,7 +163,7 @@ class PriceLimits(Strict):
 
 
 def _check_range(data: Mapping[str, Any]) -> None:
-    if data.get("floor", 0) > data.get("ceiling", _LARGEST_MONEY):
+    if data.get("floor", 0) > data.get("ceiling", LARGEST_MONEY):
         raise ValidationError(EMPTY_RANGE, "ceiling")
 
 
@@ -188,7 +191,7 @@ class PriceGuards(Strict):
     least_step_percent = _percent(
         0, 10, f"Changes of less are not worth the unrest; {LEAST_STEP_PERCENT:g} unless said."
     )
-    cooling_hours = _whole(1, 720, f"How long a price stands at least; {COOLING_HOURS} unless said.")
+    cooling_hours = whole(1, 720, f"How long a price stands at least; {COOLING_HOURS} unless said.")
     endings = fields.List(
         fields.String(validate=_ENDING),
         validate=validate.Length(max=MOST_ENDINGS),
@@ -245,7 +248,7 @@ class PriceRuleFields(Strict):
         metadata={"description": "suggest: to look at; approve: waits for you; automatic: writes by itself."},
     )
     active = Truth(load_default=True, metadata={"description": "False: it is paused."})
-    priority = _whole(0, 1000, f"A product follows the rule of the smallest; {PRIORITY} unless said.")
+    priority = whole(0, 1000, f"A product follows the rule of the smallest; {PRIORITY} unless said.")
     products = fields.Nested(
         PriceSelection, required=True, metadata={"description": "Whose prices may move."}
     )
@@ -263,7 +266,7 @@ class PriceRuleFields(Strict):
     reduced = Truth(
         metadata={"description": "True: products that the shop shows as reduced move too; false unless said."}
     )
-    expires_hours = _whole(
+    expires_hours = whole(
         1,
         720,
         f"After how long a proposal is void, and how long a no holds; {EXPIRES_HOURS} unless said.",
@@ -344,7 +347,7 @@ class _Page(Schema):
     """Which page, newest first."""
 
     rule = fields.String(validate=KEY, metadata={"description": "Of this rule."})
-    product_id = ProductId()
+    product_id = ProductIdOrNumber()
     limit = fields.Integer(load_default=50, validate=validate.Range(min=1, max=200))
     cursor = Cursor(metadata={"description": "``next_cursor`` of the page before."})
 
@@ -380,7 +383,7 @@ class PriceLook(Strict):
 
     rule = fields.String(validate=KEY, metadata={"description": "Look at this rule; at all unless said."})
     products = fields.List(
-        ProductId(),
+        ProductIdOrNumber(),
         required=True,
         validate=validate.Length(min=1, max=MOST_NAMED),
         metadata={"description": "Look at these products; null: at all, soon."},

@@ -14,9 +14,10 @@ from sqlalchemy import Connection, select
 
 from app.commerce.access import STOREFRONT_DOC, allow_origin, for_storefront
 from app.commerce.store import StoreAccess
-from app.core.api import ApiBlueprint, Shape, json_response
+from app.core.api import ApiBlueprint, json_response
 from app.core.db import db
 from app.core.errors import Forbidden
+from app.core.fields import VISIBLE, Shape, Truth
 from app.privacy import consent
 from app.privacy.consent import BASES, CHOICE, Signal, read_signal
 from app.privacy.models import ConsentState
@@ -28,29 +29,19 @@ log = structlog.get_logger()
 
 blueprint: Any = ApiBlueprint("consent", __name__, url_prefix="/v1", description="What a visitor allowed.")
 
-_ID: Final = Shape(r"^[!-~]{1,200}$", error="Not 1 to 200 visible ASCII characters.")
 _ONE: Final = "Name either a visitor or a customer."
 # Which parts of the house keep what only consent allows.
 _OF_CONSENT: Final = frozenset({"events", "identity", "decisions", "exposures"})
-
-
-class Yes(fields.Boolean):
-    """A yes or a no: JSON's ``true`` or ``false`` and nothing that merely looks like one."""
-
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> bool:  # noqa: ARG002
-        if type(value) is not bool:
-            raise ValidationError("Not true or false.")
-        return value
 
 
 class Whose(Schema):
     """Whose choice it is."""
 
     visitor_id = fields.String(
-        validate=_ID, metadata={"description": "The anonymous id that the page or the app made up."}
+        validate=VISIBLE, metadata={"description": "The anonymous id that the page or the app made up."}
     )
     customer_id = fields.String(
-        validate=_ID, metadata={"description": "The platform's customer id; with the secret key only."}
+        validate=VISIBLE, metadata={"description": "The platform's customer id; with the secret key only."}
     )
 
     @validates_schema(skip_on_field_errors=True)
@@ -65,10 +56,10 @@ class Choice(Whose):
     class Meta:
         unknown = RAISE
 
-    analytics = Yes(load_default=False)
-    marketing = Yes(load_default=False)
-    preferences = Yes(load_default=False)
-    sale_of_data = Yes(load_default=False)
+    analytics = Truth(load_default=False)
+    marketing = Truth(load_default=False)
+    preferences = Truth(load_default=False)
+    sale_of_data = Truth(load_default=False)
     source = fields.String(
         load_default="widget",
         validate=Shape(r"^[a-z0-9_.-]{1,50}$", error="Not 1 to 50 of a-z, 0-9, dot, dash and underscore."),

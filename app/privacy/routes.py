@@ -10,10 +10,11 @@ from sqlalchemy import select
 
 from app.commerce.access import SERVER_DOC, server_blueprint
 from app.commerce.store import StoreAccess
-from app.core.api import Shape, json_response
+from app.core.api import json_response
 from app.core.crypto import vault
 from app.core.db import db
 from app.core.errors import InvalidParameters, NotFound
+from app.core.fields import VISIBLE
 from app.core.queues import UPKEEP, enqueue
 from app.privacy import requests
 from app.privacy.jobs import CARRY_OUT
@@ -27,7 +28,6 @@ blueprint = server_blueprint(
     "privacy", __name__, url_prefix="/v1/privacy", description="What people may ask of their data."
 )
 
-_ID: Final = Shape(r"^[!-~]{1,200}$", error="Not 1 to 200 visible ASCII characters.")
 _MOST_ORDERS: Final = 1000
 _LONGEST_KEY: Final = 200
 _SHOWN: Final = 200
@@ -44,10 +44,10 @@ class Whom(Schema):
         validate=validate.Length(min=1, max=320),
         metadata={"description": "An e-mail address. Its keyed hash alone is kept, until it is done."},
     )
-    customer_id = fields.String(validate=_ID, metadata={"description": "The platform's customer id."})
-    visitor_id = fields.String(validate=_ID, metadata={"description": "A visitor's anonymous id."})
+    customer_id = fields.String(validate=VISIBLE, metadata={"description": "The platform's customer id."})
+    visitor_id = fields.String(validate=VISIBLE, metadata={"description": "A visitor's anonymous id."})
     order_ids = fields.List(
-        fields.String(validate=_ID),
+        fields.String(validate=VISIBLE),
         validate=validate.Length(min=1, max=_MOST_ORDERS),
         metadata={"description": "The platform's ids of orders that the person placed."},
     )

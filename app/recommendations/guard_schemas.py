@@ -4,7 +4,7 @@ from typing import Final
 
 from marshmallow import RAISE, Schema, fields, validate
 
-from app.core.api import Shape
+from app.core.fields import Shape
 
 MOST_WORDS: Final = 200
 # What is no letter or digit is told by ASCII alone, so that the pattern means the same to every machine.

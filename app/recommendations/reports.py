@@ -12,9 +12,9 @@ from app.commerce.access import SERVER_DOC, server_blueprint
 from app.commerce.store import Store, StoreAccess
 from app.core.db import db
 from app.core.errors import NotFound
+from app.core.fields import ProductId
 from app.recommendations import channels, holding, readiness
 from app.recommendations.promotion import SENTENCES, Outcome
-from app.recommendations.schemas import ProductId
 
 blueprint = server_blueprint(
     "reports",

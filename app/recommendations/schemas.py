@@ -2,49 +2,16 @@
 
 from typing import Any
 
-from marshmallow import EXCLUDE, RAISE, Schema, ValidationError, fields, post_load, validate
+from marshmallow import EXCLUDE, RAISE, Schema, fields, post_load, validate
 
 from app.commerce.offers import DiscountKind
-from app.core.api import Shape, WholeNumber
+from app.core.fields import ProductId, ProductIdOrNumber, Shape, Truth, WholeNumber
 from app.events.intent import State
 from app.recommendations.selection import CROSS_SELL, UPSELL
 from app.recommendations.strategies import MAX_CART, MAX_LIMIT, MAX_VIEWED, SLOTS, STRATEGIES
 
-_ID = Shape(r"^[A-Za-z0-9_:/.\-]{1,100}$", error="Not a product id.")
-_LARGEST = 2**63 - 1
 _VISITOR = validate.Length(max=200)
 _LIMIT = validate.Range(min=1, max=MAX_LIMIT)
-
-
-class ProductId(fields.String):
-    """A platform's id as a string."""
-
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(validate=_ID, **kwargs)
-
-
-class ProductIdOrNumber(ProductId):
-    """The same in JSON, where numbers are taken too, since shops' scripts often hold them so."""
-
-    def __init__(self, **kwargs: Any) -> None:
-        numbers = {"type": ["string", "integer"], "minimum": 0, "maximum": _LARGEST}
-        super().__init__(metadata=numbers, **kwargs)
-
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
-        if type(value) is float and value.is_integer():
-            value = int(value)
-        if type(value) is int and 0 <= value <= _LARGEST:
-            value = str(value)
-        return super()._deserialize(value, attr, data, **kwargs)
-
-
-class Truth(fields.Boolean):
-    """True or false as JSON has them: no number or word is taken for a statement about consent."""
-
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> bool:  # noqa: ARG002
-        if type(value) is not bool:
-            raise ValidationError("Not true or false.")
-        return value
 
 
 class ProductIds(fields.String):

@@ -10,10 +10,20 @@ from datetime import datetime
 from typing import Any, Final
 
 from flask import current_app
-from marshmallow import RAISE, Schema, ValidationError, fields, validate, validates_schema
+from marshmallow import Schema, ValidationError, fields, validate, validates_schema
 
-from app.core.api import Shape, WholeNumber
 from app.core.conditions import ONE_KIND, TOO_DEEP, TOO_MANY, Whole, combinators, options_of, refuse
+from app.core.fields import (
+    DEVICES,
+    LARGEST_MONEY,
+    TEXT,
+    Number,
+    ProductIdOrNumber,
+    Shape,
+    Strict,
+    Truth,
+    whole,
+)
 from app.events.intent import State
 from app.rules import lint
 from app.rules.actions import (
@@ -33,15 +43,12 @@ from app.rules.actions import (
 )
 from app.rules.conditions import FACTS, NUMBERS, TIME, WEEKDAYS
 from app.rules.editing import MOST_RULES
-from app.segments.schemas import TEXT, ProductId
 
 MOST_ACTIONS: Final = 10
 MOST_WORDS: Final = 100
 MOST_LISTED: Final = 50
 # As many places as an answer has at most.
 MOST_PLACES: Final = 24
-DEVICES: Final = ("desktop", "mobile", "tablet")
-_LARGEST_MONEY: Final = 10**12
 _LARGEST_VERSION: Final = 2**31 - 1
 # Words below /v1/rules that mean something else.
 _ADDRESSES: Final = frozenset({"lint", "preview", "impact", "move", "undo", "versions"})
@@ -70,37 +77,6 @@ RULES: Final = frozenset(
 )  # fmt: skip
 
 
-class Strict(Schema):
-    """Refuses what it does not know."""
-
-    class Meta:
-        unknown = RAISE
-
-
-class Number(fields.Float):
-    """A finite JSON number: no text and no truth value."""
-
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> float:
-        if type(value) not in (int, float):
-            raise self.make_error("invalid", input=value)
-        return float(super()._deserialize(value, attr, data, **kwargs) or 0)
-
-
-class Truth(fields.Boolean):
-    """True or false as JSON has them."""
-
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> bool:  # noqa: ARG002
-        if type(value) is not bool:
-            raise self.make_error("invalid", input=value)
-        return value
-
-
-def _whole(low: int, high: int, description: str, **kwargs: Any) -> WholeNumber:
-    return WholeNumber(
-        validate=validate.Range(min=low, max=high), metadata={"description": description}, **kwargs
-    )
-
-
 def _words(description: str, **kwargs: Any) -> fields.List[Any]:
     return fields.List(
         fields.String(validate=TEXT),
@@ -112,7 +88,7 @@ def _words(description: str, **kwargs: Any) -> fields.List[Any]:
 
 def _products(description: str, most: int) -> fields.List[Any]:
     return fields.List(
-        ProductId(), validate=validate.Length(min=1, max=most), metadata={"description": description}
+        ProductIdOrNumber(), validate=validate.Length(min=1, max=most), metadata={"description": description}
     )
 
 
@@ -139,8 +115,8 @@ class RuleCondition(Strict):
     all, any, not_ = combinators(_condition)
     fact = fields.String(validate=validate.OneOf(FACTS), metadata={"description": "What is looked at."})
     in_ = _words("It is, or has, one of these.", data_key="in", attribute="in")
-    at_least = _whole(0, _LARGEST_MONEY, "The smallest number, included.")
-    at_most = _whole(0, _LARGEST_MONEY, "The largest number, included.")
+    at_least = whole(0, LARGEST_MONEY, "The smallest number, included.")
+    at_most = whole(0, LARGEST_MONEY, "The largest number, included.")
     weekdays = fields.List(
         fields.String(validate=validate.OneOf(WEEKDAYS)),
         validate=validate.Length(min=1, max=len(WEEKDAYS)),
@@ -170,7 +146,7 @@ def _check_range(data: Mapping[str, Any], low: str, high: str, if_none: str | No
     if low not in data and high not in data:
         if if_none is not None:
             raise ValidationError(if_none)
-    elif data.get(high, _LARGEST_MONEY) < data.get(low, 0):
+    elif data.get(high, LARGEST_MONEY) < data.get(low, 0):
         raise ValidationError(EMPTY_RANGE, high)
 
 
@@ -207,8 +183,8 @@ class ItemFilter(Strict):
     categories = _words("Of one of these categories.")
     tags = _words("With one of these tags.")
     vendors = _words("Of one of these vendors.")
-    price_at_least = _whole(0, _LARGEST_MONEY, "From this price on, in minor units.")
-    price_at_most = _whole(0, _LARGEST_MONEY, "Up to this price, in minor units.")
+    price_at_least = whole(0, LARGEST_MONEY, "From this price on, in minor units.")
+    price_at_most = whole(0, LARGEST_MONEY, "Up to this price, in minor units.")
 
     @validates_schema
     def _makes_sense(self, data: Mapping[str, Any], **_: Any) -> None:
@@ -237,14 +213,14 @@ class RuleAction(Strict):
     do = fields.String(
         required=True, validate=validate.OneOf(ACTIONS), metadata={"description": "What is done."}
     )
-    product = ProductId()
-    position = _whole(1, MOST_PLACES, "Of a pin: where the product stands, from 1.")
+    product = ProductIdOrNumber()
+    position = whole(1, MOST_PLACES, "Of a pin: where the product stands, from 1.")
     filter = fields.Nested(ItemFilter, metadata={"description": "Which products are meant."})
     factor = Number(
         validate=validate.Range(min=LEAST_WEIGHT, max=MOST_WEIGHT),
         metadata={"description": "By what scores are multiplied: a boost above 1, a bury below."},
     )
-    percent = _whole(1, 100, "Of a promotion: at least so many percent of the places.")
+    percent = whole(1, 100, "Of a promotion: at least so many percent of the places.")
     strategy = fields.String(validate=TEXT, metadata={"description": "The strategy that answers."})
     products = _products("The fixed list, in order.", MOST_LISTED)
 
@@ -323,27 +299,27 @@ _VERSION: Final = "The version that was looked at; another one counts by now: 40
 class RuleVersionSeen(Strict):
     """A change that may say which version it was made for."""
 
-    version = _whole(0, _LARGEST_VERSION, _VERSION)
+    version = whole(0, _LARGEST_VERSION, _VERSION)
 
 
 class RuleCreation(RuleWithId):
     """A rule, and where it goes."""
 
-    position = _whole(1, MOST_RULES, "Its place in the list, from 1; none: the last.")
-    version = _whole(0, _LARGEST_VERSION, _VERSION)
+    position = whole(1, MOST_RULES, "Its place in the list, from 1; none: the last.")
+    version = whole(0, _LARGEST_VERSION, _VERSION)
 
 
 class RuleChange(RuleFields):
     """What a rule is to be."""
 
-    version = _whole(0, _LARGEST_VERSION, _VERSION)
+    version = whole(0, _LARGEST_VERSION, _VERSION)
 
 
 class RuleMove(RuleVersionSeen):
     """Where a rule is to stand."""
 
     id = fields.String(required=True, validate=_ID, metadata={"description": "Which rule."})
-    position = _whole(1, MOST_RULES, "Its new place, from 1.", required=True)
+    position = whole(1, MOST_RULES, "Its new place, from 1.", required=True)
 
 
 class Rules(fields.List[Any]):
@@ -370,7 +346,7 @@ class RuleListChange(Strict):
     """All rules anew."""
 
     rules = Rules(required=True)
-    version = _whole(0, _LARGEST_VERSION, _VERSION, required=True)
+    version = whole(0, _LARGEST_VERSION, _VERSION, required=True)
     note = fields.String(validate=TEXT, metadata={"description": "What changed, for people."})
 
 
@@ -495,13 +471,13 @@ class PreviewQuestion(Strict):
     """What an invented shopper's page asks."""
 
     slot = fields.String(required=True, validate=TEXT, metadata={"description": "The place on the page."})
-    product_id = ProductId()
+    product_id = ProductIdOrNumber()
     cart = fields.List(
-        ProductId(),
+        ProductIdOrNumber(),
         validate=validate.Length(max=MOST_WORDS),
         metadata={"description": "The products of the cart."},
     )
-    limit = _whole(1, MOST_PLACES, "How many products at most.")
+    limit = whole(1, MOST_PLACES, "How many products at most.")
 
     @validates_schema
     def _known(self, data: Mapping[str, Any], **_: Any) -> None:
@@ -513,7 +489,7 @@ class InventedShopper(Strict):
     """What rules look at, as far as it is to be otherwise than the question tells."""
 
     now = fields.AwareDateTime(metadata={"description": "When it is asked; not given: now."})
-    cart_value = _whole(0, _LARGEST_MONEY, "What the cart is worth, in minor units.")
+    cart_value = whole(0, LARGEST_MONEY, "What the cart is worth, in minor units.")
     segments = fields.List(
         fields.String(validate=TEXT),
         validate=validate.Length(max=MOST_WORDS),
@@ -578,8 +554,8 @@ class RuleImpactQuestion(Strict):
     """Rules to try on what was shown."""
 
     rules = Rules(required=True)
-    days = _whole(1, 90, "Decisions of the last so many days.", load_default=7)
-    most = _whole(1, 1000, "So many decisions at most, the newest first.", load_default=1000)
+    days = whole(1, 90, "Decisions of the last so many days.", load_default=7)
+    most = whole(1, 1000, "So many decisions at most, the newest first.", load_default=1000)
 
 
 class RuleImpact(Schema):

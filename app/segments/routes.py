@@ -13,12 +13,12 @@ from app.commerce.access import SERVER_DOC, server_blueprint
 from app.commerce.store import StoreAccess
 from app.core.db import db, lock_store, now
 from app.core.errors import Conflict, NotFound
+from app.core.fields import Cursor
 from app.segments import jobs, memberships, refreshing, showing
 from app.segments.conditions import read
 from app.segments.models import Segment, SegmentMembership
 from app.segments.named import NAMED
 from app.segments.schemas import (
-    Cursor,
     Deleted,
     MembersPage,
     MembersQuery,

@@ -1,14 +1,13 @@
 """What a definition of a segment may be. Every error names its path, such as ``definition.all.1.at_least``."""
 
-import base64
 import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-from marshmallow import RAISE, Schema, ValidationError, fields, validate, validates, validates_schema
+from marshmallow import Schema, ValidationError, fields, validate, validates, validates_schema
 
-from app.core.api import Shape, WholeNumber
 from app.core.conditions import ONE_KIND, TOO_DEEP, TOO_MANY, Whole, combinators, options_of, refuse
+from app.core.fields import TEXT, Cursor, ProductIdOrNumber, Shape, Strict, WholeNumber
 from app.segments.conditions import CHANNELS, FACTS
 from app.segments.facts import CART_STATES
 from app.segments.named import NAMED
@@ -30,8 +29,6 @@ _LARGEST_NUMBER: Final = 10**15
 _MOST_NAMES: Final = 50
 _LONGEST_DAYS: Final = 3650
 _ADDRESSES: Final = frozenset({"overlap", "preview"})
-_PRODUCT_ID: Final = Shape(r"^[A-Za-z0-9_:/.\-]{1,100}$", error="Not a product id.")
-TEXT: Final = Shape(r"^[^\x00-\x1f\x7f]{1,100}$", error="Not 1 to 100 characters of text.")
 _KEY: Final = r"^[a-z][a-z0-9_]{0,49}$"
 KEY: Final = Shape(_KEY, error="Not the key of a segment.")
 
@@ -39,23 +36,6 @@ KEY: Final = Shape(_KEY, error="Not the key of a segment.")
 def is_key(text: str) -> bool:
     """Return whether ``text`` could be the key of a segment."""
     return re.fullmatch(_KEY, text) is not None and not text.endswith("\n")
-
-
-class ProductId(fields.String):
-    """A platform's id as a string; numbers are taken, too."""
-
-    def __init__(self) -> None:
-        super().__init__(
-            validate=_PRODUCT_ID,
-            metadata={"type": ["string", "integer"], "minimum": 0, "maximum": _LARGEST_NUMBER},
-        )
-
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
-        if type(value) is float and value.is_integer():
-            value = int(value)
-        if type(value) is int and 0 <= value <= _LARGEST_NUMBER:
-            value = str(value)
-        return super()._deserialize(value, attr, data, **kwargs)
 
 
 def _number(what: str) -> WholeNumber:
@@ -69,11 +49,8 @@ def _condition() -> Schema:
     return Condition()
 
 
-class Condition(Schema):
+class Condition(Strict):
     """Facts within ranges, combined. Exactly one of all, any, not and fact."""
-
-    class Meta:
-        unknown = RAISE
 
     all, any, not_ = combinators(_condition)
     fact = fields.String(
@@ -93,7 +70,7 @@ class Condition(Schema):
     )
     event = fields.String(validate=TEXT, metadata={"description": "The event's name."})
     products = fields.List(
-        ProductId(),
+        ProductIdOrNumber(),
         validate=validate.Length(min=1, max=_MOST_NAMES),
         metadata={"description": "With one of these."},
     )
@@ -118,11 +95,8 @@ class Condition(Schema):
             raise ValidationError(NO_EVENT, "event")
 
 
-class SegmentFields(Schema):
+class SegmentFields(Strict):
     """What the merchant says of a segment."""
-
-    class Meta:
-        unknown = RAISE
 
     name = fields.String(required=True, validate=TEXT, metadata={"description": "What people call it."})
     definition = Whole(Condition, required=True, metadata={"description": "Who is in it."})
@@ -143,32 +117,10 @@ class SegmentCreation(SegmentFields):
             raise ValidationError(TAKEN)
 
 
-class PreviewRequest(Schema):
+class PreviewRequest(Strict):
     """A definition to try."""
 
-    class Meta:
-        unknown = RAISE
-
     definition = Whole(Condition, required=True, metadata={"description": "Who would be in it."})
-
-
-class Cursor(fields.String):
-    """An opaque place in a list."""
-
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
-        text = super()._deserialize(value, attr, data, **kwargs)
-        try:
-            id_ = int(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
-        except ValueError:
-            id_ = 0
-        if not 0 < id_ < 2**63:
-            raise ValidationError("Not a cursor of this list.")
-        return id_
-
-    @staticmethod
-    def of(id_: int) -> str:
-        """Return the cursor after the row ``id_``."""
-        return base64.urlsafe_b64encode(str(id_).encode()).decode().rstrip("=")
 
 
 class MembersQuery(Schema):

@@ -239,7 +239,7 @@ def refusal(id_: str, place: str, reason: str, **body: Any) -> Any:
         refusal("one-position", "then", schemas.PINNED_TWICE, then=[pin("a", 1), pin("b", 1)]),
         refusal("one-product", "then", schemas.PINNED_TWICE, then=[pin("a", 1), pin("a", 2)]),
         refusal("unknown", "then.0.why", "Unknown field.", then=[{**NOTHING, "why": "x"}]),
-        refusal("no-truth", "enabled", "Not a valid boolean.", enabled=1),
+        refusal("no-truth", "enabled", "Not true or false.", enabled=1),
         refusal("no-time-zone", "starts_at", "Not a valid aware datetime.", starts_at="2026-01-01T00:00:00"),
         refusal("an-address", "id", schemas.TAKEN, id="undo"),
     ],

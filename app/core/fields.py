@@ -1,0 +1,115 @@
+"""Fields and shapes that the schemas of every room share. Each takes JSON at its word: nothing merely looks like it."""
+
+import base64
+from typing import Any, Final
+
+from marshmallow import RAISE, Schema, ValidationError, fields, validate
+
+LARGEST_ID: Final = 2**63 - 1
+LARGEST_MONEY: Final = 10**12
+DEVICES: Final = ("desktop", "mobile", "tablet")
+
+
+class Strict(Schema):
+    """Refuses what it does not know."""
+
+    class Meta:
+        unknown = RAISE
+
+
+class Shape(validate.Regexp):
+    """A pattern that the whole text must match, written ``^…$`` as OpenAPI wants it.
+
+    Python's own ``$`` lets a line feed follow.
+    """
+
+    def __call__(self, value: Any) -> Any:
+        """Return ``value``, or raise ValidationError."""
+        if self.regex.fullmatch(value) is None:
+            raise ValidationError(self._format_error(value))
+        return value
+
+
+TEXT: Final = Shape(r"^[^\x00-\x1f\x7f]{1,100}$", error="Not 1 to 100 characters of text.")
+VISIBLE: Final = Shape(r"^[!-~]{1,200}$", error="Not 1 to 200 visible ASCII characters.")
+PRODUCT_ID: Final = Shape(r"^[A-Za-z0-9_:/.\-]{1,100}$", error="Not a product id.")
+
+
+class WholeNumber(fields.Integer):
+    """An integer as JSON Schema has it: 23 and 23.0, no text and no truth value."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> int:
+        if type(value) is float and value.is_integer():
+            value = int(value)
+        if type(value) is not int:
+            raise self.make_error("invalid", input=value)
+        return int(super()._deserialize(value, attr, data, **kwargs))
+
+
+class Number(fields.Float):
+    """A finite JSON number: no text and no truth value."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> float:
+        if type(value) not in (int, float):
+            raise self.make_error("invalid", input=value)
+        return float(super()._deserialize(value, attr, data, **kwargs) or 0)
+
+
+class Truth(fields.Boolean):
+    """True or false as JSON has them: no number or word is taken for one of them."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> bool:  # noqa: ARG002
+        if type(value) is not bool:
+            raise ValidationError("Not true or false.")
+        return value
+
+
+class ProductId(fields.String):
+    """A platform's id as a string."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(validate=PRODUCT_ID, **kwargs)
+
+
+class ProductIdOrNumber(ProductId):
+    """The same in JSON, where numbers are taken too, since shops' scripts often hold them so."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        numbers = {"type": ["string", "integer"], "minimum": 0, "maximum": LARGEST_ID}
+        super().__init__(metadata=numbers, **kwargs)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
+        if type(value) is float and value.is_integer():
+            value = int(value)
+        if type(value) is int and 0 <= value <= LARGEST_ID:
+            value = str(value)
+        return super()._deserialize(value, attr, data, **kwargs)
+
+
+class Cursor(fields.String):
+    """An opaque place in a list of rows: the id of the last one of a page."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+        text = super()._deserialize(value, attr, data, **kwargs)
+        try:
+            id_ = int(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
+        except ValueError:
+            id_ = 0
+        if not 0 < id_ <= LARGEST_ID:
+            raise ValidationError(NOT_A_CURSOR)
+        return id_
+
+    @staticmethod
+    def of(id_: int) -> str:
+        """Return the cursor after the row ``id_``."""
+        return base64.urlsafe_b64encode(str(id_).encode()).decode().rstrip("=")
+
+
+NOT_A_CURSOR: Final = "Not a cursor of this list."
+
+
+def whole(low: int, high: int, description: str, **kwargs: Any) -> WholeNumber:
+    """Return a field for a whole number from ``low`` to ``high``, both included."""
+    return WholeNumber(
+        validate=validate.Range(min=low, max=high), metadata={"description": description}, **kwargs
+    )
