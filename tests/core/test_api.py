@@ -17,13 +17,12 @@ from werkzeug.test import TestResponse
 from app.core.api import (
     ApiBlueprint,
     ProblemApi,
-    Shape,
-    WholeNumber,
     json_response,
     register_errors,
     security_headers,
 )
 from app.core.errors import PROBLEMS, Conflict, ProblemError, TooManyRequests
+from app.core.fields import Shape, WholeNumber
 
 
 class Inner(Schema):

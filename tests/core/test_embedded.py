@@ -210,6 +210,14 @@ def test_the_services_are_set_up_as_promised(directory: Path) -> None:
     }
 
 
+def command_of(process: int) -> str:
+    """Return how a process was started; nothing of one that has ended meanwhile."""
+    try:
+        return Path(f"/proc/{process}/cmdline").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
+
+
 def test_other_users_of_the_machine_get_nothing(directory: Path) -> None:
     with embedded.start(directory) as running:
         assert running.services.database_url
@@ -225,9 +233,7 @@ def test_other_users_of_the_machine_get_nothing(directory: Path) -> None:
             for path in (*(directory / "services").iterdir(), directory / "postgres" / "password")
             if stat.S_IMODE(path.stat().st_mode) != 0o600
         ]
-        commands = " ".join(
-            Path(f"/proc/{process}/cmdline").read_text() for process in processes_of(directory)
-        )
+        commands = " ".join(command_of(process) for process in processes_of(directory))
     assert readable_by_others == []
     assert secret not in commands
     assert running.services.redis_url.split(":")[2].split("@")[0] not in commands
