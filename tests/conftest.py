@@ -62,7 +62,9 @@ _RUNNING = pytest.StashKey[embedded.Running]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Start the services in the controlling process only; test processes inherit their addresses."""
+    """Set up logs, and start the services in the controlling process only: test processes inherit their addresses."""
+    # A module's logger stays as it is found at its first line, which may be written before any application is made.
+    configure_logging("error", "json")
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         # Started in the background by a shell without job control: children would not hear Ctrl-C either.
         signal.signal(signal.SIGINT, signal.default_int_handler)
