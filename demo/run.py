@@ -19,6 +19,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from types import FrameType
 from typing import Any, Final, cast
 
 import click
@@ -130,22 +131,28 @@ def run(settings: Settings, *, orders: int, once: bool) -> int:
         ConfigurationError: if a setting is wrong.
         embedded.ServiceError: if an embedded service cannot be started.
     """
+    interruptions: list[int] = []
+
+    def interrupt(number: int, _: FrameType | None) -> None:
+        interruptions.append(number)
+        raise KeyboardInterrupt
+
     # Also where a shell started the demo in the background, with SIGINT ignored.
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _interrupt)
+        signal.signal(number, interrupt)
     try:
         with ExitStack() as stack:
             _run(settings, orders, once, stack)
-    except KeyboardInterrupt:
-        click.echo("\nEverything is stopped. What was learned is kept; `make demo` starts from it.")
-    except DemoError as error:
-        click.echo(f"Error: {error}", err=True)
-        return 1
+    except (Exception, KeyboardInterrupt) as error:
+        # Who interrupts a statement may leave its connection so that closing it fails: the interruption is what counts.
+        if interruptions:
+            click.echo("\nEverything is stopped. What was learned is kept; `make demo` starts from it.")
+        elif isinstance(error, DemoError):
+            click.echo(f"Error: {error}", err=True)
+            return 1
+        else:
+            raise
     return 0
-
-
-def _interrupt(*_: Any) -> None:
-    raise KeyboardInterrupt
 
 
 def _run(settings: Settings, orders: int, once: bool, stack: ExitStack) -> None:

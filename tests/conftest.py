@@ -35,9 +35,7 @@ from app.core.held import forget_everything
 from app.core.logging import configure_logging
 from app.core.migrations import migrate
 from app.core.redis import Breaker
-from app.events import feedback
 from app.factory import create_app
-from app.rules import current
 from webhooks import intake
 
 SHOPIFY_SECRET = "hush"
@@ -184,10 +182,14 @@ def _emptying() -> str:
 
 
 @pytest.fixture(autouse=True)
-def _vault_of_the_shared_app(request: pytest.FixtureRequest) -> None:
-    """Open the shared application's vault: there is one for the process, and a test before may have opened another."""
+def _process_of_the_shared_app(request: pytest.FixtureRequest) -> None:
+    """Take back what a test before did to the process: it may have opened another vault, or held values of its own.
+
+    A held value would answer for a new store that has the number of an old one.
+    """
     if "shared_app" in request.fixturenames:
         open_vault((SECRET_KEY,))
+        forget_everything()
 
 
 @pytest.fixture
@@ -201,13 +203,8 @@ def app(shared_app: Flask) -> Iterator[Flask]:
         with db.engine.begin() as connection:
             connection.exec_driver_sql(_emptying())
         shared_app.extensions["pannier_redis"].flushdb()
-        shared_app.extensions["pannier_ready_bytes"]._found.clear()
         shared_app.extensions["pannier_failures"]._counts.clear()
-        shared_app.extensions["pannier_intake"].receivers.clear()
         shared_app.extensions["pannier_redis_breaker"] = Breaker()
-        forget_everything()
-        feedback.forget()
-        current.forget()
         yield shared_app
         db.session.rollback()
 

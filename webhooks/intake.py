@@ -5,8 +5,6 @@ else happens while the sender waits.
 """
 
 import re
-import threading
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
@@ -22,6 +20,7 @@ from app.commerce.store import SHOPIFY, WOOCOMMERCE, Store
 from app.core import metrics
 from app.core.crypto import vault
 from app.core.db import now
+from app.core.held import Held
 from app.core.queues import HintSender
 from connectors.base import CleanHeaders, Connector, DeliveryHeaders, clean_headers
 from connectors.registry import PLATFORMS, connector_for
@@ -30,8 +29,7 @@ from webhooks.models import FOREIGN_SOURCE
 
 log = structlog.get_logger()
 
-_STORE_TTL_S: Final = 5.0
-_STORES_LIMIT: Final = 10_000
+_MOST_STORES: Final = 10_000
 _TOKEN: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
@@ -70,30 +68,21 @@ class ReceiverCache:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._found: dict[tuple[str, str], tuple[float, Receiver]] = {}
-        self._lock = threading.Lock()
+        self._held: Held[tuple[str, str], Receiver] = Held(most=_MOST_STORES)
 
     def get(self, platform: str, name: str) -> Receiver | None:
         """Return the store of ``platform`` whose domain (Shopify) or webhook token (WooCommerce) is ``name``."""
-        hit = self._found.get((platform, name))
-        if hit and hit[0] > time.monotonic():
-            return hit[1]
+        held = self._held.find((platform, name))
+        if held is not None:
+            return held
         column = Store.domain if platform == SHOPIFY else Store.webhook_token
         with Session(self._engine) as session:
             store = session.scalar(select(Store).where(Store.platform == platform, column == name))
             if store is None:
                 return None
             receiver = Receiver(store.id, store.domain, store.webhook_secrets)
-        with self._lock:
-            if len(self._found) > _STORES_LIMIT:
-                self._found.clear()
-            self._found[platform, name] = (time.monotonic() + _STORE_TTL_S, receiver)
+        self._held.hold((platform, name), receiver)
         return receiver
-
-    def clear(self) -> None:
-        """Forget every store."""
-        with self._lock:
-            self._found.clear()
 
 
 class Intake:

@@ -35,10 +35,19 @@ class Held(Generic[K, V]):
         if hit is not None and hit[0] > time.monotonic():
             return hit[1]
         value = read(None if hit is None else hit[1])
+        self.hold(key, value)
+        return value
+
+    def find(self, key: K) -> V | None:
+        """Return the value of ``key`` if one is held whose time is not over."""
+        hit = self._found.get(key)
+        return hit[1] if hit is not None and hit[0] > time.monotonic() else None
+
+    def hold(self, key: K, value: V) -> None:
+        """Hold ``value`` from now on."""
         if len(self._found) >= self._most:
             self._found.clear()
         self._found[key] = (time.monotonic() + self.ttl_s, value)
-        return value
 
     def forget(self, key: K) -> None:
         """Forget the value of ``key``."""

@@ -5,7 +5,6 @@ withdraws or has erased is gone from the next answer. What follows from it is wo
 ``app.recommendations.feedback``.
 """
 
-import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -13,6 +12,7 @@ from typing import Final
 
 from sqlalchemy import Connection, Row
 
+from app.core.held import Held
 from app.events.session import LIST_VIEWED, PRODUCT_ADDED, PRODUCT_CLICKED, Happening
 
 PRODUCT_DISMISSED: Final = "Product Dismissed"
@@ -29,10 +29,8 @@ MOST_DISMISSALS: Final = 100
 
 # Four months are many partitions. Hardly anybody ever dismissed something, so who did not is asked of the recent ones
 # alone for a while; old dismissals do not come into being, they only grow old, which the overlap allows for.
-_NONE_FOR_S: Final = 600.0
 _OVERLAP: Final = timedelta(hours=1)
-_MOST_HELD: Final = 20_000
-_without_old: dict[tuple[int, frozenset[bytes]], float] = {}
+_without_old: Held[tuple[int, frozenset[bytes]], bool] = Held(ttl_s=600.0, most=20_000)
 
 # For ``app.events.recent``. Visitor by visitor, so that the newest come off the index of subjects. Lists that somebody
 # else made, such as a category's page, are no impressions of ours: they name no decision.
@@ -80,7 +78,7 @@ def old_dismissals(
 ) -> Sequence[Row[datetime, str, list[str]]]:
     """Return the dismissals that are older than ``REACH``: time, name and products. Asked for once in ten minutes."""
     key = (store_id, frozenset(subjects))
-    if _without_old.get(key, 0.0) > time.monotonic():
+    if _without_old.find(key):
         return ()
     rows = connection.exec_driver_sql(
         _OLD_DISMISSALS,
@@ -94,15 +92,8 @@ def old_dismissals(
         },
     ).all()
     if not rows:
-        if len(_without_old) >= _MOST_HELD:
-            _without_old.clear()
-        _without_old[key] = time.monotonic() + _NONE_FOR_S
+        _without_old.hold(key, True)
     return rows
-
-
-def forget() -> None:
-    """Forget who has no old dismissals: they are looked for again."""
-    _without_old.clear()
 
 
 def from_events(events: Iterable[Happening]) -> Feedback:

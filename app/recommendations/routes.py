@@ -14,6 +14,7 @@ from app.commerce.access import STOREFRONT_DOC, allow_origin, for_storefront
 from app.commerce.store import StoreAccess
 from app.core import metrics
 from app.core.api import ApiBlueprint, json_response
+from app.core.held import Held
 from app.decisions import reasons
 from app.decisions.log import DecisionLog
 from app.recommendations import asking, schemas, serving, visitors
@@ -47,7 +48,6 @@ _Key = tuple[bytes, str | None, str | None, str | None]
 class _Ready:
     """Held bytes. ``decided`` tells the log what is given again: store, decision id, slot, reason."""
 
-    until: float
     body: bytes
     etag: str
     headers: list[tuple[str, str]]
@@ -58,11 +58,10 @@ class ReadyBytes:
     """Finished answers by everything that the request may vary in, for a moment."""
 
     def __init__(self, lifetime_ms: int) -> None:
-        self._lifetime_s = lifetime_ms / 1000
-        left_s = _HELD_S - math.ceil(self._lifetime_s)
+        self.held: Held[_Key, _Ready] = Held(lifetime_ms / 1000, _READY_SIZE)
+        left_s = _HELD_S - math.ceil(self.held.ttl_s)
         stale_s = min(_STALE_S, left_s)
         self._cache_control = f"public, max-age={left_s - stale_s}, stale-while-revalidate={stale_s}"
-        self._found: dict[_Key, _Ready] = {}
 
     @staticmethod
     def key() -> _Key:
@@ -75,22 +74,15 @@ class ReadyBytes:
             environ.get("HTTP_ORIGIN"),
         )
 
-    def get(self, key: _Key) -> _Ready | None:
-        """Return the answer to ``key`` if it is still ready."""
-        ready = self._found.get(key)
-        return ready if ready and ready.until > time.monotonic() else None
-
     def put(self, key: _Key, body: bytes, decided: tuple[int, str, str, str]) -> _Ready:
         """Hold ``body`` ready for ``key``."""
         etag = f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}"'
         headers = [("ETag", etag), ("Cache-Control", self._cache_control), ("Vary", _VARY)]
         if (origin := key[3]) is not None:  # let in by ``storefront_access``
             headers.append(("Access-Control-Allow-Origin", origin))
-        ready = _Ready(time.monotonic() + self._lifetime_s, body, etag, headers, decided)
-        if self._lifetime_s:
-            if len(self._found) >= _READY_SIZE:
-                self._found.clear()
-            self._found[key] = ready
+        ready = _Ready(body, etag, headers, decided)
+        if self.held.ttl_s:
+            self.held.hold(key, ready)
         return ready
 
 
@@ -112,14 +104,14 @@ def held_ready(view: Callable[[], Response]) -> Callable[[], Response]:
         if any(request.environ.get(name) for name in _PERSONS):
             return view()
         began = time.perf_counter_ns()
-        held: ReadyBytes = current_app.extensions["pannier_ready_bytes"]
-        key = held.key()
-        ready = held.get(key)
+        bytes_: ReadyBytes = current_app.extensions["pannier_ready_bytes"]
+        key = bytes_.key()
+        ready = bytes_.held.find(key)
         if ready is None:
             made = view()
             if "Cache-Control" in made.headers:
                 return made
-            ready = held.put(key, made.get_data(), g.decided)
+            ready = bytes_.put(key, made.get_data(), g.decided)
             _MADE.inc()
         else:
             log: DecisionLog = current_app.extensions["pannier_decisions"]

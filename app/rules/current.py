@@ -1,9 +1,5 @@
 """A store's rules as they count now, compiled and held in the process for a few seconds; and as they were."""
 
-import threading
-from collections import OrderedDict
-from typing import Final
-
 from sqlalchemy import Connection, func, select
 
 from app.core.db import db
@@ -11,11 +7,8 @@ from app.core.held import Held
 from app.rules.evaluation import RuleSet
 from app.rules.models import RuleList
 
-_MOST_FORMER: Final = 100
-
 _held: Held[int, RuleSet] = Held()
-_former: OrderedDict[tuple[int, int], RuleSet] = OrderedDict()
-_lock = threading.Lock()
+_former: Held[tuple[int, int], RuleSet] = Held(ttl_s=3600.0, most=100)
 
 
 def current(store_id: int) -> RuleSet:
@@ -34,16 +27,7 @@ def current(store_id: int) -> RuleSet:
 
 def at_version(connection: Connection, store_id: int, version: int) -> RuleSet:
     """Return the store's rules as they stood in a version; a version that never was had none."""
-    key = (store_id, version)
-    with _lock:
-        found = _former.get(key)
-    if found is None:
-        found = _read(connection, store_id, version)
-        with _lock:
-            _former[key] = found
-            if len(_former) > _MOST_FORMER:
-                _former.popitem(last=False)
-    return found
+    return _former.get((store_id, version), lambda _: _read(connection, store_id, version))
 
 
 def newest(connection: Connection, store_id: int) -> int:
@@ -62,5 +46,3 @@ def _read(connection: Connection, store_id: int, version: int) -> RuleSet:
 def forget() -> None:
     """Forget every store's rules."""
     _held.forget_all()
-    with _lock:
-        _former.clear()

@@ -5,6 +5,7 @@ from flask import Flask
 from sqlalchemy import text
 
 from app.commerce.store import add_store
+from app.core import held
 from app.core.db import Model, db
 from app.recommendations import learning
 from demo.messages import Mailbag, Platform
@@ -40,7 +41,7 @@ def forget_everything(app: Flask) -> None:
     db.session.rollback()
     db.session.execute(text(f"TRUNCATE {', '.join(Model.metadata.tables)} RESTART IDENTITY"))
     db.session.commit()
-    app.extensions["pannier_intake"].receivers.clear()
+    held.forget_everything()
 
 
 def learned(store_id: int) -> dict[str, list[object]]:

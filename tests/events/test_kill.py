@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import orjson
@@ -57,22 +57,23 @@ def serving(settings: Settings) -> Iterator[tuple[int, "subprocess.Popen[bytes]"
 def load(port: int, key: str, accepted: list[str], stop: threading.Event) -> None:
     """Send batches until told to stop or the server is gone; note what it answered for."""
     deadline = time.monotonic() + 60
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
-    while not stop.is_set() and time.monotonic() < deadline:
-        body = orjson.dumps({"batch": [message() for _ in range(5)]})
-        try:
-            connection.request("POST", "/v1/batch", body, {"X-Pannier-Key": key})
-            answer = orjson.loads(connection.getresponse().read())
-        except ConnectionRefusedError:
-            connection.close()
-            if accepted:
-                return
-            time.sleep(0.05)  # not yet up
-            continue
-        except (OSError, http.client.HTTPException, orjson.JSONDecodeError):
-            return  # cut off before the answer: nothing was promised
-        accepted += [result["message_id"] for result in answer["results"] if result["status"] == "accepted"]
-    connection.close()
+    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=10)) as connection:
+        while not stop.is_set() and time.monotonic() < deadline:
+            body = orjson.dumps({"batch": [message() for _ in range(5)]})
+            try:
+                connection.request("POST", "/v1/batch", body, {"X-Pannier-Key": key})
+                answer = orjson.loads(connection.getresponse().read())
+            except ConnectionRefusedError:
+                connection.close()
+                if accepted:
+                    return
+                time.sleep(0.05)  # not yet up
+                continue
+            except (OSError, http.client.HTTPException, orjson.JSONDecodeError):
+                return  # cut off before the answer: nothing was promised
+            accepted += [
+                result["message_id"] for result in answer["results"] if result["status"] == "accepted"
+            ]
 
 
 def test_what_was_accepted_is_there_after_kill_9(

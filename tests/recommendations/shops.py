@@ -173,7 +173,6 @@ def ids(response: TestResponse) -> list[str]:
 def forget_cached(app: Flask) -> None:
     """Empty Redis and what the process remembers: the next answer is made from PostgreSQL alone."""
     app.extensions["pannier_redis"].flushdb()
-    app.extensions["pannier_ready_bytes"]._found.clear()
     forget_everything()
 
 

@@ -59,7 +59,7 @@ def offers(shop: Shop, *products: str, key: str = "o_1", profit: int = 100, **ch
 
 def ask(shop: Shop, product: str = PAGE, **query: Any) -> list[dict[str, Any]]:
     """Return the recommendations on a product's page."""
-    shop.client.application.extensions["pannier_ready_bytes"]._found.clear()
+    shop.client.application.extensions["pannier_ready_bytes"].held.forget_all()
     response = shop.client.get(
         "/v1/recommendations",
         query_string={"slot": "product", "product_id": product, "limit": 3, **query},

@@ -115,12 +115,12 @@ def test_a_rebuild_killed_before_redis_has_its_lists_is_made_up_for(
 
     kill_at(store.id, settings, "committed")
 
-    app.extensions["pannier_ready_bytes"]._found.clear()
+    app.extensions["pannier_ready_bytes"].held.forget_all()
     assert answers(app, key)["p1"] == before["p1"]  # Redis holds it; that p3 had nothing is soon forgotten
     assert stale(store.id) == ["p1", "p2", "p3"]
     db.session.rollback()
     assert learning.publish_stale(store.id) == 3
-    app.extensions["pannier_ready_bytes"]._found.clear()
+    app.extensions["pannier_ready_bytes"].held.forget_all()
     assert [item["product_id"] for item in answers(app, key)["p1"]][:1] == ["p3"]
     assert stale(store.id) == []
     lists = published(store.id)

@@ -310,9 +310,9 @@ def test_ready_bytes_are_made_anew_after_their_time(
     ready_shop.sells("2")
     assert ids(ready_shop.get(slot="home")) == ["1"]
 
-    held = ready_shop.client.application.extensions["pannier_ready_bytes"]
-    for key, ready in list(held._found.items()):
-        held._found[key] = replace(ready, until=0.0)
+    held = ready_shop.client.application.extensions["pannier_ready_bytes"].held
+    for key, (_, ready) in list(held._found.items()):
+        held._found[key] = (0.0, ready)
 
     assert ids(ready_shop.get(slot="home")) == ["2"]
 
@@ -368,7 +368,7 @@ def test_private_answers_are_not_held_ready(ready_shop: Shop) -> None:
     ready_shop.sells("2")
 
     assert ids(ready_shop.get(slot="home", visitor_id="v1")) == ["2"]
-    assert ready_shop.client.application.extensions["pannier_ready_bytes"]._found == {}
+    assert len(ready_shop.client.application.extensions["pannier_ready_bytes"].held) == 0
 
 
 def test_errors_are_not_held_ready(ready_shop: Shop) -> None:
@@ -380,12 +380,13 @@ def test_errors_are_not_held_ready(ready_shop: Shop) -> None:
 
 
 def test_ready_bytes_are_bounded(ready_shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("app.recommendations.routes._READY_SIZE", 3)
+    held = ready_shop.client.application.extensions["pannier_ready_bytes"].held
+    monkeypatch.setattr(held, "_most", 3)
 
     for limit in range(1, 9):
         ready_shop.get(slot="home", limit=limit)
 
-    assert len(ready_shop.client.application.extensions["pannier_ready_bytes"]._found) <= 3
+    assert 0 < len(held) <= 3
 
 
 # --- products that may not be shown ---------------------------------------------------------------------

@@ -291,7 +291,7 @@ def test_an_intent_is_told_with_its_reason(shop: Visited) -> None:
 
 def test_an_answer_to_a_visitor_is_never_held_ready(ready_shop: Any, shop: Visited) -> None:
     shop.client = ready_shop.client
-    held = ready_shop.client.application.extensions["pannier_ready_bytes"]._found
+    held = ready_shop.client.application.extensions["pannier_ready_bytes"].held
     shop.allows(ANALYTICS)
     everybody = ids(shop.ask("recently_viewed", visitor=None))
     assert len(held) == 1

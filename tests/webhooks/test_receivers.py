@@ -7,11 +7,11 @@ from flask.testing import FlaskClient
 from sqlalchemy import func, select
 
 from app.commerce.store import add_store
+from app.core import held
 from app.core.db import db
 from tests.conftest import SHOPIFY_DOMAIN, SHOPIFY_SECRET
 from tests.factories import shopify_order
 from tests.webhooks.signing import shopify_headers
-from webhooks import intake
 from webhooks.intake import ReceiverCache
 from webhooks.models import WebhookDelivery
 
@@ -33,7 +33,7 @@ def test_a_shop_that_was_just_connected_is_heard_at_once(app: Flask, client: Fla
 
 def test_a_store_is_looked_up_once_in_a_few_seconds(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     clock = [100.0]
-    monkeypatch.setattr(intake.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(held.time, "monotonic", lambda: clock[0])
     store, _ = add_store("woocommerce", "https://example.com", webhook_secret="first")
     db.session.commit()
     receivers, token = ReceiverCache(db.engine), store.webhook_token or ""
