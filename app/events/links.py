@@ -19,7 +19,6 @@ from app.privacy.subjects import CART, CONTACT, CUSTOMER, VISITOR, customer_node
 # Why two nodes belong together.
 ALIAS: Final = "alias"  # a browser says that it was called otherwise before
 CART_SEEN: Final = "cart"  # a visitor used this cart
-CONTACT_GIVEN: Final = "contact"  # an account, or a shop's till, names this e-mail address
 LOGGED_IN: Final = "logged_in"  # the platform signed who is logged in at this browser
 PLATFORM_MERGE: Final = "platform_merge"  # the platform made one customer of two
 SERVER: Final = "server"  # the shop's own server said so, with the secret key

@@ -25,7 +25,6 @@ ACCEPTED: Final = "accepted"
 DUPLICATE: Final = "duplicate"
 REJECTED: Final = "rejected"
 NOTED: Final = "noted"  # accepted or duplicate, and something about it should be told
-OUTCOMES: Final = (ACCEPTED, DUPLICATE, REJECTED, NOTED)
 
 # Store, day (UTC), outcome, reason.
 _Key = tuple[int, date, str, str]

@@ -381,12 +381,6 @@ def unknown(treatment: Estimate, control: Estimate) -> Effect:
     return Effect(difference, 0.0, -math.inf, math.inf, None, None, None, 1.0)
 
 
-def winsorised(values: npt.ArrayLike, cap: float | None) -> Floats:
-    """Return each visitor's value, none above ``cap`` (None: as it is). What is below stays, refunds included."""
-    column = np.asarray(values, dtype=np.float64)
-    return column if cap is None else np.minimum(column, cap)
-
-
 def cap_from(values: npt.ArrayLike, share: float = 0.99, fewest: int = 100) -> float | None:
     """Return the cap to fix before a start: the quantile of what buyers of an earlier period paid.
 

@@ -110,11 +110,6 @@ def lowest_with_margin(cost: int, margin: int, tax: int) -> int:
     return -(-cost * (WHOLE + tax) // (WHOLE - margin))
 
 
-def keeps_margin(price: int, cost: int, margin: int, tax: int) -> bool:
-    """Return whether ``price`` leaves the margin over ``cost``."""
-    return price * (WHOLE - margin) >= cost * (WHOLE + tax)
-
-
 def bounded(
     current: int,
     wanted: int,

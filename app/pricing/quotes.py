@@ -119,11 +119,6 @@ def customer_mark(key: QuoteKey, customer_id: str | None) -> str:
     return _base64(hmac.digest(key.secret, f"customer/{customer_id}".encode(), "sha256"))[:_CUSTOMER_LENGTH]
 
 
-def is_quotable(variant_id: str) -> bool:
-    """Return whether a quote can name this variant."""
-    return _VARIANT.fullmatch(variant_id) is not None
-
-
 def issue(
     key: QuoteKey, variant_id: str, price: int, currency: str, customer_id: str | None, nonce: str
 ) -> str:
@@ -181,11 +176,6 @@ def read(
     if customer is not None and customer != customer_mark(key, customer_id):
         return Refusal.OTHER_CUSTOMER
     return Quote(variant_id, int(match["amount"]), currency, customer, match["nonce"], expires_at)
-
-
-def saving(quote: Quote, list_price: int, quantity: int) -> int:
-    """Return what a quote takes off a whole cart line, in minor units: it never makes one dearer."""
-    return max(list_price - quote.price, 0) * quantity
 
 
 def _signature(key: QuoteKey, signed: str) -> str:

@@ -12,7 +12,6 @@ from app.privacy.subjects import (
     CART,
     CONTACT,
     CUSTOMER,
-    VISITOR,
     cart_node,
     contact_node,
     customer_node,
@@ -82,11 +81,6 @@ def find(connection: Connection, store_id: int, named: Named) -> Person:
         order_ids=frozenset(orders),
         cart_hashes=frozenset(carts),
     )
-
-
-def visitors_of(person: Person) -> frozenset[str]:
-    """Return the nodes of the person's visitors."""
-    return frozenset(_of_kind(person.nodes, VISITOR))
 
 
 def _of_kind(nodes: Iterable[str], kind: str) -> set[str]:

@@ -100,7 +100,7 @@ def learn_item_model(counted: Counted, ridge: float, length: int = LENGTH) -> It
 
     Args:
         counted: the store's counts.
-        ridge: λ of :func:`item_model.item_weights`, in orders of the mean weight that those of the product have which
+        ridge: λ of :func:`item_model.inverted`, in orders of the mean weight that those of the product have which
             weighs most in all.
         length: how many companions are kept of each product, the largest by absolute weight.
     """

@@ -25,22 +25,6 @@ _ROWS: Final = 512
 _lapack: Final[Any] = linalg.lapack
 
 
-def item_weights(gram: Floats, ridge: float) -> Floats:
-    """Return float64[p, p]: row ``a`` holds what ``a`` says of each other product.
-
-    Args:
-        gram: as :func:`inverted` takes it; the result is made in its place.
-        ridge: λ, in the unit of the weights; larger is more cautious.
-
-    Raises:
-        ValueError: if ``ridge`` is not positive, or the matrix is none of co-purchases.
-    """
-    inverse = inverted(gram, ridge)
-    inverse *= (-1.0 / np.diag(inverse))[np.newaxis, :]
-    np.fill_diagonal(inverse, 0.0)
-    return inverse
-
-
 def inverted(gram: Floats, ridge: float) -> Floats:
     """Return float64[p, p]: the inverse ``P`` that the weights follow from.
 

@@ -17,7 +17,6 @@ from connectors.pos.layout import LayoutError
 CSV: Final = "csv"
 JSONL: Final = "jsonl"
 FORMATS: Final = (CSV, JSONL)
-ENCODINGS: Final = ("utf-8", "cp1252")
 DELIMITERS: Final = (",", ";", "\t", "|")
 _QUOTED: Final = re.compile(r'"[^"]*"')
 # A line longer than this is none of a till.

@@ -245,13 +245,6 @@ def test_one_enormous_order_does_not_decide() -> None:
     cap = uplift.cap_from(spent, share=0.99)
 
     assert cap == 5_000.0
-    assert uplift.winsorised([-200.0, 0.0, 4_999.0, 1_000_000.0], cap).tolist() == [
-        -200.0,
-        0.0,
-        4_999.0,
-        5_000.0,
-    ]
-    assert uplift.winsorised([1_000_000.0], None).tolist() == [1_000_000.0]
 
 
 def test_few_buyers_do_not_tell_what_is_extreme() -> None:

@@ -218,7 +218,7 @@ def test_what_is_known_of_visitors_costs_and_caps_is_used_and_said() -> None:
         revenue = np.round(keen * random.exponential(1.0, 10_000) * 100)
         arms[name] = Totals.of(
             {
-                "revenue": uplift.winsorised(revenue, 1_500),
+                "revenue": np.minimum(revenue, 1_500),
                 "raw_revenue": revenue,
                 "margin": revenue * 0.4,
                 "orders": np.ones(10_000),

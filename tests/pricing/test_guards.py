@@ -19,7 +19,6 @@ from app.pricing.guards import (
     Ending,
     Guards,
     bounded,
-    keeps_margin,
     lowest_with_margin,
 )
 
@@ -157,6 +156,10 @@ def test_prices_end_as_the_merchant_wants_in_every_currency(
 def test_a_price_of_nothing_does_not_move() -> None:
     with pytest.raises(ValueError, match="more than 0"):
         bound(0, 100, WIDE)
+
+
+def keeps_margin(price: int, cost: int, margin: int, tax: int) -> bool:
+    return price * (WHOLE - margin) >= cost * (WHOLE + tax)
 
 
 def test_a_margin_of_everything_is_none() -> None:

@@ -18,11 +18,9 @@ from app.pricing.quotes import (
     Quote,
     Refusal,
     customer_mark,
-    is_quotable,
     issue,
     key_id,
     read,
-    saving,
     window_at,
     window_end,
     window_for,
@@ -170,21 +168,7 @@ def test_what_a_quote_cannot_say_is_not_signed(variant: str, price: int, currenc
         issue(_KEYS[1], variant, price, currency, None, nonce)
 
 
-@given(price=st.integers(1, 10**9), list_price=st.integers(0, 10**9), quantity=st.integers(1, 99))
-def test_a_quote_brings_a_line_down_to_its_price_and_never_up(
-    price: int, list_price: int, quantity: int
-) -> None:
-    quote = Quote("31", price, "EUR", None, _NONCE, _AT)
-
-    assert list_price * quantity - saving(quote, list_price, quantity) == min(price, list_price) * quantity
-
-
 @given(window=st.integers(1, 36**8 - 1))
 def test_a_key_id_is_its_window_in_base_36(window: int) -> None:
     assert int(key_id(window), 36) == window
     assert key_id(window) == key_id(window).lower().lstrip("0")
-
-
-@pytest.mark.parametrize(("variant", "quotable"), [("44120983331", True), ("a b", False), ("", False)])
-def test_only_simple_ids_are_quotable(variant: str, quotable: bool) -> None:
-    assert is_quotable(variant) is quotable

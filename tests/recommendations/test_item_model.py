@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from app.recommendations import item_model
-from app.recommendations.item_model import item_weights
+from app.recommendations.item_model import inverted
 
 
 def gram_of(baskets, products, weight=1.0):
@@ -18,6 +18,14 @@ def gram_of(baskets, products, weight=1.0):
 def random_gram(products, seed):
     random = np.random.default_rng(seed)
     return gram_of([random.choice(products, 3, replace=False) for _ in range(4 * products)], products)
+
+
+def item_weights(gram, ridge):
+    """Return what each product of a row says of each other one, as the module's first lines have it."""
+    inverse = inverted(gram, ridge)
+    inverse *= (-1.0 / np.diag(inverse))[np.newaxis, :]
+    np.fill_diagonal(inverse, 0.0)
+    return inverse
 
 
 def by_inverse(gram, ridge):
