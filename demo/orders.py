@@ -46,7 +46,7 @@ class Refund:
 
 @dataclass(frozen=True, slots=True)
 class OrderCoupon:
-    """A coupon that an order was placed with. ``amounts`` is what it took off each line, in pence.
+    """A coupon or an automatic discount that an order was placed with: what it took off each line, in pence.
 
     ``nominal`` is what it says of itself: a percentage, or an amount.
     """
@@ -55,6 +55,31 @@ class OrderCoupon:
     kind: str
     nominal: float
     amounts: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """A coupon or an automatic discount in a cart: what it takes off each line, by the line's key, in pence.
+
+    ``nominal`` is what it says of itself: a percentage, or an amount.
+    """
+
+    code: str
+    kind: str
+    nominal: float
+    title: str
+    amounts: Mapping[str, int]
+
+    @property
+    def total(self) -> int:
+        """What it takes off the cart."""
+        return sum(self.amounts.values())
+
+    def on_order(self, keys: Iterable[str]) -> OrderCoupon:
+        """Return it as an order keeps it, to whose lines the cart gave ``keys``, in their order."""
+        return OrderCoupon(
+            self.code, self.kind, self.nominal, tuple(self.amounts.get(key, 0) for key in keys)
+        )
 
 
 @dataclass(frozen=True)

@@ -4,10 +4,10 @@ from typing import Final
 
 from demo import shopify_shop
 from demo.carts import Cart
+from demo.orders import Applied
 from demo.peers.shopify.checkout import CartLine, Checkout
 from demo.peers.shopify.function import DiscountFunction
 from demo.peers.shopify.state import Shop
-from demo.peers.woocommerce.virtual_coupons import Applied
 
 # A discount without a code.
 AUTOMATIC: Final = "automatic"

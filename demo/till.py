@@ -14,9 +14,8 @@ from demo.carts import Cart, Carts
 from demo.catalogue import CATEGORIES, Listing, Product
 from demo.courier import Courier, Errand, ShopifyCourier, WooCommerceCourier
 from demo.money import pence
-from demo.orders import CartNews, Line, Order
+from demo.orders import Applied, CartNews, Line, Order
 from demo.peers.shopify.state import Event
-from demo.peers.woocommerce.virtual_coupons import Applied
 from demo.shelves import Shelves
 from demo.shopify_discounts import Discounts
 from demo.shops import Shop
@@ -132,7 +131,7 @@ class Till:
         """
         lines = tuple(cart.lines.values())
         number, changed = self.shelves.take(lines)
-        coupons = woocommerce_coupons.of_order(self.coupons(cart), cart)
+        coupons = tuple(coupon.on_order(cart.lines) for coupon in self.coupons(cart))
         order = Order(number, datetime.now(UTC), None, lines, coupons=coupons)
         placed = PlacedOrder(order, self.courier.tell(self.voice.order_placed(order, changed), changed))
         self.orders[number] = placed

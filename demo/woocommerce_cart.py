@@ -19,10 +19,9 @@ from demo import woocommerce_coupons, woocommerce_shop
 from demo.carts import MOST_LINES, Cart
 from demo.catalogue import Listing
 from demo.courier import WooCommerceCourier
-from demo.orders import Line
+from demo.orders import Applied, Line
 from demo.peers.woocommerce import WooState
 from demo.peers.woocommerce.coupon_rules import CouponRefusedError
-from demo.peers.woocommerce.virtual_coupons import Applied
 from demo.till import current_till
 from demo.woocommerce_shop import SYMBOLS, line_key, net
 

@@ -4,10 +4,10 @@ from typing import Any
 
 from demo import woocommerce_shop
 from demo.carts import Cart
-from demo.orders import OrderCoupon
+from demo.orders import Applied
 from demo.peers.woocommerce import WooState
 from demo.peers.woocommerce.coupon_rules import CouponRefusedError, reckoned
-from demo.peers.woocommerce.virtual_coupons import Applied, CartLine, granted
+from demo.peers.woocommerce.virtual_coupons import CartLine, granted
 
 
 def in_cart(store: WooState, cart: Cart) -> tuple[Applied, ...]:
@@ -63,19 +63,6 @@ def cart_lines(cart: Cart) -> list[CartLine]:
         )
         for key, line in cart.lines.items()
     ]
-
-
-def of_order(coupons: tuple[Applied, ...], cart: Cart) -> tuple[OrderCoupon, ...]:
-    """Return a cart's coupons as its order keeps them."""
-    return tuple(
-        OrderCoupon(
-            coupon.code,
-            coupon.kind,
-            coupon.nominal,
-            tuple(coupon.amounts.get(key, 0) for key in cart.lines),
-        )
-        for coupon in coupons
-    )
 
 
 def _of_plugin(store: WooState, lines: list[CartLine]) -> list[Applied]:

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from demo.catalogue import Product
-from demo.orders import Line, Order, Refund, read_orders
+from demo.orders import Applied, Line, Order, OrderCoupon, Refund, read_orders
 from demo.shops import Shop
 
 MUG = Product(0, "20001", "Red Mug", 125, 0)
@@ -40,6 +40,13 @@ ORDER = Order(
 def test_time_passes_over_an_order(at: datetime, left: list[int], changed: datetime) -> None:
     assert ORDER.quantities_left(at) == left
     assert ORDER.changed_at(at) == changed
+
+
+def test_a_discount_of_a_cart_stands_by_the_lines_of_its_order() -> None:
+    applied = Applied("tea", "percent", 10.0, "Tea", {"mug": 50, "bag": 60})
+
+    assert applied.total == 110
+    assert applied.on_order(["bag", "tin", "mug"]) == OrderCoupon("tea", "percent", 10.0, (60, 0, 50))
 
 
 def test_sums_are_of_all_pieces() -> None:

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
-from demo.peers.woocommerce.virtual_coupons import Applied, CartLine
+from demo.orders import Applied
+from demo.peers.woocommerce.virtual_coupons import CartLine
 
 
 class CouponRefusedError(Exception):

@@ -6,10 +6,12 @@ half a unit rounds up, and what a line bears of it is in proportion to its piece
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from fractions import Fraction
 from typing import Any
+
+from demo.orders import Applied
 
 CODE_PREFIX = "pannier-"
 # To WooCommerce it is a discount on the cart whose amount comes from a filter.
@@ -25,25 +27,6 @@ class CartLine:
     variation_id: str | None
     quantity: int
     price: int
-
-
-@dataclass(frozen=True, slots=True)
-class Applied:
-    """A coupon in a cart: what it takes off each line, by the line's key, in minor units.
-
-    ``nominal`` is what the coupon says of itself: a percentage, or an amount in major units.
-    """
-
-    code: str
-    kind: str
-    nominal: float
-    title: str
-    amounts: Mapping[str, int] = field(default_factory=dict)
-
-    @property
-    def total(self) -> int:
-        """What it takes off the cart."""
-        return sum(self.amounts.values())
 
 
 @dataclass(frozen=True, slots=True)

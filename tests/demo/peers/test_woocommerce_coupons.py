@@ -8,8 +8,9 @@ import pytest
 
 from app.commerce.checkout import offer_to_config
 from app.commerce.offers import Component, Discount, DiscountKind, Piece, Terms, reckon
+from demo.orders import Applied
 from demo.peers.woocommerce.coupon_rules import CouponRefusedError, reckoned
-from demo.peers.woocommerce.virtual_coupons import Applied, CartLine, granted
+from demo.peers.woocommerce.virtual_coupons import CartLine, granted
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 STAMP = "2026-11-22T12:00:00"
