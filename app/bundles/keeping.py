@@ -18,6 +18,7 @@ from app.bundles.models import Offer, OfferEvent, OfferLimits
 from app.bundles.states import State
 from app.core.db import db, now
 from app.core.errors import Conflict, NotFound
+from app.core.paging import newest_first
 from app.core.queues import PLATFORMS, hint
 
 MERCHANT: Final = "merchant"
@@ -104,15 +105,13 @@ def listed(
         query = query.where(Offer.state == state)
     if origin is not None:
         query = query.where(Offer.origin == origin)
-    if before is not None:
-        query = query.where(Offer.id < before)
-    return db.session.scalars(query.order_by(Offer.id.desc()).limit(limit)).all()
+    return db.session.scalars(newest_first(query, Offer.id, limit, before)).all()
 
 
 def events(store_id: int, key: str) -> Sequence[OfferEvent]:
     """Return what happened to an offer, newest first; of very many the newest."""
     query = select(OfferEvent).where(OfferEvent.store_id == store_id, OfferEvent.offer_key == key)
-    return db.session.scalars(query.order_by(OfferEvent.id.desc()).limit(_MOST_EVENTS)).all()
+    return db.session.scalars(newest_first(query, OfferEvent.id, _MOST_EVENTS)).all()
 
 
 def removed(offer: Offer) -> bool:

@@ -29,6 +29,7 @@ from app.commerce.store import Store, StoreAccess
 from app.core.db import db
 from app.core.errors import InvalidParameters
 from app.core.fields import Cursor
+from app.core.paging import page_of
 
 blueprint = server_blueprint(
     "offers", __name__, url_prefix="/v1/offers", description="Products that cost less together."
@@ -45,19 +46,15 @@ _EITHER: Final = {**_NOT_FOUND, 409: "CONFLICT"}
 def list_offers(query: dict[str, Any]) -> dict[str, Any]:
     """List the store's offers, newest first."""
     access: StoreAccess = g.access
-    limit = query["limit"]
     found = keeping.listed(
         access.store_id,
         state=query.get("state"),
         origin=query.get("origin"),
-        limit=limit + 1,
+        limit=query["limit"] + 1,
         before=query.get("cursor"),
     )
-    more = len(found) > limit
-    return {
-        "offers": [offer_state(offer) for offer in found[:limit]],
-        "next_cursor": Cursor.of(found[limit - 1].id) if more else None,
-    }
+    page, cursor = page_of(found, query["limit"], lambda offer: Cursor.of(offer.id))
+    return {"offers": [offer_state(offer) for offer in page], "next_cursor": cursor}
 
 
 @blueprint.route("", methods=["POST"])

@@ -10,7 +10,7 @@ from app.bundles.limits import Limits
 from app.bundles.making import Draft
 from app.bundles.states import State
 from app.commerce.offers import FEWEST_COMPONENTS, MOST_COMPONENTS, WHOLE, Component, Discount, DiscountKind
-from app.core.fields import TEXT, Cursor, Number, ProductIdOrNumber, Strict, Truth, whole
+from app.core.fields import TEXT, Cursor, Number, PageLimit, ProductIdOrNumber, Strict, Truth, whole
 
 _LARGEST_AMOUNT: Final = 10**12
 _LARGEST_VERSION: Final = 2**31 - 1
@@ -162,8 +162,8 @@ class OffersQuery(Schema):
 
     state = fields.String(validate=validate.OneOf([state.value for state in State]))
     origin = fields.String(validate=validate.OneOf(keeping.ORIGINS))
-    limit = fields.Integer(load_default=50, validate=validate.Range(min=1, max=200))
-    cursor = Cursor(metadata={"description": "`next_cursor` of the page before."})
+    limit = PageLimit()
+    cursor = Cursor()
 
 
 def _texts(what: str) -> fields.List[Any]:

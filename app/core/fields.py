@@ -1,6 +1,9 @@
 """Fields and shapes that the schemas of every room share. Each takes JSON at its word: nothing merely looks like it."""
 
 import base64
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from marshmallow import RAISE, Schema, ValidationError, fields, validate
@@ -23,9 +26,15 @@ class Shape(validate.Regexp):
     Python's own ``$`` lets a line feed follow.
     """
 
+    regex: re.Pattern[str]
+
+    def fits(self, text: str) -> bool:
+        """Return whether ``text`` has this shape."""
+        return self.regex.fullmatch(text) is not None
+
     def __call__(self, value: Any) -> Any:
         """Return ``value``, or raise ValidationError."""
-        if self.regex.fullmatch(value) is None:
+        if not self.fits(value):
             raise ValidationError(self._format_error(value))
         return value
 
@@ -86,26 +95,86 @@ class ProductIdOrNumber(ProductId):
         return super()._deserialize(value, attr, data, **kwargs)
 
 
-class Cursor(fields.String):
-    """An opaque place in a list of rows: the id of the last one of a page."""
+class PageLimit(fields.Integer):
+    """How many rows a page of a list has at most, in a query."""
+
+    def __init__(self) -> None:
+        super().__init__(load_default=50, validate=validate.Range(min=1, max=200))
+
+
+class _Place(fields.String):
+    """An opaque place in a list: the last row of a page."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        kwargs.setdefault("metadata", {"description": "``next_cursor`` of the page before."})
+        super().__init__(**kwargs)
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
         text = super()._deserialize(value, attr, data, **kwargs)
+        padded = text + "=" * (-len(text) % 4)
         try:
-            id_ = int(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
+            return self._read(base64.b64decode(padded, b"-_", validate=True).decode("ascii"))
         except ValueError:
-            id_ = 0
-        if not 0 < id_ <= LARGEST_ID:
-            raise ValidationError(NOT_A_CURSOR)
-        return id_
+            raise ValidationError(NOT_A_CURSOR) from None
+
+    def _read(self, text: str) -> Any:
+        """Return the place that is written ``text``, or raise ValueError."""
+        raise NotImplementedError
+
+
+class Cursor(_Place):
+    """A place in a list by id: the row's id."""
+
+    def _read(self, text: str) -> int:
+        return row_id(text)
 
     @staticmethod
     def of(id_: int) -> str:
         """Return the cursor after the row ``id_``."""
-        return base64.urlsafe_b64encode(str(id_).encode()).decode().rstrip("=")
+        return _opaque(str(id_))
+
+
+class TimeCursor(_Place):
+    """A place in a list by time: the row's time and its id, as ``read_id`` reads that or raises ValueError."""
+
+    def __init__(self, read_id: Callable[[str], Any], **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._read_id = read_id
+
+    def _read(self, text: str) -> tuple[datetime, Any]:
+        at, _, id_ = text.partition(".")
+        microseconds = int(at)
+        if not 0 < microseconds <= _LATEST:
+            raise ValueError(NOT_A_CURSOR)
+        return _EPOCH + microseconds * _MICROSECOND, self._read_id(id_)
+
+    @staticmethod
+    def of(at: datetime, id_: int | str) -> str:
+        """Return the cursor after the row ``id_`` of the time ``at``."""
+        return _opaque(f"{(at - _EPOCH) // _MICROSECOND}.{id_}")
+
+
+def row_id(text: str) -> int:
+    """Return the id of a row that is written ``text``.
+
+    Raises:
+        ValueError: if that is none.
+    """
+    id_ = int(text)
+    if not 0 < id_ <= LARGEST_ID:
+        raise ValueError(NOT_A_CURSOR)
+    return id_
+
+
+def _opaque(text: str) -> str:
+    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
 
 NOT_A_CURSOR: Final = "Not a cursor of this list."
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND: Final = timedelta(microseconds=1)
+# In the year 2255.
+_LATEST: Final = 2**53
 
 
 def whole(low: int, high: int, description: str, **kwargs: Any) -> WholeNumber:

@@ -12,11 +12,12 @@ from app.commerce.store import StoreAccess
 from app.core.api import json_response
 from app.core.db import db, now
 from app.core.errors import NotFound
+from app.core.fields import TimeCursor
+from app.core.paging import page_of
 from app.decisions import reading
 from app.decisions.reading import Wanted
 from app.decisions.replaying import replay
 from app.decisions.schemas import (
-    Cursor,
     DecisionReport,
     DecisionReportQuery,
     DecisionsPage,
@@ -42,18 +43,16 @@ def list_decisions(query: dict[str, Any]) -> Response:
     """Return decisions, the newest first. Each web process writes its own about every second."""
     access: StoreAccess = g.access
     wanted = Wanted(query.get("slot"), query.get("day"), query.get("experiment"), query.get("product_id"))
-    limit = query["limit"]
     found = reading.page(
-        db.session.connection(), access.store_id, wanted, now().date(), limit + 1, query.get("cursor")
+        db.session.connection(),
+        access.store_id,
+        wanted,
+        now().date(),
+        query["limit"] + 1,
+        query.get("cursor"),
     )
-    more = len(found) > limit
-    last = found[limit - 1] if more else None
-    return json_response(
-        {
-            "decisions": [head(decision) for decision in found[:limit]],
-            "next_cursor": Cursor.of(last.made_at, last.id) if last else None,
-        }
-    )
+    page, cursor = page_of(found, query["limit"], lambda last: TimeCursor.of(last.made_at, last.id))
+    return json_response({"decisions": [head(decision) for decision in page], "next_cursor": cursor})
 
 
 @blueprint.route("/<id>", methods=["GET"])

@@ -1,20 +1,13 @@
 """The log of decisions as its routes take and show it."""
 
-import base64
-import re
-from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Final
 
-from marshmallow import Schema, ValidationError, fields, validate
+from marshmallow import Schema, fields, validate
 
-from app.core.fields import Shape
+from app.core.fields import NOT_A_CURSOR, PageLimit, Shape, TimeCursor
 from app.decisions.reasons import CACHES, REASONS
 
-_VISIBLE: Final = r"^[!-~]{1,100}$"
-_NAME: Final = Shape(_VISIBLE, error="Not 1 to 100 visible ASCII characters.")
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND: Final = timedelta(microseconds=1)
-_LATEST: Final = 2**53
+_NAME: Final = Shape(r"^[!-~]{1,100}$", error="Not 1 to 100 visible ASCII characters.")
 _REASON: Final = {"description": "OpenFeature's word for why it came out so.", "enum": list(REASONS)}
 _CACHE: Final = {
     "description": "`made` for a request, or `ready` where bytes were held.",
@@ -22,27 +15,10 @@ _CACHE: Final = {
 }
 
 
-class Cursor(fields.String):
-    """An opaque place in the list: time and id of the last decision of a page."""
-
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
-        text = super()._deserialize(value, attr, data, **kwargs)
-        try:
-            at, _, decision_id = (
-                base64.b64decode(text + "=" * (-len(text) % 4), b"-_", validate=True).decode().partition(".")
-            )
-            microseconds = int(at)
-        except ValueError:
-            raise ValidationError("Not a cursor of this list.") from None
-        if not 0 < microseconds <= _LATEST or not re.fullmatch(_VISIBLE, decision_id):
-            raise ValidationError("Not a cursor of this list.")
-        return _EPOCH + microseconds * _MICROSECOND, decision_id
-
-    @staticmethod
-    def of(made_at: datetime, decision_id: str) -> str:
-        """Return the cursor after a decision."""
-        text = f"{(made_at - _EPOCH) // _MICROSECOND}.{decision_id}"
-        return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+def _decision_id(text: str) -> str:
+    if not _NAME.fits(text):
+        raise ValueError(NOT_A_CURSOR)
+    return text
 
 
 class DecisionsQuery(Schema):
@@ -56,8 +32,8 @@ class DecisionsQuery(Schema):
         validate=_NAME, metadata={"description": "Those that an arm of this experiment took part in."}
     )
     product_id = fields.String(validate=_NAME, metadata={"description": "Those that showed this product."})
-    limit = fields.Integer(load_default=50, validate=validate.Range(min=1, max=200))
-    cursor = Cursor(metadata={"description": "``next_cursor`` of the page before."})
+    limit = PageLimit()
+    cursor = TimeCursor(_decision_id)
 
 
 class DecisionHead(Schema):

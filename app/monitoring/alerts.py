@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Row, case, delete, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from app.core.db import now
+from app.core.paging import newest_first
 from app.monitoring.models import Alert
 
 WARN: Final = "warn"
@@ -100,9 +101,7 @@ def page(
     ).where(Alert.store_id == store_id)
     if only_open:
         query = query.where(Alert.cleared_at.is_(None))
-    if before is not None:
-        query = query.where(Alert.id < before)
-    return connection.execute(query.order_by(Alert.id.desc()).limit(limit)).all()
+    return connection.execute(newest_first(query, Alert.id, limit, before)).all()
 
 
 def forget_old(connection: Connection) -> int:

@@ -12,6 +12,7 @@ from app.commerce.store import StoreAccess
 from app.core.db import db, now
 from app.core.errors import Conflict, InvalidParameters, NotFound
 from app.core.fields import Cursor
+from app.core.paging import page_of
 from app.monitoring import alerts, counting, drift, endpoint, jobs, sending
 from app.monitoring.freshness import worst
 from app.monitoring.models import AlertEndpoint
@@ -89,8 +90,8 @@ def list_alerts(query: dict[str, Any]) -> dict[str, Any]:
         before=query.get("cursor"),
         limit=limit + 1,
     )
-    more = len(rows) > limit
-    return {"alerts": rows[:limit], "next_cursor": Cursor.of(rows[limit - 1].id) if more else None}
+    page, cursor = page_of(rows, limit, lambda alert: Cursor.of(alert.id))
+    return {"alerts": page, "next_cursor": cursor}
 
 
 @blueprint.route("/endpoint", methods=["GET"])

@@ -2,9 +2,9 @@
 
 from typing import Final
 
-from marshmallow import RAISE, Schema, fields, validate
+from marshmallow import Schema, fields, validate
 
-from app.core.fields import Cursor, Shape, Truth
+from app.core.fields import Cursor, PageLimit, Shape, Strict, Truth
 from app.monitoring.alerts import ERROR, WARN
 from app.monitoring.drift import MEASURES
 from app.monitoring.freshness import LEVELS, SOURCES
@@ -62,11 +62,8 @@ class DriftState(Schema):
     measures = fields.List(fields.Nested(MeasureState), required=True)
 
 
-class EndpointRequest(Schema):
+class EndpointRequest(Strict):
     """Where alerts go."""
-
-    class Meta:
-        unknown = RAISE
 
     url = fields.String(
         required=True, validate=_URL, metadata={"description": "An https address; port 443 or 8443."}
@@ -113,8 +110,8 @@ class AlertsQuery(Schema):
         validate=validate.OneOf([ALL, OPEN]),
         metadata={"description": "All of them, or those that are not over."},
     )
-    limit = fields.Integer(load_default=50, validate=validate.Range(min=1, max=200))
-    cursor = Cursor(metadata={"description": "``next_cursor`` of the page before."})
+    limit = PageLimit()
+    cursor = Cursor()
 
 
 class AlertState(Schema):

@@ -20,6 +20,7 @@ from sqlalchemy import func, select
 
 from app.core.db import db, lock_store
 from app.core.errors import Conflict, NotFound
+from app.core.paging import newest_first
 from app.pricing.models import PriceChange, PriceRule
 from app.pricing.proposing import Proposal
 from app.pricing.rules import AUTOMATIC, EXPIRES_HOURS, SUGGEST, Rule
@@ -219,9 +220,7 @@ def page(
         query = query.where(PriceChange.rule_key == rule)
     if product_id is not None:
         query = query.where(PriceChange.product_id == product_id)
-    if before is not None:
-        query = query.where(PriceChange.id < before)
-    return db.session.scalars(query.order_by(PriceChange.id.desc()).limit(limit)).all()
+    return db.session.scalars(newest_first(query, PriceChange.id, limit, before)).all()
 
 
 def _held(store_id: int, change_id: int) -> PriceChange:

@@ -10,13 +10,14 @@ from flask import g
 from app.commerce.access import SERVER_DOC, server_blueprint
 from app.commerce.store import StoreAccess
 from app.core.db import db, now
+from app.core.fields import TimeCursor
+from app.core.paging import page_of
 from app.pricing import competitors, ledger, usual_price
 from app.pricing.ledger_schemas import (
     CompetitorPrices,
     CompetitorsTaken,
     LedgerPage,
     LedgerQuery,
-    PeriodCursor,
     UsualAnswer,
     UsualQuery,
 )
@@ -37,21 +38,19 @@ blueprint = server_blueprint(
 def list_periods(query: dict[str, Any]) -> dict[str, Any]:
     """Return a product's list prices, the newest first: from when to when, why and by whose decision."""
     access: StoreAccess = g.access
-    limit = query["limit"]
     found = ledger.page(
         db.session.connection(),
         access.store_id,
         query["product_id"],
         query.get("variant_id"),
-        limit + 1,
+        query["limit"] + 1,
         query.get("cursor"),
     )
-    more = len(found) > limit
-    last_id, last = found[limit - 1] if more else (0, None)
+    page, cursor = page_of(found, query["limit"], lambda row: TimeCursor.of(row[1].from_at, row[0]))
     return {
         "product_id": query["product_id"],
-        "periods": [period for _, period in found[:limit]],
-        "next_cursor": PeriodCursor.of(last.from_at, last_id) if last else None,
+        "periods": [period for _, period in page],
+        "next_cursor": cursor,
     }
 
 

@@ -1,42 +1,15 @@
 """The ledger, the usual price and competitors' prices over HTTP."""
 
-import base64
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from marshmallow import Schema, ValidationError, fields, validate
 
-from app.core.fields import LARGEST_ID, NOT_A_CURSOR, TEXT, VISIBLE, Shape, Strict, WholeNumber
+from app.core.fields import TEXT, VISIBLE, PageLimit, Shape, Strict, TimeCursor, WholeNumber, row_id
 from app.pricing.competitors import LARGEST_PRICE, MOST_AT_ONCE, Price
 from app.pricing.ledger import PANNIER, SHOP
 
 _CURRENCY: Final = Shape(r"^[A-Z]{3}$", error="Not a currency of ISO 4217.")
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND: Final = timedelta(microseconds=1)
-# The year 9999, as far as times go.
-_LATEST: Final = (datetime(9999, 1, 1, tzinfo=UTC) - _EPOCH) // _MICROSECOND
-
-
-class PeriodCursor(fields.String):
-    """An opaque place in the list: beginning and number of the last period of a page."""
-
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
-        text = super()._deserialize(value, attr, data, **kwargs)
-        try:
-            raw = base64.b64decode(text + "=" * (-len(text) % 4), b"-_", validate=True).decode("ascii")
-            at, _, number = raw.partition(".")
-            microseconds, id_ = int(at), int(number)
-        except ValueError:
-            raise ValidationError(NOT_A_CURSOR) from None
-        if not 0 < microseconds <= _LATEST or not 0 < id_ <= LARGEST_ID:
-            raise ValidationError(NOT_A_CURSOR)
-        return _EPOCH + microseconds * _MICROSECOND, id_
-
-    @staticmethod
-    def of(from_at: datetime, id_: int) -> str:
-        """Return the cursor after a period."""
-        text = f"{(from_at - _EPOCH) // _MICROSECOND}.{id_}"
-        return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
 
 class LedgerQuery(Schema):
@@ -44,8 +17,8 @@ class LedgerQuery(Schema):
 
     product_id = fields.String(required=True, validate=VISIBLE)
     variant_id = fields.String(validate=VISIBLE, metadata={"description": "Of this variant alone."})
-    limit = fields.Integer(load_default=50, validate=validate.Range(min=1, max=200))
-    cursor = PeriodCursor(metadata={"description": "``next_cursor`` of the page before."})
+    limit = PageLimit()
+    cursor = TimeCursor(row_id)
 
 
 class PeriodState(Schema):

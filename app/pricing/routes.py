@@ -13,6 +13,7 @@ from app.commerce.store import Store, StoreAccess
 from app.core.db import db, now
 from app.core.errors import NotFound
 from app.core.fields import Cursor
+from app.core.paging import page_of
 from app.core.queues import LEARNING, PLATFORMS, hint
 from app.pricing import changes, defining, undo
 from app.pricing.jobs import PROPOSE, WRITE
@@ -211,16 +212,15 @@ def _undone(found: Undoing) -> dict[str, Any]:
 def _page(query: dict[str, Any], states: Collection[str] | None) -> tuple[Sequence[PriceChange], str | None]:
     """Return a page of changes and the cursor of the next one."""
     access: StoreAccess = g.access
-    limit = query["limit"]
     found = changes.page(
         access.store_id,
-        limit + 1,
+        query["limit"] + 1,
         states=states,
         rule=query.get("rule"),
         product_id=query.get("product_id"),
         before=query.get("cursor"),
     )
-    return found[:limit], Cursor.of(found[limit - 1].id) if len(found) > limit else None
+    return page_of(found, query["limit"], lambda change: Cursor.of(change.id))
 
 
 def _number(id_: str) -> int:

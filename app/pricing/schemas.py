@@ -13,6 +13,7 @@ from app.core.fields import (
     TEXT,
     Cursor,
     Number,
+    PageLimit,
     ProductIdOrNumber,
     Shape,
     Strict,
@@ -45,7 +46,6 @@ from app.rules.schemas import EMPTY_RANGE, NO_TIME, NOT_HERE
 MOST_LISTED: Final = 500
 MOST_ENDINGS: Final = 10
 MOST_NAMED: Final = 100
-_LARGEST_ID: Final = 2**63 - 1
 
 # What a schema for machines cannot say.
 SIGNAL_TWICE: Final = "A rule listens to a signal once."
@@ -348,8 +348,8 @@ class _Page(Schema):
 
     rule = fields.String(validate=KEY, metadata={"description": "Of this rule."})
     product_id = ProductIdOrNumber()
-    limit = fields.Integer(load_default=50, validate=validate.Range(min=1, max=200))
-    cursor = Cursor(metadata={"description": "``next_cursor`` of the page before."})
+    limit = PageLimit()
+    cursor = Cursor()
 
 
 class PriceProposalsQuery(_Page):

@@ -18,6 +18,7 @@ from app.core.fields import (
     LARGEST_MONEY,
     TEXT,
     Number,
+    PageLimit,
     ProductIdOrNumber,
     Shape,
     Strict,
@@ -434,7 +435,7 @@ class RuleLint(Schema):
 class RuleVersionsQuery(Schema):
     """Which versions."""
 
-    limit = fields.Integer(load_default=50, validate=validate.Range(min=1, max=200))
+    limit = PageLimit()
     before = fields.Integer(
         validate=validate.Range(min=1, max=_LARGEST_VERSION), metadata={"description": "Older than this one."}
     )

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, func, insert, select
 
 from app.core.db import lock_store
 from app.core.errors import Conflict, NotFound
+from app.core.paging import newest_first
 from app.rules.models import RuleList
 
 _LOCK: Final = 61
@@ -84,9 +85,7 @@ def page(
     query = select(
         RuleList.version, RuleList.note, RuleList.restored_version, RuleList.created_at, count
     ).where(RuleList.store_id == store_id)
-    if before is not None:
-        query = query.where(RuleList.version < before)
-    rows = connection.execute(query.order_by(RuleList.version.desc()).limit(limit))
+    rows = connection.execute(newest_first(query, RuleList.version, limit, before))
     return [dict(row) for row in rows.mappings()]
 
 

@@ -14,6 +14,7 @@ from app.commerce.store import StoreAccess
 from app.core.db import db, lock_store, now
 from app.core.errors import Conflict, NotFound
 from app.core.fields import Cursor
+from app.core.paging import page_of
 from app.segments import jobs, memberships, refreshing, showing
 from app.segments.conditions import read
 from app.segments.models import Segment, SegmentMembership
@@ -155,6 +156,7 @@ def list_members(query: dict[str, Any], key: str) -> dict[str, Any]:
         raise _missing(key)
     limit = query["limit"]
     rows = memberships.page(db.session.connection(), access.store_id, key, query.get("cursor", 0), limit + 1)
+    page, cursor = page_of(rows, limit, lambda row: Cursor.of(row[0]))
     return {
         "members": [
             {
@@ -163,9 +165,9 @@ def list_members(query: dict[str, Any], key: str) -> dict[str, Any]:
                 "as_of": member.as_of,
                 "reason": member.reason,
             }
-            for _, platform_id, member in rows[:limit]
+            for _, platform_id, member in page
         ],
-        "next_cursor": Cursor.of(rows[limit - 1][0]) if len(rows) > limit else None,
+        "next_cursor": cursor,
     }
 
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 from marshmallow import Schema, ValidationError, fields, validate, validates, validates_schema
 
 from app.core.conditions import ONE_KIND, TOO_DEEP, TOO_MANY, Whole, combinators, options_of, refuse
-from app.core.fields import TEXT, Cursor, ProductIdOrNumber, Shape, Strict, WholeNumber
+from app.core.fields import TEXT, Cursor, PageLimit, ProductIdOrNumber, Shape, Strict, WholeNumber
 from app.segments.conditions import CHANNELS, FACTS
 from app.segments.facts import CART_STATES
 from app.segments.named import NAMED
@@ -126,8 +126,8 @@ class PreviewRequest(Strict):
 class MembersQuery(Schema):
     """Which members."""
 
-    limit = fields.Integer(load_default=50, validate=validate.Range(min=1, max=200))
-    cursor = Cursor(metadata={"description": "``next_cursor`` of the page before."})
+    limit = PageLimit()
+    cursor = Cursor()
 
 
 _SIZE: Final = {"description": "Customers; null until it was computed for the first time."}
