@@ -11,7 +11,7 @@ from typing import Any
 from flask import Blueprint, g, request, url_for
 from flask.typing import ResponseReturnValue
 
-from demo import shopify_shop
+from demo import shopify_format
 from demo.carts import MOST_LINES, MOST_PIECES, Cart
 from demo.catalogue import Listing
 from demo.messages import signature
@@ -56,8 +56,8 @@ def add() -> ResponseReturnValue:
         lines = [_wanted_line(till, item) for item in wanted]
         _check_stock(till, g.cart, lines)
         for line in lines:
-            g.cart.add(line, shopify_shop.line_key(line))
-        added = [_line_body(g.cart.lines[shopify_shop.line_key(line)]) for line in lines]
+            g.cart.add(line, shopify_format.line_key(line))
+        added = [_line_body(g.cart.lines[shopify_format.line_key(line)]) for line in lines]
     till.cart_changed(g.cart)
     return {"items": added} if many else added[0]
 
@@ -195,13 +195,13 @@ def _line_body(line: Line, discounts: Mapping[str, int] = MappingProxyType({})) 
     discount = sum(discounts.values())
     final = line.total - discount
     picture = url_for("picture", handle=product.handle)
-    variant_id = shopify_shop.platform_id("ProductVariant", product.number)
+    variant_id = shopify_format.platform_id("ProductVariant", product.number)
     return {
         "id": variant_id,
         "properties": dict(line.properties),
         "quantity": line.quantity,
         "variant_id": variant_id,
-        "key": shopify_shop.line_key(line),
+        "key": shopify_format.line_key(line),
         "title": product.name,
         "price": product.price,
         "original_price": product.price,
@@ -214,7 +214,7 @@ def _line_body(line: Line, discounts: Mapping[str, int] = MappingProxyType({})) 
         "grams": 0,
         "vendor": current_till().shop.name,
         "taxable": True,
-        "product_id": shopify_shop.platform_id("Product", product.number),
+        "product_id": shopify_format.platform_id("Product", product.number),
         "product_has_only_default_variant": True,
         "gift_card": False,
         "final_price": final // line.quantity,

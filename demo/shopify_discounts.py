@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from demo import shopify_shop
+from demo import shopify_format
 from demo.carts import Cart
 from demo.orders import Applied
 from demo.peers.shopify.checkout import CartLine, Checkout
@@ -29,7 +29,7 @@ class Discounts:
             self._function = DiscountFunction()
         lines = [
             CartLine(
-                shopify_shop.platform_id("ProductVariant", line.product.number),
+                shopify_format.platform_id("ProductVariant", line.product.number),
                 line.quantity,
                 dict(line.properties),
             )

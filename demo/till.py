@@ -9,7 +9,7 @@ from typing import Any, cast
 
 from flask import current_app
 
-from demo import shopify_shop, woocommerce_coupons, woocommerce_shop
+from demo import shopify_format, woocommerce_coupons, woocommerce_shop
 from demo.carts import Cart, Carts
 from demo.catalogue import CATEGORIES, Listing, Product
 from demo.courier import Courier, Errand, ShopifyCourier, WooCommerceCourier
@@ -79,18 +79,18 @@ class Till:
     @property
     def line_key(self) -> Callable[[Line], str]:
         """How the platform names a cart's line."""
-        return shopify_shop.line_key if self.shop.platform == "shopify" else woocommerce_shop.line_key
+        return shopify_format.line_key if self.shop.platform == "shopify" else woocommerce_shop.line_key
 
     def identifier(self, product: Product) -> str:
         """Return the product's id on the platform."""
         if self.shop.platform == "shopify":
-            return str(shopify_shop.platform_id("Product", product.number))
+            return str(shopify_format.platform_id("Product", product.number))
         return str(woocommerce_shop.product_id(product))
 
     def variant_identifier(self, product: Product) -> str:
         """Return the id of what goes into the cart: Shopify's variant, WooCommerce's product itself."""
         if self.shop.platform == "shopify":
-            return str(shopify_shop.platform_id("ProductVariant", product.number))
+            return str(shopify_format.platform_id("ProductVariant", product.number))
         return self.identifier(product)
 
     def find(self, identifier: str | int | None) -> Listing | None:
@@ -100,7 +100,7 @@ class Till:
         except ValueError:
             return None
         number = (
-            shopify_shop.product_number(wanted)
+            shopify_format.product_number(wanted)
             if self.shop.platform == "shopify"
             else woocommerce_shop.product_number(wanted)
         )
@@ -162,7 +162,7 @@ class Till:
         """
         if event.topic != "products/update":
             return
-        number = shopify_shop.product_number(int(event.body["variants"][0]["id"]))
+        number = shopify_format.product_number(int(event.body["variants"][0]["id"]))
         price = pence(event.body["variants"][0]["price"])
         if number is not None and self.shelves[number].product.price != price:
             was = event.body["variants"][0]["compare_at_price"]

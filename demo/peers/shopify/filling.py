@@ -1,7 +1,8 @@
 """Putting a demo shop's catalogue and books into a shop of the stand-in."""
 
 from demo.peers.shopify.state import Shop as PeerShop
-from demo.shopify_shop import ShopifyShop, platform_id
+from demo.shopify_format import platform_id
+from demo.shopify_shop import ShopifyShop
 from demo.shops import Shop
 
 

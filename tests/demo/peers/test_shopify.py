@@ -28,7 +28,8 @@ from demo.peers.shopify.oauth import ID_TOKEN, OFFLINE_TOKEN, TOKEN_EXCHANGE, se
 from demo.peers.shopify.schema import load
 from demo.peers.shopify.state import Shop, ShopifyState
 from demo.peers.shopify.tokens import InvalidGrant, Tokens
-from demo.shopify_shop import ShopifyShop, gid, platform_id
+from demo.shopify_format import gid, platform_id
+from demo.shopify_shop import ShopifyShop
 from tests.demo.sink import Sink
 
 DOMAIN = "hearth.myshopify.com"
