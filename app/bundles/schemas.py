@@ -10,7 +10,7 @@ from app.bundles.limits import Limits
 from app.bundles.making import Draft
 from app.bundles.states import State
 from app.commerce.offers import FEWEST_COMPONENTS, MOST_COMPONENTS, WHOLE, Component, Discount, DiscountKind
-from app.core.fields import TEXT, Cursor, Number, PageLimit, ProductIdOrNumber, Strict, Truth, whole
+from app.core.fields import TEXT, Cursor, PageLimit, ProductIdOrNumber, Strict, Truth, list_of, number, whole
 
 _LARGEST_AMOUNT: Final = 10**12
 _LARGEST_VERSION: Final = 2**31 - 1
@@ -36,12 +36,12 @@ class OfferComponent(Strict):
 
     product_id = ProductIdOrNumber(required=True)
     quantity = whole(1, _MOST_QUANTITY, "So many pieces of it.", load_default=1)
-    variant_ids = fields.List(
+    variant_ids = list_of(
         ProductIdOrNumber(),
+        _MOST_VARIANTS,
+        "Variants that count; null: all do.",
         allow_none=True,
         load_default=None,
-        validate=validate.Length(min=1, max=_MOST_VARIANTS),
-        metadata={"description": "Variants that count; null: all do."},
     )
 
 
@@ -67,15 +67,11 @@ class OfferCreation(Strict):
     title = fields.String(
         required=True, validate=TEXT, metadata={"description": "What shoppers read beside the discount."}
     )
-    components = fields.List(
-        fields.Nested(OfferComponent),
-        validate=validate.Length(min=FEWEST_COMPONENTS, max=MOST_COMPONENTS),
-        metadata={"description": "Products, all needed."},
+    components = list_of(
+        fields.Nested(OfferComponent), MOST_COMPONENTS, "Products, all needed.", least=FEWEST_COMPONENTS
     )
-    discounted = fields.List(
-        ProductIdOrNumber(),
-        validate=validate.Length(min=1, max=MOST_COMPONENTS),
-        metadata={"description": "Those of them that cost less; not given: all."},
+    discounted = list_of(
+        ProductIdOrNumber(), MOST_COMPONENTS, "Those of them that cost less; not given: all."
     )
     when = ProductIdOrNumber()
     offer = ProductIdOrNumber()
@@ -166,13 +162,8 @@ class OffersQuery(Schema):
     cursor = Cursor()
 
 
-def _texts(what: str) -> fields.List[Any]:
-    return fields.List(
-        fields.String(validate=TEXT),
-        load_default=list,
-        validate=validate.Length(max=_MOST_EXCLUDED),
-        metadata={"description": what},
-    )
+def _excluded(each: fields.Field[Any], what: str) -> fields.List[Any]:
+    return list_of(each, _MOST_EXCLUDED, what, least=None, load_default=list)
 
 
 _DEFAULT: Final = Limits()
@@ -204,14 +195,13 @@ class OfferLimitsFields(Strict):
     least_stock = whole(
         0, _LARGEST_AMOUNT, "Pieces that a proposal needs of each.", load_default=_DEFAULT.least_stock
     )
-    excluded_products = fields.List(
-        ProductIdOrNumber(),
-        load_default=list,
-        validate=validate.Length(max=_MOST_EXCLUDED),
-        metadata={"description": "Products that are in no offer."},
+    excluded_products = _excluded(ProductIdOrNumber(), "Products that are in no offer.")
+    excluded_categories = _excluded(
+        fields.String(validate=TEXT), "Categories whose products are in no offer, as the shop writes them."
     )
-    excluded_categories = _texts("Categories whose products are in no offer, as the shop writes them.")
-    excluded_tags = _texts("Tags whose products are in no offer, as the shop writes them.")
+    excluded_tags = _excluded(
+        fields.String(validate=TEXT), "Tags whose products are in no offer, as the shop writes them."
+    )
     starts_at = fields.AwareDateTime(
         allow_none=True, load_default=None, metadata={"description": "Nothing is proposed before."}
     )
@@ -227,10 +217,11 @@ class OfferLimitsFields(Strict):
         f"By so much a price may differ from the approved one, {_SHARE}.",
         load_default=_DEFAULT.price_tolerance,
     )
-    elasticity = Number(
+    elasticity = number(
+        0,
+        20,
+        "How demand answers to a lower price; ranks proposals.",
         load_default=_DEFAULT.elasticity,
-        validate=validate.Range(min=0, max=20),
-        metadata={"description": "How demand answers to a lower price; ranks proposals."},
     )
 
 

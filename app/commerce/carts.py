@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from flask import Response, current_app, g
-from marshmallow import RAISE, Schema, fields, validate
+from marshmallow import Schema, fields, validate
 from psycopg.errors import LockNotAvailable
 from sqlalchemy import Connection, select, text
 from sqlalchemy.exc import OperationalError
@@ -22,7 +22,7 @@ from app.commerce.store import StoreAccess
 from app.core.api import ApiBlueprint, json_response
 from app.core.db import db, now
 from app.core.errors import Unavailable
-from app.core.fields import Shape, Truth, WholeNumber
+from app.core.fields import Shape, Strict, Truth, WholeNumber
 
 blueprint: Any = ApiBlueprint("carts", __name__, url_prefix="/v1", description="What is in a shopper's cart.")
 
@@ -43,11 +43,8 @@ class Consent(Truth):
         )
 
 
-class CartReportLine(Schema):
+class CartReportLine(Strict):
     """One line of a cart, by the platform's own ids."""
-
-    class Meta:
-        unknown = RAISE
 
     product_id = fields.String(
         required=True,
@@ -58,11 +55,8 @@ class CartReportLine(Schema):
     quantity = WholeNumber(required=True, validate=validate.Range(min=1, max=_MAX_QUANTITY))
 
 
-class CartReport(Schema):
+class CartReport(Strict):
     """The whole state of a cart."""
-
-    class Meta:
-        unknown = RAISE
 
     token = fields.String(
         required=True,

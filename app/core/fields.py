@@ -42,6 +42,8 @@ class Shape(validate.Regexp):
 TEXT: Final = Shape(r"^[^\x00-\x1f\x7f]{1,100}$", error="Not 1 to 100 characters of text.")
 VISIBLE: Final = Shape(r"^[!-~]{1,200}$", error="Not 1 to 200 visible ASCII characters.")
 PRODUCT_ID: Final = Shape(r"^[A-Za-z0-9_:/.\-]{1,100}$", error="Not a product id.")
+CLOCK: Final = Shape("^(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$", error="Not a time such as 09:30.")
+COUNTRY: Final = Shape("^[A-Z]{2}$", error="Not a country of ISO 3166-1 alpha-2.")
 
 
 class WholeNumber(fields.Integer):
@@ -181,4 +183,21 @@ def whole(low: int, high: int, description: str, **kwargs: Any) -> WholeNumber:
     """Return a field for a whole number from ``low`` to ``high``, both included."""
     return WholeNumber(
         validate=validate.Range(min=low, max=high), metadata={"description": description}, **kwargs
+    )
+
+
+def number(low: float, high: float, description: str, **kwargs: Any) -> Number:
+    """Return a field for a number from ``low`` to ``high``, both included."""
+    return Number(validate=validate.Range(min=low, max=high), metadata={"description": description}, **kwargs)
+
+
+def list_of(
+    each: fields.Field[Any], most: int, description: str, *, least: int | None = 1, **kwargs: Any
+) -> fields.List[Any]:
+    """Return a field for a list of ``least`` to ``most`` values."""
+    return fields.List(
+        each,
+        validate=validate.Length(min=least, max=most),
+        metadata={"description": description},
+        **kwargs,
     )

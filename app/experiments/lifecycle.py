@@ -27,7 +27,7 @@ from app.experiments.definition import (
     unit_of,
 )
 from app.experiments.models import Experiment
-from app.experiments.schemas import NO_SUCH_ARM, is_key
+from app.experiments.schemas import KEY, NO_SUCH_ARM
 
 # Each running one costs a part of every visitor's answer.
 MOST_RUNNING: Final = 20
@@ -212,7 +212,7 @@ def _locked(store_id: int, key: str) -> Experiment:
 
 def _one(store_id: int, key: str, query: Select[Experiment]) -> Experiment:
     # PostgreSQL would not even take some of what is no key.
-    found = db.session.scalar(query.where(Experiment.store_id == store_id)) if is_key(key) else None
+    found = db.session.scalar(query.where(Experiment.store_id == store_id)) if KEY.fits(key) else None
     if found is None:
         raise NotFound(f"This store has no experiment {key[:50]!r}.")
     return found

@@ -21,7 +21,7 @@ from app.experiments import outcomes
 from app.experiments.assignment import CONTROL, HOLDOUT, IN, OUT, SHOWN, STANDING
 from app.experiments.models import Experiment
 from app.experiments.outcomes import AFTER, Period
-from app.experiments.schemas import FIXED, is_key
+from app.experiments.schemas import FIXED, KEY
 
 # Of how many exposures a report is made at once; of more by a worker.
 AT_ONCE: Final = 20_000
@@ -114,7 +114,7 @@ def find(connection: Connection, store_id: int, key: str) -> Subject:
     if _always_runs(key):
         return _standing(connection, store_id, key)
     row = None
-    if is_key(key):  # PostgreSQL would not even take some of what is none
+    if KEY.fits(key):  # PostgreSQL would not even take some of what is none
         row = connection.execute(
             select(
                 Experiment.name,

@@ -1,6 +1,5 @@
 """What an experiment may be, and how it is told. Every error names its path, such as ``arms.1.settings.strategy``."""
 
-import re
 from collections.abc import Collection, Mapping
 from typing import Any, Final
 
@@ -15,7 +14,18 @@ from marshmallow import (
     validates_schema,
 )
 
-from app.core.fields import DEVICES, LARGEST_MONEY, TEXT, Number, Shape, Strict, WholeNumber
+from app.core.fields import (
+    COUNTRY,
+    DEVICES,
+    LARGEST_MONEY,
+    TEXT,
+    Number,
+    Shape,
+    Strict,
+    list_of,
+    number,
+    whole,
+)
 from app.events.intent import State
 from app.experiments.assignment import HOLDOUT, NOTHING
 from app.experiments.definition import (
@@ -66,17 +76,10 @@ RULES: Final = frozenset(
 _TAKEN: Final = frozenset({HOLDOUT, "power"})
 _MOST_VALUES: Final = 50
 _MOST_RULES: Final = 50
-_KEY: Final = r"^[a-z][a-z0-9_]{0,49}$"
-KEY: Final = Shape(_KEY, error="Not a key.")
+KEY: Final = Shape(r"^[a-z][a-z0-9_]{0,49}$", error="Not a key.")
 LONG_TEXT: Final = Shape(
     r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]{0,2000}$", error="Not text of up to 2000 characters."
 )
-COUNTRY: Final = Shape(r"^[A-Z]{2}$", error="Not a country of ISO 3166-1 alpha-2.")
-
-
-def is_key(text: str) -> bool:
-    """Return whether ``text`` could be the key of an experiment."""
-    return re.fullmatch(_KEY, text) is not None and not text.endswith("\n")
 
 
 class Slot(fields.String):
@@ -141,11 +144,7 @@ class ArmFields(Strict):
     name = fields.String(
         load_default=None, allow_none=True, validate=TEXT, metadata={"description": "For people."}
     )
-    weight = Number(
-        load_default=1.0,
-        validate=validate.Range(min=0.01, max=1000),
-        metadata={"description": "Its share is this of the sum of all weights."},
-    )
+    weight = number(0.01, 1000, "Its share is this of the sum of all weights.", load_default=1.0)
     settings = fields.Nested(ArmSettings, load_default=dict)
 
     @post_load
@@ -167,11 +166,7 @@ class NamespacePart(Strict):
 
 
 def _any_of(values: fields.Field[Any], what: str) -> fields.List[Any]:
-    return fields.List(
-        values,
-        validate=validate.Length(min=1, max=_MOST_VALUES),
-        metadata={"description": f"One of these {what}."},
-    )
+    return list_of(values, _MOST_VALUES, f"One of these {what}.")
 
 
 class TargetingFields(Strict):
@@ -201,50 +196,34 @@ class ExperimentFields(Strict):
             " two are for prices, which are the same for everybody."
         },
     )
-    slice_hours = WholeNumber(
+    slice_hours = whole(
+        72,
+        672,
+        f"How long a slice of time is; {SLICE_HOURS} where it is not said.",
         load_default=None,
         allow_none=True,
-        validate=validate.Range(min=72, max=672),
-        metadata={"description": f"How long a slice of time is; {SLICE_HOURS} where it is not said."},
     )
-    slots = fields.List(
-        Slot(),
-        load_default=None,
-        allow_none=True,
-        validate=validate.Length(min=1, max=_MOST_VALUES),
-        metadata={"description": "The places that it is about; null for all."},
+    slots = list_of(
+        Slot(), _MOST_VALUES, "The places that it is about; null for all.", load_default=None, allow_none=True
     )
-    arms = fields.List(
+    arms = list_of(
         fields.Nested(ArmFields),
+        MOST_ARMS,
+        "What is compared. Without one called control, that is added.",
         required=True,
-        validate=validate.Length(min=1, max=MOST_ARMS),
-        metadata={"description": "What is compared. Without one called control, that is added."},
     )
-    coverage = Number(
-        load_default=1.0,
-        validate=validate.Range(min=0.001, max=1),
-        metadata={"description": "The share of all visitors who take part."},
-    )
+    coverage = number(0.001, 1, "The share of all visitors who take part.", load_default=1.0)
     namespace = fields.Nested(NamespacePart, load_default=None, allow_none=True)
     targeting = fields.Nested(TargetingFields, load_default=dict)
-    minimum_effect = Number(
-        load_default=0.05,
-        validate=validate.Range(min=0.001, max=1),
-        metadata={"description": "The smallest relative difference worth finding."},
-    )
-    winsor_cap = WholeNumber(
+    minimum_effect = number(0.001, 1, "The smallest relative difference worth finding.", load_default=0.05)
+    winsor_cap = whole(
+        1,
+        LARGEST_MONEY,
+        "A visitor's revenue counts up to this, in minor units; null for all of it.",
         load_default=None,
         allow_none=True,
-        validate=validate.Range(min=1, max=LARGEST_MONEY),
-        metadata={
-            "description": "A visitor's revenue counts up to this, in minor units; null for all of it."
-        },
     )
-    planned_weeks = WholeNumber(
-        load_default=4,
-        validate=validate.Range(min=1, max=52),
-        metadata={"description": "How long it shall run."},
-    )
+    planned_weeks = whole(1, 52, "How long it shall run.", load_default=4)
     stop_rule = fields.String(
         load_default=SEQUENTIAL,
         validate=validate.OneOf([FIXED, SEQUENTIAL]),

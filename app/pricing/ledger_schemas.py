@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from marshmallow import Schema, ValidationError, fields, validate
 
-from app.core.fields import TEXT, VISIBLE, PageLimit, Shape, Strict, TimeCursor, WholeNumber, row_id
+from app.core.fields import TEXT, VISIBLE, PageLimit, Shape, Strict, TimeCursor, row_id, whole
 from app.pricing.competitors import LARGEST_PRICE, MOST_AT_ONCE, Price
 from app.pricing.ledger import PANNIER, SHOP
 
@@ -107,11 +107,7 @@ class CompetitorPriceFields(Strict):
 
     product_id = fields.String(required=True, validate=VISIBLE)
     competitor = fields.String(required=True, validate=TEXT, metadata={"description": "Any name."})
-    price = WholeNumber(
-        required=True,
-        validate=validate.Range(min=1, max=LARGEST_PRICE),
-        metadata={"description": "Minor units."},
-    )
+    price = whole(1, LARGEST_PRICE, "Minor units.", required=True)
     currency = fields.String(required=True, validate=_CURRENCY)
     seen_at = fields.AwareDateTime(
         load_default=None,

@@ -4,7 +4,7 @@ from typing import Any, Final
 
 from marshmallow import Schema, ValidationError, fields, validate, validates_schema
 
-from app.core.fields import VISIBLE, Number, Shape, Strict, Truth, WholeNumber
+from app.core.fields import VISIBLE, Shape, Strict, Truth, number, whole
 from app.pricing.quotes import LARGEST_PRICE, Refusal
 from app.pricing.quoting import Bound, Void
 
@@ -33,20 +33,13 @@ class QuoteRequest(Strict):
             "description": "The platform's customer id: the quote counts for nobody else. Without it, for anybody."
         },
     )
-    price = WholeNumber(
-        validate=validate.Range(min=1, max=LARGEST_PRICE),
-        metadata={"description": "Of one piece, in minor units of the store's currency."},
-    )
-    discount_percent = Number(
-        validate=validate.Range(min=0, max=100),
-        metadata={"description": "Off the list price; rounded to two decimals."},
-    )
-    minutes = WholeNumber(
+    price = whole(1, LARGEST_PRICE, "Of one piece, in minor units of the store's currency.")
+    discount_percent = number(0, 100, "Off the list price; rounded to two decimals.")
+    minutes = whole(
+        1,
+        _MOST_MINUTES,
+        "How long it is to count at least: up to the next full five minutes, never over 15.",
         load_default=10,
-        validate=validate.Range(min=1, max=_MOST_MINUTES),
-        metadata={
-            "description": "How long it is to count at least: up to the next full five minutes, never over 15."
-        },
     )
     reason = fields.String(
         required=True, validate=_TEXT, metadata={"description": "Why, for the merchant's own record."}

@@ -12,13 +12,14 @@ from app.core.fields import (
     LARGEST_MONEY,
     TEXT,
     Cursor,
-    Number,
     PageLimit,
     ProductIdOrNumber,
     Shape,
     Strict,
     Truth,
     WholeNumber,
+    list_of,
+    number,
     whole,
 )
 from app.pricing import signals
@@ -40,8 +41,7 @@ from app.pricing.rules import (
     RATIO,
     STEP_PERCENT,
 )
-from app.rules.conditions import WEEKDAYS
-from app.rules.schemas import EMPTY_RANGE, NO_TIME, NOT_HERE
+from app.rules.schemas import EMPTY_RANGE, NO_TIME, NOT_HERE, check_times, times
 
 MOST_LISTED: Final = 500
 MOST_ENDINGS: Final = 10
@@ -63,7 +63,6 @@ KEY: Final = Shape(r"^[a-z0-9][a-z0-9_-]{0,49}$", error="Not the key of a price 
 _ENDING: Final = Shape(
     r"^([0-9]{1,6}(\.[0-9]{1,3})?|\.[0-9]{1,3})$", error="Not how a price ends, such as .99 or 80."
 )
-_CLOCK: Final = Shape("^(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$", error="Not a time such as 09:30.")
 
 # The thresholds of each signal, and no others.
 OPTIONS: Final[Mapping[str, frozenset[str]]] = {
@@ -76,31 +75,19 @@ OPTIONS: Final[Mapping[str, frozenset[str]]] = {
 _OF_EVERY_SIGNAL: Final = frozenset({"signal", "weight_percent", "moves"})
 
 
-def _percent(low: float, high: float, description: str, **kwargs: Any) -> Number:
-    return Number(validate=validate.Range(min=low, max=high), metadata={"description": description}, **kwargs)
-
-
 def _money(description: str) -> WholeNumber:
     return whole(1, LARGEST_MONEY, f"{description}; minor units of the store's currency.")
 
 
 def _words(description: str) -> fields.List[Any]:
-    return fields.List(
-        fields.String(validate=TEXT),
-        validate=validate.Length(min=1, max=MOST_NAMED),
-        metadata={"description": description},
-    )
+    return list_of(fields.String(validate=TEXT), MOST_NAMED, description)
 
 
 class PriceSelection(Strict):
     """Products that have any of what is given."""
 
     all = Truth(metadata={"description": "True: every product."})
-    products = fields.List(
-        ProductIdOrNumber(),
-        validate=validate.Length(min=1, max=MOST_LISTED),
-        metadata={"description": "These products."},
-    )
+    products = list_of(ProductIdOrNumber(), MOST_LISTED, "These products.")
     categories = _words("Of one of these categories.")
     vendors = _words("Of one of these vendors.")
     tags = _words("With one of these tags.")
@@ -115,22 +102,22 @@ class PriceSignal(Strict):
     """A signal that the rule listens to."""
 
     signal = fields.String(required=True, validate=validate.OneOf(signals.NAMES))
-    weight_percent = _percent(0.01, 50, "By how much full pressure moves the price.", required=True)
+    weight_percent = number(0.01, 50, "By how much full pressure moves the price.", required=True)
     moves = fields.String(
         validate=validate.OneOf(MOVES),
         metadata={"description": f"Which way it may move prices; {BOTH} unless said."},
     )
-    low_days = _percent(1, 3650, f"Stock that lasts shorter presses upwards; {LOW_DAYS:g} unless said.")
-    high_days = _percent(1, 3650, f"Stock that lasts longer presses downwards; {HIGH_DAYS:g} unless said.")
-    deviations = _percent(
+    low_days = number(1, 3650, f"Stock that lasts shorter presses upwards; {LOW_DAYS:g} unless said.")
+    high_days = number(1, 3650, f"Stock that lasts longer presses downwards; {HIGH_DAYS:g} unless said.")
+    deviations = number(
         1, 10, f"Demand presses beyond so many standard deviations; {DEVIATIONS:g} unless said."
     )
-    ratio = _percent(1.05, 10, f"Conversion presses beyond so many times the usual; {RATIO:g} unless said.")
+    ratio = number(1.05, 10, f"Conversion presses beyond so many times the usual; {RATIO:g} unless said.")
     to = fields.String(
         validate=validate.OneOf([signals.LOWEST, signals.MEDIAN]),
         metadata={"description": f"Which competitor's price counts; {signals.MEDIAN} unless said."},
     )
-    position_percent = _percent(-50, 50, "Where the price is wanted to that: -2 is two per cent below.")
+    position_percent = number(-50, 50, "Where the price is wanted to that: -2 is two per cent below.")
     fresh_days = whole(
         1, 90, f"Competitors' prices count so many days after they were seen; {FRESH_DAYS} unless said."
     )
@@ -172,30 +159,29 @@ class PriceGuards(Strict):
 
     floor = _money("No price is lower")
     ceiling = _money("No price is higher")
-    floor_percent = _percent(1, 100, "No price is lower than so much of what the merchant set last.")
-    ceiling_percent = _percent(100, 500, "No price is higher than so much of what the merchant set last.")
-    single = fields.List(
-        fields.Nested(PriceLimits),
-        validate=validate.Length(max=MOST_LISTED),
-        metadata={"description": "Floors and ceilings of single products."},
+    floor_percent = number(1, 100, "No price is lower than so much of what the merchant set last.")
+    ceiling_percent = number(100, 500, "No price is higher than so much of what the merchant set last.")
+    single = list_of(
+        fields.Nested(PriceLimits), MOST_LISTED, "Floors and ceilings of single products.", least=None
     )
-    least_margin_percent = _percent(
+    least_margin_percent = number(
         0, 95, "Of the price without tax, what is left at least after the cost of the piece; 0 unless said."
     )
-    tax_percent = _percent(
+    tax_percent = number(
         0, 50, "Tax that prices contain, of the price without it; as the orders tell unless said."
     )
-    largest_step_percent = _percent(
+    largest_step_percent = number(
         0.1, 30, f"By how much one change moves a price at most; {STEP_PERCENT:g} unless said."
     )
-    least_step_percent = _percent(
+    least_step_percent = number(
         0, 10, f"Changes of less are not worth the unrest; {LEAST_STEP_PERCENT:g} unless said."
     )
     cooling_hours = whole(1, 720, f"How long a price stands at least; {COOLING_HOURS} unless said.")
-    endings = fields.List(
+    endings = list_of(
         fields.String(validate=_ENDING),
-        validate=validate.Length(max=MOST_ENDINGS),
-        metadata={"description": "How prices end, such as .99, in major units."},
+        MOST_ENDINGS,
+        "How prices end, such as .99, in major units.",
+        least=None,
     )
 
     @validates_schema
@@ -214,28 +200,11 @@ class PriceGuards(Strict):
 class PriceHours(Strict):
     """Hours in the store's time zone."""
 
-    weekdays = fields.List(
-        fields.String(validate=validate.OneOf(WEEKDAYS)),
-        validate=validate.Length(min=1, max=len(WEEKDAYS)),
-        metadata={"description": "On these days; every day unless said."},
-    )
-    from_ = fields.String(
-        data_key="from",
-        attribute="from",
-        validate=_CLOCK,
-        metadata={"description": "From this time of the day on."},
-    )
-    to = fields.String(
-        validate=_CLOCK,
-        metadata={"description": "Until before this time; earlier than from: of the next day."},
-    )
+    weekdays, from_, to = times("On these days; every day unless said.")
 
     @validates_schema
     def _makes_sense(self, data: Mapping[str, Any], **_: Any) -> None:
-        if not data:
-            raise ValidationError(NO_TIME)
-        if data.get("from", "00:00") in (data.get("to", "24:00"), "24:00"):
-            raise ValidationError(EMPTY_RANGE, "to" if "to" in data else "from")
+        check_times(data)
 
 
 class PriceRuleFields(Strict):
@@ -253,12 +222,7 @@ class PriceRuleFields(Strict):
         PriceSelection, required=True, metadata={"description": "Whose prices may move."}
     )
     without = fields.Nested(PriceSelection, metadata={"description": "Which of them are left alone."})
-    signals = fields.List(
-        fields.Nested(PriceSignal),
-        required=True,
-        validate=validate.Length(min=1, max=len(signals.NAMES)),
-        metadata={"description": "What moves them."},
-    )
+    signals = list_of(fields.Nested(PriceSignal), len(signals.NAMES), "What moves them.", required=True)
     guards = fields.Nested(PriceGuards, metadata={"description": "What no price breaks."})
     hours = fields.Nested(
         PriceHours, metadata={"description": "When the rule writes by itself; always unless said."}
@@ -382,11 +346,11 @@ class PriceLook(Strict):
     """What to look at now."""
 
     rule = fields.String(validate=KEY, metadata={"description": "Look at this rule; at all unless said."})
-    products = fields.List(
+    products = list_of(
         ProductIdOrNumber(),
+        MOST_NAMED,
+        "Look at these products; null: at all, soon.",
         required=True,
-        validate=validate.Length(min=1, max=MOST_NAMED),
-        metadata={"description": "Look at these products; null: at all, soon."},
         allow_none=True,
     )
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import structlog
 from flask import Response, g, request
-from marshmallow import RAISE, Schema, ValidationError, fields, validate, validates_schema
+from marshmallow import Schema, ValidationError, fields, validate, validates_schema
 from sqlalchemy import Connection, select
 
 from app.commerce.access import STOREFRONT_DOC, allow_origin, for_storefront
@@ -17,7 +17,7 @@ from app.commerce.store import StoreAccess
 from app.core.api import ApiBlueprint, json_response
 from app.core.db import db
 from app.core.errors import Forbidden
-from app.core.fields import VISIBLE, Shape, Truth
+from app.core.fields import VISIBLE, Shape, Strict, Truth
 from app.privacy import consent
 from app.privacy.consent import BASES, CHOICE, Signal, read_signal
 from app.privacy.models import ConsentState
@@ -50,11 +50,8 @@ class Whose(Schema):
             raise ValidationError({"visitor_id": [_ONE]})
 
 
-class Choice(Whose):
+class Choice(Strict, Whose):
     """A choice. What it does not name is a no."""
-
-    class Meta:
-        unknown = RAISE
 
     analytics = Truth(load_default=False)
     marketing = Truth(load_default=False)

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from flask import Response, g, request, url_for
-from marshmallow import RAISE, Schema, ValidationError, fields, validate, validates_schema
+from marshmallow import Schema, ValidationError, fields, validate, validates_schema
 from sqlalchemy import select
 
 from app.commerce.access import SERVER_DOC, server_blueprint
@@ -14,7 +14,7 @@ from app.core.api import json_response
 from app.core.crypto import vault
 from app.core.db import db
 from app.core.errors import InvalidParameters, NotFound
-from app.core.fields import VISIBLE
+from app.core.fields import LARGEST_ID, VISIBLE, Strict, list_of
 from app.core.queues import UPKEEP, enqueue
 from app.privacy import requests
 from app.privacy.jobs import CARRY_OUT
@@ -31,14 +31,10 @@ blueprint = server_blueprint(
 _MOST_ORDERS: Final = 1000
 _LONGEST_KEY: Final = 200
 _SHOWN: Final = 200
-_LARGEST_ID: Final = 2**63 - 1
 
 
-class Whom(Schema):
+class Whom(Strict):
     """Whom it is about. Of several, all belong to one person."""
-
-    class Meta:
-        unknown = RAISE
 
     email = fields.String(
         validate=validate.Length(min=1, max=320),
@@ -46,10 +42,8 @@ class Whom(Schema):
     )
     customer_id = fields.String(validate=VISIBLE, metadata={"description": "The platform's customer id."})
     visitor_id = fields.String(validate=VISIBLE, metadata={"description": "A visitor's anonymous id."})
-    order_ids = fields.List(
-        fields.String(validate=VISIBLE),
-        validate=validate.Length(min=1, max=_MOST_ORDERS),
-        metadata={"description": "The platform's ids of orders that the person placed."},
+    order_ids = list_of(
+        fields.String(validate=VISIBLE), _MOST_ORDERS, "The platform's ids of orders that the person placed."
     )
 
     @validates_schema(skip_on_field_errors=True)
@@ -203,7 +197,7 @@ def newest(store_id: int) -> Sequence[PrivacyRequestRecord]:
 
 
 def _number(text: str) -> int:
-    if not (text.isascii() and text.isdecimal()) or int(text[:20]) > _LARGEST_ID:
+    if not (text.isascii() and text.isdecimal()) or int(text[:20]) > LARGEST_ID:
         raise NotFound("There is no such request.")
     return int(text)
 

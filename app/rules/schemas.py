@@ -14,15 +14,18 @@ from marshmallow import Schema, ValidationError, fields, validate, validates_sch
 
 from app.core.conditions import ONE_KIND, TOO_DEEP, TOO_MANY, Whole, combinators, options_of, refuse
 from app.core.fields import (
+    CLOCK,
+    COUNTRY,
     DEVICES,
     LARGEST_MONEY,
     TEXT,
-    Number,
     PageLimit,
     ProductIdOrNumber,
     Shape,
     Strict,
     Truth,
+    list_of,
+    number,
     whole,
 )
 from app.events.intent import State
@@ -79,23 +82,20 @@ RULES: Final = frozenset(
 
 
 def _words(description: str, **kwargs: Any) -> fields.List[Any]:
-    return fields.List(
-        fields.String(validate=TEXT),
-        validate=validate.Length(min=1, max=MOST_WORDS),
-        metadata={"description": description},
-        **kwargs,
-    )
-
-
-def _products(description: str, most: int) -> fields.List[Any]:
-    return fields.List(
-        ProductIdOrNumber(), validate=validate.Length(min=1, max=most), metadata={"description": description}
-    )
+    return list_of(fields.String(validate=TEXT), MOST_WORDS, description, **kwargs)
 
 
 def _clock(description: str, **kwargs: Any) -> fields.String:
-    shape = Shape("^(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$", error="Not a time such as 09:30.")
-    return fields.String(validate=shape, metadata={"description": description}, **kwargs)
+    return fields.String(validate=CLOCK, metadata={"description": description}, **kwargs)
+
+
+def times(weekdays: str) -> tuple[fields.List[Any], fields.String, fields.String]:
+    """Return the fields weekdays, with this description, from and to; see ``check_times``."""
+    return (
+        list_of(fields.String(validate=validate.OneOf(WEEKDAYS)), len(WEEKDAYS), weekdays),
+        _clock("From this time of the day on.", data_key="from", attribute="from"),
+        _clock("Until before this time; earlier than from: of the next day."),
+    )
 
 
 # --- conditions -----------------------------------------------------------------------------------------
@@ -118,13 +118,7 @@ class RuleCondition(Strict):
     in_ = _words("It is, or has, one of these.", data_key="in", attribute="in")
     at_least = whole(0, LARGEST_MONEY, "The smallest number, included.")
     at_most = whole(0, LARGEST_MONEY, "The largest number, included.")
-    weekdays = fields.List(
-        fields.String(validate=validate.OneOf(WEEKDAYS)),
-        validate=validate.Length(min=1, max=len(WEEKDAYS)),
-        metadata={"description": "On these days."},
-    )
-    from_ = _clock("From this time of the day on.", data_key="from", attribute="from")
-    to = _clock("Until before this time; earlier than from: of the next day.")
+    weekdays, from_, to = times("On these days.")
 
     @validates_schema
     def _makes_sense(self, data: Mapping[str, Any], **_: Any) -> None:
@@ -137,7 +131,7 @@ class RuleCondition(Strict):
             _check_range(data, "at_least", "at_most", NO_RANGE)
         elif fact == TIME:
             refuse(given - _WHEN, NOT_HERE)
-            _check_time(data)
+            check_times(data)
         else:
             refuse(given - {"in"}, NOT_HERE)
             _check_words(fact, data)
@@ -151,7 +145,8 @@ def _check_range(data: Mapping[str, Any], low: str, high: str, if_none: str | No
         raise ValidationError(EMPTY_RANGE, high)
 
 
-def _check_time(data: Mapping[str, Any]) -> None:
+def check_times(data: Mapping[str, Any]) -> None:
+    """Raise ValidationError where neither weekdays nor times are given, or no time lies between them."""
     if not _WHEN & data.keys():
         raise ValidationError(NO_TIME)
     if data.get("from", "00:00") in (data.get("to", "24:00"), "24:00"):
@@ -180,7 +175,7 @@ def _check_words(fact: str, data: Mapping[str, Any]) -> None:
 class ItemFilter(Strict):
     """Products that have all of what is given, of each list one."""
 
-    products = _products("These products.", MOST_WORDS)
+    products = list_of(ProductIdOrNumber(), MOST_WORDS, "These products.")
     categories = _words("Of one of these categories.")
     tags = _words("With one of these tags.")
     vendors = _words("Of one of these vendors.")
@@ -217,13 +212,12 @@ class RuleAction(Strict):
     product = ProductIdOrNumber()
     position = whole(1, MOST_PLACES, "Of a pin: where the product stands, from 1.")
     filter = fields.Nested(ItemFilter, metadata={"description": "Which products are meant."})
-    factor = Number(
-        validate=validate.Range(min=LEAST_WEIGHT, max=MOST_WEIGHT),
-        metadata={"description": "By what scores are multiplied: a boost above 1, a bury below."},
+    factor = number(
+        LEAST_WEIGHT, MOST_WEIGHT, "By what scores are multiplied: a boost above 1, a bury below."
     )
     percent = whole(1, 100, "Of a promotion: at least so many percent of the places.")
     strategy = fields.String(validate=TEXT, metadata={"description": "The strategy that answers."})
-    products = _products("The fixed list, in order.", MOST_LISTED)
+    products = list_of(ProductIdOrNumber(), MOST_LISTED, "The fixed list, in order.")
 
     @validates_schema
     def _makes_sense(self, data: Mapping[str, Any], **_: Any) -> None:
@@ -262,12 +256,7 @@ class RuleFields(Strict):
         load_default=None,
         metadata={"description": "What has to hold; null: always."},
     )
-    then = fields.List(
-        fields.Nested(RuleAction),
-        required=True,
-        validate=validate.Length(min=1, max=MOST_ACTIONS),
-        metadata={"description": "What is done then."},
-    )
+    then = list_of(fields.Nested(RuleAction), MOST_ACTIONS, "What is done then.", required=True)
 
     @validates_schema
     def _makes_sense(self, data: Mapping[str, Any], **_: Any) -> None:
@@ -473,11 +462,7 @@ class PreviewQuestion(Strict):
 
     slot = fields.String(required=True, validate=TEXT, metadata={"description": "The place on the page."})
     product_id = ProductIdOrNumber()
-    cart = fields.List(
-        ProductIdOrNumber(),
-        validate=validate.Length(max=MOST_WORDS),
-        metadata={"description": "The products of the cart."},
-    )
+    cart = list_of(ProductIdOrNumber(), MOST_WORDS, "The products of the cart.", least=None)
     limit = whole(1, MOST_PLACES, "How many products at most.")
 
     @validates_schema
@@ -491,15 +476,11 @@ class InventedShopper(Strict):
 
     now = fields.AwareDateTime(metadata={"description": "When it is asked; not given: now."})
     cart_value = whole(0, LARGEST_MONEY, "What the cart is worth, in minor units.")
-    segments = fields.List(
-        fields.String(validate=TEXT),
-        validate=validate.Length(max=MOST_WORDS),
-        metadata={"description": "Keys of segments that the shopper is in."},
-    )
+    segments = _words("Keys of segments that the shopper is in.", least=None)
     intent = fields.String(validate=validate.OneOf([state.value for state in State]))
     channel = fields.String(validate=TEXT)
     country = fields.String(
-        validate=Shape("^[A-Z]{2}$", error="Not a country of ISO 3166-1 alpha-2."),
+        validate=COUNTRY,
         metadata={"description": "ISO 3166-1 alpha-2."},
     )
     device = fields.String(validate=validate.OneOf(DEVICES))

@@ -20,6 +20,7 @@ from app.segments.conditions import read
 from app.segments.models import Segment, SegmentMembership
 from app.segments.named import NAMED
 from app.segments.schemas import (
+    KEY,
     Deleted,
     MembersPage,
     MembersQuery,
@@ -30,7 +31,6 @@ from app.segments.schemas import (
     SegmentFields,
     SegmentsState,
     SegmentState,
-    is_key,
 )
 
 blueprint = server_blueprint(
@@ -173,7 +173,7 @@ def list_members(query: dict[str, Any], key: str) -> dict[str, Any]:
 
 def _own(store_id: int, key: str) -> Any:
     """Return the query for one of the merchant's segments."""
-    if not is_key(key):  # PostgreSQL would not even take some of what is none
+    if not KEY.fits(key):  # PostgreSQL would not even take some of what is none
         raise _missing(key)
     return select(Segment).where(Segment.store_id == store_id, Segment.key == key)
 

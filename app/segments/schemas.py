@@ -1,13 +1,22 @@
 """What a definition of a segment may be. Every error names its path, such as ``definition.all.1.at_least``."""
 
-import re
 from collections.abc import Mapping
 from typing import Any, Final
 
 from marshmallow import Schema, ValidationError, fields, validate, validates, validates_schema
 
 from app.core.conditions import ONE_KIND, TOO_DEEP, TOO_MANY, Whole, combinators, options_of, refuse
-from app.core.fields import TEXT, Cursor, PageLimit, ProductIdOrNumber, Shape, Strict, WholeNumber
+from app.core.fields import (
+    TEXT,
+    Cursor,
+    PageLimit,
+    ProductIdOrNumber,
+    Shape,
+    Strict,
+    WholeNumber,
+    list_of,
+    whole,
+)
 from app.segments.conditions import CHANNELS, FACTS
 from app.segments.facts import CART_STATES
 from app.segments.named import NAMED
@@ -29,19 +38,11 @@ _LARGEST_NUMBER: Final = 10**15
 _MOST_NAMES: Final = 50
 _LONGEST_DAYS: Final = 3650
 _ADDRESSES: Final = frozenset({"overlap", "preview"})
-_KEY: Final = r"^[a-z][a-z0-9_]{0,49}$"
-KEY: Final = Shape(_KEY, error="Not the key of a segment.")
-
-
-def is_key(text: str) -> bool:
-    """Return whether ``text`` could be the key of a segment."""
-    return re.fullmatch(_KEY, text) is not None and not text.endswith("\n")
+KEY: Final = Shape(r"^[a-z][a-z0-9_]{0,49}$", error="Not the key of a segment.")
 
 
 def _number(what: str) -> WholeNumber:
-    return WholeNumber(
-        validate=validate.Range(min=0, max=_LARGEST_NUMBER), metadata={"description": f"{what}, included."}
-    )
+    return whole(0, _LARGEST_NUMBER, f"{what}, included.")
 
 
 def _condition() -> Schema:
@@ -58,10 +59,7 @@ class Condition(Strict):
     )
     at_least = _number("The smallest number")
     at_most = _number("The largest number")
-    within_days = WholeNumber(
-        validate=validate.Range(min=1, max=_LONGEST_DAYS),
-        metadata={"description": "Of the last so many days."},
-    )
+    within_days = whole(1, _LONGEST_DAYS, "Of the last so many days.")
     channel = fields.String(
         validate=validate.OneOf(CHANNELS), metadata={"description": "Orders of this channel."}
     )
@@ -69,15 +67,11 @@ class Condition(Strict):
         validate=validate.OneOf(CART_STATES), metadata={"description": "Carts in this state."}
     )
     event = fields.String(validate=TEXT, metadata={"description": "The event's name."})
-    products = fields.List(
-        ProductIdOrNumber(),
-        validate=validate.Length(min=1, max=_MOST_NAMES),
-        metadata={"description": "With one of these."},
-    )
-    categories = fields.List(
+    products = list_of(ProductIdOrNumber(), _MOST_NAMES, "With one of these.")
+    categories = list_of(
         fields.String(validate=TEXT),
-        validate=validate.Length(min=1, max=_MOST_NAMES),
-        metadata={"description": "With a product of one of these, as the shop writes them."},
+        _MOST_NAMES,
+        "With a product of one of these, as the shop writes them.",
     )
 
     @validates_schema
