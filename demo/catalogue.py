@@ -309,3 +309,8 @@ def read_rows(platform: str, table: str) -> Iterator[dict[str, str]]:
     """Yield the rows of ``demo/data/<platform>-<table>.csv.gz`` as dictionaries of text."""
     with gzip.open(DATA / f"{platform}-{table}.csv.gz", "rt", encoding="utf-8", newline="") as file:
         yield from csv.DictReader(file)
+
+
+def slug(name: str) -> str:
+    """Return a category's name as it stands in addresses."""
+    return "-".join("".join(c if c.isalnum() else " " for c in name.lower()).split())

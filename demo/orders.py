@@ -116,8 +116,8 @@ class Order:
 
     @property
     def shipping(self) -> int:
-        """The price of delivery in pence: free from 50 pounds on."""
-        return 0 if self.total >= 5000 else 395
+        """The price of delivery in pence."""
+        return shipping_of(self.total)
 
     @property
     def at_till(self) -> bool:
@@ -154,6 +154,11 @@ class Order:
             *(refund.at for refund in self.refunds),
         ]
         return max(moment for moment in moments if moment is not None and moment <= at)
+
+
+def shipping_of(total: int) -> int:
+    """Return the price of delivery of goods that cost ``total``, in pence: free from 50 pounds on."""
+    return 0 if total >= 5000 else 395
 
 
 def pieces_by_product(lines: Iterable[Line]) -> dict[int, int]:

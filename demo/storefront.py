@@ -19,7 +19,7 @@ from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
 from demo import shopify_cart, woocommerce_cart
 from demo.carts import MOST_PIECES
-from demo.catalogue import Listing, Product
+from demo.catalogue import Listing, Product, slug
 from demo.courier import Courier, WooCommerceCourier
 from demo.money import decimal
 from demo.orders import Line
@@ -27,7 +27,7 @@ from demo.peers.woocommerce import install_peer
 from demo.pictures import picture
 from demo.shelves import SoldOutError
 from demo.shops import Shop
-from demo.till import ACTIONS, Till, current_till, slug
+from demo.till import ACTIONS, Till, current_till
 
 PER_PAGE = 24
 _ADDRESSES = {

@@ -9,9 +9,9 @@ from typing import Any, cast
 
 from flask import current_app
 
-from demo import shopify_format, woocommerce_coupons, woocommerce_shop
+from demo import shopify_format, woocommerce_coupons, woocommerce_format
 from demo.carts import Cart, Carts
-from demo.catalogue import CATEGORIES, Listing, Product
+from demo.catalogue import CATEGORIES, Listing, Product, slug
 from demo.courier import Courier, Errand, ShopifyCourier, WooCommerceCourier
 from demo.money import pence
 from demo.orders import Applied, CartNews, Line, Order
@@ -79,13 +79,13 @@ class Till:
     @property
     def line_key(self) -> Callable[[Line], str]:
         """How the platform names a cart's line."""
-        return shopify_format.line_key if self.shop.platform == "shopify" else woocommerce_shop.line_key
+        return shopify_format.line_key if self.shop.platform == "shopify" else woocommerce_format.line_key
 
     def identifier(self, product: Product) -> str:
         """Return the product's id on the platform."""
         if self.shop.platform == "shopify":
             return str(shopify_format.platform_id("Product", product.number))
-        return str(woocommerce_shop.product_id(product))
+        return str(woocommerce_format.product_id(product))
 
     def variant_identifier(self, product: Product) -> str:
         """Return the id of what goes into the cart: Shopify's variant, WooCommerce's product itself."""
@@ -102,7 +102,7 @@ class Till:
         number = (
             shopify_format.product_number(wanted)
             if self.shop.platform == "shopify"
-            else woocommerce_shop.product_number(wanted)
+            else woocommerce_format.product_number(wanted)
         )
         try:
             return None if number is None else self.shelves[number]
@@ -113,7 +113,7 @@ class Till:
         """Return the number by which shopkeeper and shopper call an order."""
         if self.shop.platform == "shopify":
             return str(order.number)
-        return str(woocommerce_shop.order_id(order.number))
+        return str(woocommerce_format.order_id(order.number))
 
     def cart_changed(self, cart: Cart) -> None:
         """Tell Pannier that ``cart`` is different now, if the platform does so."""
@@ -150,7 +150,7 @@ class Till:
 
     def _priced(self, body: Mapping[str, Any]) -> None:
         """A price was written over REST (WooCommerce)."""
-        number = woocommerce_shop.product_number(int(body["id"]))
+        number = woocommerce_format.product_number(int(body["id"]))
         if 0 <= number < len(self.shop.products) and body["price"]:
             price, regular = pence(body["price"]), pence(body["regular_price"])
             self.reprice(number, price, regular if body["on_sale"] else None)
@@ -195,8 +195,3 @@ class Till:
 def current_till() -> Till:
     """Return the till of the storefront that handles the current request."""
     return cast(Till, current_app.extensions["till"])
-
-
-def slug(name: str) -> str:
-    """Return a category's name as it stands in addresses."""
-    return "-".join("".join(c if c.isalnum() else " " for c in name.lower()).split())

@@ -15,15 +15,15 @@ import jwt
 from flask import Blueprint, Response, g, jsonify, request, url_for
 from flask.typing import ResponseReturnValue
 
-from demo import woocommerce_coupons, woocommerce_shop
+from demo import woocommerce_coupons
 from demo.carts import MOST_LINES, Cart
 from demo.catalogue import Listing
 from demo.courier import WooCommerceCourier
-from demo.orders import Applied, Line
+from demo.orders import Applied, Line, shipping_of
 from demo.peers.woocommerce import WooState
 from demo.peers.woocommerce.coupon_rules import CouponRefusedError
 from demo.till import current_till
-from demo.woocommerce_shop import SYMBOLS, line_key, net
+from demo.woocommerce_format import SYMBOLS, image_id, line_key, net, product_id
 
 ROOT = "/wp-json/wc/store/v1"
 MOST_REQUESTS = 25  # WordPress's limit of a batch
@@ -264,7 +264,7 @@ def _cart_body(cart: Cart) -> dict[str, Any]:
     nets = sum(net(line.total) for line in lines)
     discount = sum(off.values())
     discount_net = nets - sum(net(line.total - off[key]) for key, line in cart.lines.items())
-    shipping = 395 if 0 < cart.total < 5000 else 0
+    shipping = shipping_of(cart.total) if cart.total else 0
     shipping_net = net(shipping)
     tax = cart.total - nets - (discount - discount_net) + shipping - shipping_net
     nobody = dict.fromkeys(
@@ -334,7 +334,7 @@ def _item_body(line: Line, off: int) -> dict[str, Any]:
     picture = url_for("picture", handle=product.handle, _external=True)
     return {
         "key": line_key(line),
-        "id": woocommerce_shop.product_id(product),
+        "id": product_id(product),
         "type": "simple",
         "quantity": line.quantity,
         "quantity_limits": {
@@ -354,7 +354,7 @@ def _item_body(line: Line, off: int) -> dict[str, Any]:
         "permalink": url_for("product", handle=product.handle, _external=True),
         "images": [
             {
-                "id": 50_000 + product.number,
+                "id": image_id(product),
                 "src": picture,
                 "thumbnail": picture,
                 "name": product.handle,

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from demo import woocommerce_shop
+from demo import woocommerce_format
 from demo.carts import Cart
 from demo.orders import Applied
 from demo.peers.woocommerce import WooState
@@ -56,7 +56,7 @@ def cart_lines(cart: Cart) -> list[CartLine]:
     return [
         CartLine(
             key,
-            str(woocommerce_shop.product_id(line.product)),
+            str(woocommerce_format.product_id(line.product)),
             None,
             line.quantity,
             line.product.price,

@@ -19,7 +19,8 @@ from demo.companions import Companions
 from demo.messages import Message
 from demo.orders import Order
 from demo.shops import Shop, load_shop
-from demo.woocommerce_shop import WooCommerceShop, product_id
+from demo.woocommerce_format import product_id
+from demo.woocommerce_shop import WooCommerceShop
 
 SECRET = "small-store"
 PRODUCTS = 40

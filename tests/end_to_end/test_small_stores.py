@@ -21,7 +21,7 @@ from demo.catalogue import Product
 from demo.companions import Companions
 from demo.courier import WooCommerceCourier
 from demo.storefront import create_storefront, serve
-from demo.woocommerce_shop import product_id
+from demo.woocommerce_format import product_id
 from tests.browser import launch_arguments
 from tests.end_to_end.house import free_port
 from tests.end_to_end.small_store import LONELY, PRODUCTS, SmallStore, small_shop

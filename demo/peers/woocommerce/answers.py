@@ -11,7 +11,7 @@ from demo.peers.woocommerce.listing import chosen, page_of, paging_headers, read
 from demo.peers.woocommerce.problems import RestProblem, missing, refused
 from demo.peers.woocommerce.records import Kind, Record
 from demo.peers.woocommerce.state import WooState
-from demo.woocommerce_shop import encode
+from demo.woocommerce_format import encode
 
 WRITES = ["POST", "PUT", "PATCH"]
 _READONLY = frozenset(

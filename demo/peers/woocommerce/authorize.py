@@ -16,7 +16,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from demo.peers.woocommerce.deliveries import post
 from demo.peers.woocommerce.keys import Permissions
 from demo.peers.woocommerce.state import WooState
-from demo.woocommerce_shop import encode
+from demo.woocommerce_format import encode
 
 REQUIRED = ("app_name", "user_id", "return_url", "callback_url", "scope")
 CALLBACK_TIMEOUT_S = 60.0

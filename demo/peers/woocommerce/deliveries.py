@@ -18,7 +18,7 @@ import requests
 from demo.peers.woocommerce.hooks import Webhook
 from demo.peers.woocommerce.site import Site
 from demo.peers.woocommerce.state import WooState
-from demo.woocommerce_shop import encode
+from demo.woocommerce_format import encode
 
 PING_TIMEOUT_S = 5.0
 DELIVERY_TIMEOUT_S = 60.0

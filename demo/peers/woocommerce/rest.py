@@ -6,7 +6,7 @@ from demo.peers.woocommerce import batches, coupons, plugin_api, resources, stat
 from demo.peers.woocommerce.answers import acting, answer, store
 from demo.peers.woocommerce.authentication import authenticate
 from demo.peers.woocommerce.problems import RestProblem, no_route
-from demo.woocommerce_shop import encode
+from demo.woocommerce_format import encode
 
 _METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 _NOT_FOUND_PAGE = (

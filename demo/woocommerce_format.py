@@ -1,0 +1,81 @@
+"""How a WooCommerce shop writes ids, moments, amounts and JSON.
+
+The JSON is written as PHP writes it: escaped slashes, ASCII only.
+"""
+
+import hashlib
+import json
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
+
+from demo.catalogue import Product
+from demo.orders import Line
+
+VERSION = "10.5.0"
+SHOP_TIME = timezone(timedelta(hours=1))  # a fixed offset, so that local and GMT fields differ
+SYMBOLS = {"GBP": ("£", "&pound;"), "EUR": ("€", "&euro;")}
+FIRST_PRODUCT_ID = 101
+FIRST_CUSTOMER_ID = 2
+FIRST_ORDER_ID = 20_000  # posts of all types share one sequence of ids
+FIRST_IMAGE_ID = 50_000
+VAT = 20  # per cent; prices include it
+
+
+def product_id(product: Product) -> int:
+    """Return the product's id: a small integer."""
+    return FIRST_PRODUCT_ID + product.number
+
+
+def product_number(identifier: int) -> int:
+    """Return the product's number for an id; it may be out of range."""
+    return identifier - FIRST_PRODUCT_ID
+
+
+def image_id(product: Product) -> int:
+    """Return the id of the product's picture."""
+    return FIRST_IMAGE_ID + product.number
+
+
+def customer_id(number: int) -> int:
+    """Return the id of the customer with this number."""
+    return FIRST_CUSTOMER_ID + number
+
+
+def order_id(number: int) -> int:
+    """Return the id of the order with this number in the shop's books."""
+    return FIRST_ORDER_ID + number
+
+
+def line_key(line: Line) -> str:
+    """Return the key that names a cart line of a simple product: the digest of its id."""
+    return hashlib.md5(str(product_id(line.product)).encode(), usedforsecurity=False).hexdigest()
+
+
+def net(gross: int) -> int:
+    """Return what is left of a price in pence when the tax in it is taken out."""
+    return round(gross * 100 / (100 + VAT))
+
+
+def local(at: datetime) -> str:
+    """Return a moment in the shop's own time, without its offset."""
+    return at.astimezone(SHOP_TIME).replace(tzinfo=None).isoformat(timespec="seconds")
+
+
+def gmt(at: datetime) -> str:
+    """Return a moment in UTC, without its offset."""
+    return at.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="seconds")
+
+
+def encode(body: dict[str, Any]) -> bytes:
+    r"""Return ``body`` as PHP writes JSON: ``\/`` for a slash, ``\u20ac`` for a euro sign."""
+    return json.dumps(body, ensure_ascii=True, separators=(",", ":")).replace("/", "\\/").encode()
+
+
+def links(base_url: str, collection: str, identifier: int) -> dict[str, Any]:
+    """Return where REST has a resource and its collection."""
+    root = f"{base_url}/wp-json/wc/v3/{collection}"
+    allow = ["GET", "POST", "PUT", "PATCH", "DELETE"]
+    return {
+        "self": [{"href": f"{root}/{identifier}", "targetHints": {"allow": allow}}],
+        "collection": [{"href": root}],
+    }
