@@ -36,6 +36,7 @@ from app.core.logging import configure_logging
 from app.core.migrations import migrate
 from app.core.redis import Breaker
 from app.factory import create_app
+from tests.command import Pannier
 from webhooks import intake
 
 SHOPIFY_SECRET = "hush"
@@ -207,6 +208,24 @@ def app(shared_app: Flask) -> Iterator[Flask]:
         shared_app.extensions["pannier_redis_breaker"] = Breaker()
         yield shared_app
         db.session.rollback()
+
+
+@pytest.fixture
+def environment(settings: Settings, tmp_path: Path) -> dict[str, str]:
+    """What a process on the services of this test finds set; what it keeps in files is this test's alone."""
+    return {
+        "DATABASE_URL": settings.database_url or "",
+        "REDIS_URL": settings.redis_url or "",
+        "PANNIER_SECRET_KEYS": SECRET_KEY,
+        "PANNIER_VAR_DIR": str(tmp_path / "var"),
+        "PANNIER_LOG_LEVEL": "error",
+    }
+
+
+@pytest.fixture
+def pannier(environment: dict[str, str]) -> Pannier:
+    """Run the ``pannier`` command on the services of this test."""
+    return Pannier(environment)
 
 
 @pytest.fixture

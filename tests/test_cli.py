@@ -6,7 +6,7 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -21,16 +21,14 @@ from sqlalchemy import create_engine, make_url, select, text
 from app.cli import cli
 from app.commerce import ingest
 from app.commerce.store import SETTINGS, AccessCache, Store, add_store
-from app.core.config import Settings
 from app.core.db import db, now
 from app.recommendations import rebuilding, refresh, sets
 from app.recommendations.models import LearnedModel
-from tests.conftest import SECRET_KEY
+from tests.command import Pannier, done, sentence
 from tests.factories import at, incoming, keep, order_change, product_change, shopify_order
 from webhooks.models import PROCESSED, QUARANTINED, WebhookDelivery
 
 ROOT = Path(__file__).resolve().parents[1]
-Pannier = Callable[..., Result]
 
 
 def leaves(command: click.Command = cli, path: tuple[str, ...] = ()) -> Iterator[tuple[str, click.Command]]:
@@ -46,43 +44,9 @@ COMMANDS = dict(leaves())
 
 
 @pytest.fixture
-def environment(settings: Settings, tmp_path: Path) -> dict[str, str]:
-    return {
-        "DATABASE_URL": str(settings.database_url),
-        "REDIS_URL": str(settings.redis_url),
-        "PANNIER_SECRET_KEYS": SECRET_KEY,
-        "PANNIER_VAR_DIR": str(tmp_path / "var"),
-        "PANNIER_LOG_LEVEL": "error",
-    }
-
-
-@pytest.fixture
-def pannier(app: Flask, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Pannier:
-    """Run the command on the test's database; what it leaves is fresh to the test's session."""
-
-    def run(*arguments: str, **env: str | None) -> Result:
-        result = CliRunner().invoke(cli, arguments, env={**environment, **env}, prog_name="pannier")
-        db.session.rollback()
-        db.session.expire_all()
-        assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
-        assert "Traceback" not in result.output
-        return result
-
-    return run
-
-
-def done(result: Result) -> str:
-    assert (result.exit_code, result.stderr) == (0, ""), result.output
-    return result.stdout
-
-
-def sentence(result: Result, code: int) -> str:
-    """Return the one sentence of a refusal."""
-    assert result.exit_code == code
-    assert result.stdout == ""
-    (line,) = result.stderr.strip().splitlines()
-    assert line.startswith("Error: ")
-    return line.removeprefix("Error: ")
+def pannier(app: Flask, pannier: Pannier) -> Pannier:
+    """Run the command on an empty database."""
+    return pannier
 
 
 @pytest.fixture

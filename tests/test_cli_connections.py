@@ -3,64 +3,33 @@
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
 from flask import Flask
 from sqlalchemy import text
 
-from app.cli import cli
 from app.commerce.store import Store, add_store
 from app.connections import routes
 from app.connections.models import DONE, FAILED, HISTORY, LISTING, Subscriptions, Walk
-from app.core.config import Settings
 from app.core.db import db, now
 from app.platforms import sources
 from connectors.errors import ReconnectNeeded, Unreachable
 from connectors.woocommerce.probe import Probe
 from demo.peers.woocommerce import WooState, serve
-from tests.conftest import SECRET_KEY
+from tests.command import Pannier, refusal
 from tests.connections.scripted import ScriptedSource
 from tests.factories import shopify_order, shopify_product
 
 KEY, KEY_SECRET = "ck_" + "a1" * 20, "cs_" + "b2" * 20
 SITE = "https://shop.example"
 MOMENT = datetime(2026, 11, 22, 8, 30, tzinfo=UTC)
-Pannier = Callable[..., Result]
 
 
 @pytest.fixture
-def pannier(app: Flask, settings: Settings, tmp_path: Path) -> Pannier:
-    """Run the command on the test's database; what it leaves is fresh to the test's session."""
-    environment = {
-        "DATABASE_URL": str(settings.database_url),
-        "REDIS_URL": str(settings.redis_url),
-        "PANNIER_SECRET_KEYS": SECRET_KEY,
-        "PANNIER_VAR_DIR": str(tmp_path / "var"),
-        "PANNIER_LOG_LEVEL": "error",
-    }
-
-    def run(*arguments: str, typed: str | None = None, **more: str) -> Result:
-        result = CliRunner().invoke(
-            cli, arguments, input=typed, env={**environment, **more}, prog_name="pannier"
-        )
-        db.session.rollback()
-        db.session.expire_all()
-        assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
-        assert "Traceback" not in result.output
-        return result
-
-    return run
-
-
-def refusal(result: Result, code: int) -> str:
-    """Return the one sentence of a refusal."""
-    line = result.stderr.strip().splitlines()[-1]
-    assert (result.exit_code, result.stdout) == (code, "")
-    assert line.startswith("Error: ")
-    return line.removeprefix("Error: ")
+def pannier(app: Flask, pannier: Pannier) -> Pannier:
+    """Run the command on an empty database."""
+    return pannier
 
 
 def connected(domain: str = "mine.myshopify.com") -> Store:
@@ -112,7 +81,7 @@ def shop(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[tuple[str, str, 
 def test_keys_are_asked_for_and_the_secret_is_not_shown(pannier, shop, begun):
     asked = shop()
 
-    result = pannier("store", "connect", "shop.example", typed=f" {KEY} \n {KEY_SECRET} \n")
+    result = pannier("store", "connect", "shop.example", given=f" {KEY} \n {KEY_SECRET} \n")
 
     (store,) = db.session.query(Store).all()
     assert result.exit_code == 0, result.output

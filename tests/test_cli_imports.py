@@ -5,41 +5,25 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
 from flask import Flask
 
-from app.cli import cli
 from app.commerce import ingest
 from app.commerce.store import Store, add_store
-from app.core.config import Settings
 from app.core.crypto import vault
 from app.core.db import db, now
 from app.imports.models import OrderImport
+from tests.command import Pannier, refusal
 from tests.commerce.tables import dump, rows
-from tests.conftest import SECRET_KEY
 from tests.factories import product_change, variant_state
 
 ROOT = Path(__file__).resolve().parents[1]
 SAMPLE = ROOT / "docs" / "samples" / "till.csv"
 MAPPING = ROOT / "docs" / "samples" / "till.json"
 GOODS = {"TEAPOT-BLUE": "7001", "TEA-SENCHA": "7002", "HONEY-MANUKA": "7003", "CUP-BLUE": "8001"}
-Run = Callable[..., Result]
-
-
-@pytest.fixture
-def environment(settings: Settings) -> dict[str, str]:
-    return {
-        "DATABASE_URL": str(settings.database_url),
-        "REDIS_URL": str(settings.redis_url),
-        "PANNIER_SECRET_KEYS": SECRET_KEY,
-        "PANNIER_VAR_DIR": str(settings.var_dir),
-        "PANNIER_LOG_LEVEL": "error",
-    }
 
 
 @pytest.fixture
@@ -53,30 +37,15 @@ def store(app: Flask) -> Store:
 
 
 @pytest.fixture
-def pannier(store: Store, environment: dict[str, str]) -> Run:
+def pannier(store: Store, pannier: Pannier) -> Pannier:
     """Run ``pannier import orders`` for the store."""
-
-    def run(*arguments: str | Path) -> Result:
-        words = ["import", "orders", *map(str, arguments), "--store", str(store.id)]
-        result = CliRunner().invoke(cli, words, env=environment, prog_name="pannier")
-        db.session.rollback()
-        db.session.expire_all()
-        assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
-        return result
-
-    return run
-
-
-def refused(result: Result, code: int) -> str:
-    """Return the last line of an error."""
-    assert (result.exit_code, "Traceback" in result.output) == (code, False), result.output
-    return result.stderr.strip().splitlines()[-1]
+    return pannier.within("import", "orders", store=store)
 
 
 # --- the sample of the documentation --------------------------------------------------------------------
 
 
-def test_the_sample_is_taken_in_as_documented(store: Store, pannier: Run, tmp_path: Path) -> None:
+def test_the_sample_is_taken_in_as_documented(store: Store, pannier: Pannier, tmp_path: Path) -> None:
     aside = tmp_path / "aside.csv"
 
     result = pannier(SAMPLE, "--mapping", MAPPING, "--rejects", aside, "--collected-by", "At the counter")
@@ -107,7 +76,7 @@ def test_the_sample_is_taken_in_as_documented(store: Store, pannier: Run, tmp_pa
     assert (kept.source, kept.channel, kept.collected_by) == ("till", "pos", "At the counter")
 
 
-def test_the_same_file_twice_is_nothing_to_do(pannier: Run) -> None:
+def test_the_same_file_twice_is_nothing_to_do(pannier: Pannier) -> None:
     pannier(SAMPLE, "--mapping", MAPPING)
 
     again = pannier(SAMPLE, "--mapping", MAPPING)
@@ -117,7 +86,7 @@ def test_the_same_file_twice_is_nothing_to_do(pannier: Run) -> None:
     assert "orders taken: 4" in anew.stdout
 
 
-def test_json_says_all_figures(pannier: Run) -> None:
+def test_json_says_all_figures(pannier: Pannier) -> None:
     result = pannier(SAMPLE, "--mapping", MAPPING, "--json", "--dry-run")
 
     found = json.loads(result.stdout)
@@ -156,7 +125,7 @@ def test_json_says_all_figures(pannier: Run) -> None:
          "missing column", "unknown key", "consent for all", "no object", "no json", "two columns"],
 )  # fmt: skip
 def test_bad_use_is_one_sentence(
-    pannier: Run, tmp_path: Path, content: str, arguments: tuple[str, ...], says: str
+    pannier: Pannier, tmp_path: Path, content: str, arguments: tuple[str, ...], says: str
 ) -> None:
     file, mapping = tmp_path / "till.csv", tmp_path / "mapping.json"
     file.write_text(content)
@@ -164,42 +133,42 @@ def test_bad_use_is_one_sentence(
         mapping.write_text(arguments[1])
         arguments = ("--mapping", str(mapping))
 
-    assert says in refused(pannier(file, *arguments), 2)
+    assert says in refusal(pannier(file, *arguments), 2)
 
 
-def test_a_file_is_not_overwritten_by_its_own_rejects(pannier: Run, tmp_path: Path) -> None:
+def test_a_file_is_not_overwritten_by_its_own_rejects(pannier: Pannier, tmp_path: Path) -> None:
     file = tmp_path / "till.csv"
     file.write_bytes(SAMPLE.read_bytes())
 
-    assert "another file" in refused(pannier(file, "--mapping", MAPPING, "--rejects", file), 2)
+    assert "another file" in refusal(pannier(file, "--mapping", MAPPING, "--rejects", file), 2)
     assert file.read_bytes() == SAMPLE.read_bytes()
 
 
-def test_nothing_is_taken_in_for_a_shop_that_has_left(store: Store, pannier: Run) -> None:
+def test_nothing_is_taken_in_for_a_shop_that_has_left(store: Store, pannier: Pannier) -> None:
     store.uninstalled_at = now()
     db.session.commit()
 
-    assert "is uninstalled" in refused(pannier(SAMPLE, "--mapping", MAPPING), 2)
+    assert "is uninstalled" in refusal(pannier(SAMPLE, "--mapping", MAPPING), 2)
 
 
-def test_a_file_that_is_not_there_is_bad_use(pannier: Run, tmp_path: Path) -> None:
-    assert "does not exist" in refused(pannier(tmp_path / "none.csv"), 2)
+def test_a_file_that_is_not_there_is_bad_use(pannier: Pannier, tmp_path: Path) -> None:
+    assert "does not exist" in refusal(pannier(tmp_path / "none.csv"), 2)
 
 
-def test_a_file_of_which_nothing_can_be_taken_has_failed(pannier: Run, tmp_path: Path) -> None:
+def test_a_file_of_which_nothing_can_be_taken_has_failed(pannier: Pannier, tmp_path: Path) -> None:
     file = tmp_path / "till.csv"
     file.write_text("order,date,sku,total\n1,soon,TEAPOT-BLUE,5\n")
 
     result = pannier(file)
 
-    assert refused(result, 1) == "Error: No order could be taken."
+    assert (result.exit_code, result.stderr.splitlines()[-1]) == (1, "Error: No order could be taken.")
     assert "  line 2: placed_at: not a time of the form ISO 8601\n" in result.stderr
 
 
-def test_rejects_that_cannot_be_written_are_said(pannier: Run, tmp_path: Path) -> None:
+def test_rejects_that_cannot_be_written_are_said(pannier: Pannier, tmp_path: Path) -> None:
     result = pannier(SAMPLE, "--mapping", MAPPING, "--rejects", tmp_path / "none" / "aside.csv")
 
-    assert "No such file or directory" in refused(result, 1)
+    assert "No such file or directory" in refusal(result, 1)
     assert "orders taken: 4" in pannier(SAMPLE, "--mapping", MAPPING).stdout, "nothing was taken as done"
 
 
@@ -227,7 +196,7 @@ main()
 
 @pytest.mark.timeout(120)
 def test_a_killed_import_goes_on_where_it_was(
-    store: Store, pannier: Run, environment: dict[str, str], tmp_path: Path
+    store: Store, pannier: Pannier, environment: dict[str, str], tmp_path: Path
 ) -> None:
     file, aside = tmp_path / "till.csv", tmp_path / "aside.csv"
     lines = ["order,date,sku,qty,price"]

@@ -5,7 +5,6 @@ import signal
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -17,12 +16,10 @@ from rq import Queue
 from rq.cron import CronScheduler
 
 from app import schedule, worker
-from app.core.config import Settings
 from app.core.orphans import end_with_parent
 from app.core.queues import ALL, DELIVERIES, LEARNING, PLATFORMS, UPKEEP
 from app.core.redis import queue_redis
 from app.schedule import register
-from tests.conftest import SECRET_KEY
 
 SWEEP = "webhooks.jobs.sweep"
 FORGET = "webhooks.jobs.forget_old_deliveries"
@@ -227,13 +224,10 @@ def test_the_nightly_jobs_come_once_a_night_at_their_time(
 
 
 @pytest.fixture
-def environment(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+def process(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     """The environment of a process of the application; what ``main`` changes is put back."""
-    monkeypatch.setenv("DATABASE_URL", str(settings.database_url))
-    monkeypatch.setenv("REDIS_URL", str(settings.redis_url))
-    monkeypatch.setenv("PANNIER_SECRET_KEYS", SECRET_KEY)
-    monkeypatch.setenv("PANNIER_VAR_DIR", str(tmp_path))
-    monkeypatch.setenv("PANNIER_LOG_LEVEL", "error")
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
     return monkeypatch
 
 
@@ -247,13 +241,13 @@ def handlers() -> Iterator[None]:
 
 
 def test_without_redis_the_clock_ends_with_one_sentence(
-    environment: pytest.MonkeyPatch,
+    process: pytest.MonkeyPatch,
     utc: None,
     handlers: None,
     dead_redis: str,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    environment.setenv("REDIS_URL", dead_redis)
+    process.setenv("REDIS_URL", dead_redis)
 
     code = schedule.main()
 
@@ -263,12 +257,12 @@ def test_without_redis_the_clock_ends_with_one_sentence(
 
 
 def test_without_redis_a_worker_ends_with_one_sentence(
-    environment: pytest.MonkeyPatch, dead_redis: str, capsys: pytest.CaptureFixture[str]
+    process: pytest.MonkeyPatch, dead_redis: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    environment.setenv("REDIS_URL", dead_redis)
-    environment.setattr("app.worker.ranking.warm_up", lambda: None)
+    process.setenv("REDIS_URL", dead_redis)
+    process.setattr("app.worker.ranking.warm_up", lambda: None)
     at_fork: list[Any] = []
-    environment.setattr("os.register_at_fork", lambda **hooks: at_fork.append(hooks))
+    process.setattr("os.register_at_fork", lambda **hooks: at_fork.append(hooks))
 
     code = worker.main()
 
@@ -280,9 +274,9 @@ def test_without_redis_a_worker_ends_with_one_sentence(
 
 @pytest.mark.parametrize("module", [schedule, worker], ids=["clock", "worker"])
 def test_with_a_wrong_setting_a_process_ends_with_one_sentence(
-    environment: pytest.MonkeyPatch, utc: None, capsys: pytest.CaptureFixture[str], module: ModuleType
+    process: pytest.MonkeyPatch, utc: None, capsys: pytest.CaptureFixture[str], module: ModuleType
 ) -> None:
-    environment.setenv("DATABASE_URL", "nonsense")
+    process.setenv("DATABASE_URL", "nonsense")
 
     code = module.main()
 

@@ -1,42 +1,21 @@
 """``pannier offers``: listed, proposed, approved, ended."""
 
 import json
-from collections.abc import Callable
-from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
 
 from app.bundles import making
-from app.cli import cli
 from app.commerce.offers import Discount, DiscountKind
 from app.commerce.store import Store
-from app.core.config import Settings
 from tests.bundles.conftest import again
 from tests.bundles.test_making import draft
-from tests.conftest import SECRET_KEY
-
-Pannier = Callable[..., Result]
+from tests.command import Pannier
 
 
 @pytest.fixture
-def pannier(store: Store, settings: Settings, tmp_path: Path) -> Pannier:
+def pannier(store: Store, pannier: Pannier) -> Pannier:
     """Run ``pannier offers`` for a store."""
-    environment = {
-        "DATABASE_URL": str(settings.database_url),
-        "REDIS_URL": str(settings.redis_url),
-        "PANNIER_SECRET_KEYS": SECRET_KEY,
-        "PANNIER_VAR_DIR": str(tmp_path / "var"),
-        "PANNIER_LOG_LEVEL": "error",
-    }
-
-    def run(*arguments: str) -> Result:
-        whole = ["offers", *arguments, "--store", str(store.id)]
-        result = CliRunner().invoke(cli, whole, env=environment, prog_name="pannier")
-        assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
-        return result
-
-    return run
+    return pannier.within("offers", store=store)
 
 
 def test_offers_are_listed_approved_and_ended(store: Store, pannier: Pannier) -> None:

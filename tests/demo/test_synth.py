@@ -1,28 +1,23 @@
 """The synthetic store lives against the service, which finds what was planted."""
 
 import json
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
-from click.testing import CliRunner, Result
 from flask import Flask
 from sqlalchemy import func, select
 
-from app.cli import cli
 from app.commerce.store import Store, StoreError
-from app.core.config import Settings
 from app.core.db import Model, db
 from demo.synth.findings import Finding
 from demo.synth.run import Report, run, steps
 from demo.synth.world import Fault, Plan
-from tests.conftest import SECRET_KEY
+from tests.command import Pannier
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 # As few as the service can judge by.
 SMALL = Plan(seed=7, shoppers=15, crowd=0, orders=240, days=14)
-Pannier = Callable[..., Result]
 
 
 def found(report: Report) -> dict[str, Finding]:
@@ -91,16 +86,15 @@ def test_a_store_that_is_there_is_not_touched(app: Flask) -> None:
 
 
 @pytest.fixture
-def pannier(app: Flask, settings: Settings) -> Pannier:
-    """Run the command on the test's services, without a secret of Shopify's."""
-    environment = {
-        "DATABASE_URL": str(settings.database_url),
-        "REDIS_URL": str(settings.redis_url),
-        "PANNIER_SECRET_KEYS": SECRET_KEY,
-        "PANNIER_LOG_LEVEL": "error",
-        "SHOPIFY_API_SECRET": "",
-    }
-    return lambda *arguments: CliRunner().invoke(cli, ["synth", *arguments], env=environment)
+def environment(environment: dict[str, str]) -> dict[str, str]:
+    """What the command finds set: no secret of Shopify's."""
+    return {**environment, "SHOPIFY_API_SECRET": ""}
+
+
+@pytest.fixture
+def pannier(app: Flask, pannier: Pannier) -> Pannier:
+    """Run ``pannier synth`` on an empty database."""
+    return pannier.within("synth")
 
 
 def test_the_command_says_what_was_missed_and_leaves_the_store_if_asked(pannier: Pannier) -> None:

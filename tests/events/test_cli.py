@@ -1,38 +1,20 @@
 """The commands about events."""
 
 import json
-from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
 from flask.testing import FlaskClient
 
-from app.cli import cli
 from app.commerce.store import NewKeys, Store
-from app.core.config import Settings
 from app.core.db import db
 from app.events.models import IdentityLink
 from app.events.routes import current_events
-from tests.conftest import SECRET_KEY
+from tests.command import Pannier
 from tests.events.sending import message, send
 
 
-@pytest.fixture
-def pannier(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Run a command on the services of this test."""
-    monkeypatch.setenv("DATABASE_URL", settings.database_url or "")
-    monkeypatch.setenv("REDIS_URL", settings.redis_url or "")
-    monkeypatch.setenv("PANNIER_SECRET_KEYS", SECRET_KEY)
-    monkeypatch.setenv("PANNIER_LOG_LEVEL", "error")
-
-    def run(*words: str) -> Result:
-        return CliRunner().invoke(cli, words, catch_exceptions=False)
-
-    return run
-
-
 def test_the_status_says_what_to_do(
-    client: FlaskClient, store: Store, send_keys: NewKeys, pannier: Any
+    client: FlaskClient, store: Store, send_keys: NewKeys, pannier: Pannier
 ) -> None:
     send(client, send_keys, message(), message("identify"), message(anonymousId="null"))
     current_events().tallies.flush()
@@ -48,7 +30,7 @@ def test_the_status_says_what_to_do(
 
 
 def test_a_replay_says_what_it_did(
-    client: FlaskClient, store: Store, send_keys: NewKeys, pannier: Any
+    client: FlaskClient, store: Store, send_keys: NewKeys, pannier: Pannier
 ) -> None:
     send(client, send_keys, message(userId="5"), message(event="Cart Viewed"), server=True)
     db.session.query(IdentityLink).delete()
@@ -66,5 +48,6 @@ def test_a_replay_says_what_it_did(
     ]
 
 
-def test_a_store_that_is_none_is_bad_use(pannier: Any) -> None:
+@pytest.mark.usefixtures("app")
+def test_a_store_that_is_none_is_bad_use(pannier: Pannier) -> None:
     assert pannier("events", "status", "nowhere").exit_code == 2

@@ -15,7 +15,6 @@ import orjson
 from sqlalchemy import select
 
 from app.commerce.store import NewKeys, Store
-from app.core.config import Settings
 from app.core.db import db
 from app.core.embedded.processes import free_port
 from app.events.models import EventReceipt
@@ -27,7 +26,7 @@ ENOUGH = 400
 
 
 @contextmanager
-def serving(settings: Settings) -> Iterator[tuple[int, "subprocess.Popen[bytes]"]]:
+def serving(environment: dict[str, str]) -> Iterator[tuple[int, "subprocess.Popen[bytes]"]]:
     """Serve on a port of its own; nothing of it is left when the block is left."""
     port = free_port()
     process = subprocess.Popen(
@@ -38,13 +37,7 @@ def serving(settings: Settings) -> Iterator[tuple[int, "subprocess.Popen[bytes]"
         ],
         cwd=PROJECT,
         start_new_session=True,
-        env={
-            **os.environ,
-            "DATABASE_URL": settings.database_url or "",
-            "REDIS_URL": settings.redis_url or "",
-            "PANNIER_SECRET_KEYS": ",".join(settings.secret_keys),
-            "PANNIER_LOG_LEVEL": "error",
-        },
+        env={**os.environ, **environment},
     )  # fmt: skip
     try:
         yield port, process
@@ -77,11 +70,11 @@ def load(port: int, key: str, accepted: list[str], stop: threading.Event) -> Non
 
 
 def test_what_was_accepted_is_there_after_kill_9(
-    store: Store, send_keys: NewKeys, settings: Settings
+    store: Store, send_keys: NewKeys, environment: dict[str, str]
 ) -> None:
     accepted: list[str] = []
     stop = threading.Event()
-    with serving(settings) as (port, process):
+    with serving(environment) as (port, process):
         senders = [
             threading.Thread(target=load, args=(port, send_keys.publishable, accepted, stop))
             for _ in range(4)

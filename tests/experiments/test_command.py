@@ -1,25 +1,17 @@
 """``pannier experiments``: good use, bad use, and what it prints."""
 
 import json
-from collections.abc import Callable
-from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
-from flask import Flask
 
-from app.cli import cli
 from app.commerce.store import Store
-from app.core.config import Settings
 from app.experiments import lifecycle
 from app.experiments.schemas import ExperimentFields
-from tests.conftest import SECRET_KEY
-
-Pannier = Callable[..., Result]
+from tests.command import Pannier
 
 
 @pytest.fixture
-def pannier(app: Flask, shopify: Store, settings: Settings, tmp_path: Path) -> Pannier:
+def pannier(shopify: Store, pannier: Pannier) -> Pannier:
     """Run ``pannier experiments`` for a store with one draft."""
     definition = ExperimentFields().load(
         {
@@ -29,21 +21,7 @@ def pannier(app: Flask, shopify: Store, settings: Settings, tmp_path: Path) -> P
         }
     )
     lifecycle.create(shopify.id, "one", definition.pop("name"), definition)
-    environment = {
-        "DATABASE_URL": str(settings.database_url),
-        "REDIS_URL": str(settings.redis_url),
-        "PANNIER_SECRET_KEYS": SECRET_KEY,
-        "PANNIER_VAR_DIR": str(tmp_path / "var"),
-        "PANNIER_LOG_LEVEL": "error",
-    }
-
-    def run(*arguments: str) -> Result:
-        whole = ["experiments", *arguments, "--store", str(shopify.id)]
-        result = CliRunner().invoke(cli, whole, env=environment, prog_name="pannier")
-        assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
-        return result
-
-    return run
+    return pannier.within("experiments", store=shopify)
 
 
 def test_an_experiment_is_shown_started_stopped_and_decided(pannier: Pannier) -> None:

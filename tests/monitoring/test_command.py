@@ -1,42 +1,22 @@
 """``pannier freshness``: what it prints, and what its exit code says."""
 
 import json
-from collections.abc import Callable
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
 from flask import Flask
 
-from app.cli import cli
 from app.commerce.store import Store
-from app.core.config import Settings
 from app.core.db import db, now
 from app.recommendations.models import LearnedModel
-from tests.conftest import SECRET_KEY
+from tests.command import Pannier
 from tests.factories import new_store
-
-Pannier = Callable[..., Result]
 
 
 @pytest.fixture
-def pannier(app: Flask, settings: Settings, tmp_path: Path) -> Pannier:
+def pannier(app: Flask, pannier: Pannier) -> Pannier:
     """Run ``pannier freshness`` on an empty database."""
-    environment = {
-        "DATABASE_URL": str(settings.database_url),
-        "REDIS_URL": str(settings.redis_url),
-        "PANNIER_SECRET_KEYS": SECRET_KEY,
-        "PANNIER_VAR_DIR": str(tmp_path / "var"),
-        "PANNIER_LOG_LEVEL": "error",
-    }
-
-    def run(*arguments: str) -> Result:
-        result = CliRunner().invoke(cli, ["freshness", *arguments], env=environment, prog_name="pannier")
-        assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
-        return result
-
-    return run
+    return pannier.within("freshness")
 
 
 def rebuilt(store: Store, hours_ago: float) -> None:

@@ -1,42 +1,21 @@
 """``pannier prices``: rules listed, prices proposed, approved, listed and taken back."""
 
 import json
-from collections.abc import Callable
-from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
 
-from app.cli import cli
 from app.commerce.store import Store
-from app.core.config import Settings
-from tests.conftest import SECRET_KEY
+from tests.command import Pannier
 from tests.pricing.scripted_prices import ScriptedPrices
 from tests.pricing.selling import add_change, add_rule, put_on_sale, states
 
-Pannier = Callable[..., Result]
 LIFT = {"signal": "demand", "weight_percent": 5}
 
 
 @pytest.fixture
-def pannier(store: Store, settings: Settings, tmp_path: Path) -> Pannier:
+def pannier(store: Store, pannier: Pannier) -> Pannier:
     """Run ``pannier prices`` for the store."""
-    environment = {
-        "DATABASE_URL": str(settings.database_url),
-        "REDIS_URL": str(settings.redis_url),
-        "PANNIER_SECRET_KEYS": SECRET_KEY,
-        "PANNIER_VAR_DIR": str(tmp_path / "var"),
-        "PANNIER_LOG_LEVEL": "error",
-    }
-    of_store = str(store.id)
-
-    def run(*arguments: str) -> Result:
-        whole = ["prices", *arguments, "--store", of_store]
-        result = CliRunner().invoke(cli, whole, env=environment, prog_name="pannier")
-        assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
-        return result
-
-    return run
+    return pannier.within("prices", store=store)
 
 
 def test_prices_are_proposed_approved_and_taken_back(

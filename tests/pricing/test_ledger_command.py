@@ -1,57 +1,33 @@
 """``pannier prices ledger``, ``import-competitors`` and ``experiment``: what they print, and their exit codes."""
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
-from flask import Flask
 
-from app.cli import cli
 from app.commerce.store import Store
-from app.core.config import Settings
 from app.core.db import db
 from app.recommendations.taking_in import take_in
-from tests.conftest import SECRET_KEY
-from tests.factories import DAY, new_store, product_change
-
-Pannier = Callable[..., Result]
+from tests.command import Pannier
+from tests.factories import DAY, product_change
 
 
 @pytest.fixture
-def store(shared_app: Flask) -> Store:
-    """A store of this test alone, whose product had two prices."""
-    with shared_app.app_context():
-        found = new_store()
-        for change in (
-            product_change("p1", price=1000, available=True),
-            product_change("p1", price=900, available=True, seconds=DAY),
-        ):
-            take_in(db.session.connection(), found.id, [change])
-        db.session.commit()
-        db.session.refresh(found)
-        db.session.expunge(found)
-        return found
+def store(store: Store) -> Store:
+    """The store, whose product had two prices."""
+    for change in (
+        product_change("p1", price=1000, available=True),
+        product_change("p1", price=900, available=True, seconds=DAY),
+    ):
+        take_in(db.session.connection(), store.id, [change])
+    db.session.commit()
+    return store
 
 
 @pytest.fixture
-def pannier(settings: Settings, store: Store, tmp_path: Path) -> Pannier:
+def pannier(store: Store, pannier: Pannier) -> Pannier:
     """Run ``pannier prices`` for the store."""
-    environment = {
-        "DATABASE_URL": str(settings.database_url),
-        "REDIS_URL": str(settings.redis_url),
-        "PANNIER_SECRET_KEYS": SECRET_KEY,
-        "PANNIER_VAR_DIR": str(tmp_path / "var"),
-        "PANNIER_LOG_LEVEL": "error",
-    }
-
-    def run(*arguments: str) -> Result:
-        return CliRunner().invoke(
-            cli, ["prices", *arguments, "--store", str(store.id)], env=environment, prog_name="pannier"
-        )
-
-    return run
+    return pannier.within("prices", store=store)
 
 
 def test_the_ledger_is_shown_newest_first(pannier: Pannier) -> None:

@@ -2,18 +2,14 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
 import time_machine
-from click.testing import CliRunner
 from flask import Flask
 from sqlalchemy import select, text
 
-from app.cli import cli
 from app.commerce.store import Store
-from app.core.config import Settings
 from app.core.db import db, now
 from app.pricing import quote_jobs
 from app.pricing.models import QuoteSecret
@@ -21,7 +17,7 @@ from app.pricing.quote_keys import forget_old_roots, last_told, note_told, probl
 from app.pricing.quotes import KEYS_AHEAD, WINDOW, window_at, window_end
 from connectors.discounts import QuoteKey
 from connectors.errors import PlatformError, ReconnectNeeded, Rejected, Unreachable
-from tests.conftest import SECRET_KEY
+from tests.command import Pannier
 from tests.factories import connected
 
 NOON = datetime(2026, 11, 23, 12, 1, tzinfo=UTC)
@@ -219,21 +215,13 @@ def test_a_quarter_of_an_hour_without_redis_tells_more_often_and_never_less(
     ("options", "same"), [((), True), (("--at-once",), False)], ids=["in its time", "at once"]
 )
 def test_the_command_makes_a_new_secret(
-    app: Flask, shopify: Store, settings: Settings, tmp_path: Path, options: tuple[str, ...], same: bool
+    shopify: Store, pannier: Pannier, options: tuple[str, ...], same: bool
 ) -> None:
     before = window_keys(shopify.id, now())
     note_told(shopify.id, window_at(now()) + KEYS_AHEAD)
     db.session.commit()
-    environment = {
-        "DATABASE_URL": str(settings.database_url),
-        "REDIS_URL": str(settings.redis_url),
-        "PANNIER_SECRET_KEYS": SECRET_KEY,
-        "PANNIER_VAR_DIR": str(tmp_path / "var"),
-    }
 
-    result = CliRunner().invoke(
-        cli, ["quotes", "rotate-secret", str(shopify.id), *options], env=environment, prog_name="pannier"
-    )
+    result = pannier("quotes", "rotate-secret", str(shopify.id), *options)
 
     assert result.exit_code == 0, result.output
     after = window_keys(shopify.id, now())

@@ -1,45 +1,25 @@
 """``pannier privacy``: what people ask, from the command line."""
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
-from flask import Flask
 from sqlalchemy import func, select
 
-from app.cli import cli
 from app.commerce.changes import CustomerRef
 from app.commerce.order import Order
 from app.commerce.store import Store
-from app.core.config import Settings
 from app.core.crypto import vault
 from app.core.db import db
 from app.recommendations.taking_in import take_in
-from tests.conftest import SECRET_KEY
+from tests.command import Pannier
 from tests.factories import order_change
-
-Pannier = Callable[..., Result]
 
 
 @pytest.fixture
-def pannier(app: Flask, settings: Settings, tmp_path: Path) -> Pannier:
-    """Run ``pannier privacy`` on the test's database."""
-    environment = {
-        "DATABASE_URL": str(settings.database_url),
-        "REDIS_URL": str(settings.redis_url),
-        "PANNIER_SECRET_KEYS": SECRET_KEY,
-        "PANNIER_VAR_DIR": str(tmp_path / "var"),
-        "PANNIER_LOG_LEVEL": "error",
-    }
-
-    def run(*arguments: str, given: str | None = None) -> Result:
-        found = CliRunner().invoke(cli, ["privacy", *arguments], env=environment, input=given)
-        db.session.rollback()
-        return found
-
-    return run
+def pannier(store: Store, pannier: Pannier) -> Pannier:
+    """Run ``pannier privacy``."""
+    return pannier.within("privacy")
 
 
 @pytest.fixture

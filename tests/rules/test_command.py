@@ -1,22 +1,16 @@
 """``pannier rules``: listed, checked, taken back."""
 
 import json
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 
 import pytest
-from click.testing import CliRunner, Result
 from flask import Flask
 
-from app.cli import cli
-from app.core.config import Settings
 from app.core.db import db
 from app.rules import versions
-from tests.conftest import SECRET_KEY
+from tests.command import Pannier
 from tests.recommendations.shops import Shop
 from tests.rules.lists import NOTHING, rule
-
-Pannier = Callable[..., Result]
 
 
 @pytest.fixture
@@ -27,23 +21,9 @@ def shop(shared_app: Flask) -> Iterator[Shop]:
 
 
 @pytest.fixture
-def pannier(shop: Shop, settings: Settings, tmp_path: Path) -> Pannier:
+def pannier(shop: Shop, pannier: Pannier) -> Pannier:
     """Run ``pannier rules`` for a store."""
-    environment = {
-        "DATABASE_URL": str(settings.database_url),
-        "REDIS_URL": str(settings.redis_url),
-        "PANNIER_SECRET_KEYS": SECRET_KEY,
-        "PANNIER_VAR_DIR": str(tmp_path / "var"),
-        "PANNIER_LOG_LEVEL": "error",
-    }
-
-    def run(*arguments: str) -> Result:
-        whole = ["rules", *arguments, "--store", str(shop.store_id)]
-        result = CliRunner().invoke(cli, whole, env=environment, prog_name="pannier")
-        assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
-        return result
-
-    return run
+    return pannier.within("rules", store=shop.store)
 
 
 def test_rules_are_listed_checked_and_taken_back(shop: Shop, pannier: Pannier) -> None:

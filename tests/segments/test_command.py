@@ -1,48 +1,28 @@
 """``pannier segments``: good use, bad use, and what it prints."""
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
-from flask import Flask
 
-from app.cli import cli
 from app.commerce import ingest
 from app.commerce.store import Store
-from app.core.config import Settings
 from app.core.db import db, try_lock_store
 from app.segments.refreshing import REFRESH_LOCK
-from tests.conftest import SECRET_KEY
+from tests.command import Pannier
 from tests.factories import customer_ref, order_change
 
-Pannier = Callable[..., Result]
 OFTEN = {"fact": "orders", "at_least": 2}
 
 
 @pytest.fixture
-def pannier(shared_app: Flask, store: Store, settings: Settings, tmp_path: Path) -> Pannier:
+def pannier(store: Store, pannier: Pannier) -> Pannier:
     """Run ``pannier segments`` for a store with two customers, one of whom ordered twice."""
     people = [customer_ref(f"c{n}", f"c{n}@example.com") for n in range(2)]
     orders = [order_change(f"o{n}", "p", customer=people[n % 2], placed=n) for n in range(3)]
     ingest.apply(db.session.connection(), store.id, orders)
     db.session.commit()
-    environment = {
-        "DATABASE_URL": str(settings.database_url),
-        "REDIS_URL": str(settings.redis_url),
-        "PANNIER_SECRET_KEYS": SECRET_KEY,
-        "PANNIER_VAR_DIR": str(tmp_path / "var"),
-        "PANNIER_LOG_LEVEL": "error",
-    }
-
-    def run(*arguments: str, text: str | None = None) -> Result:
-        whole = ["segments", *arguments, "--store", str(store.id)]
-        result = CliRunner().invoke(cli, whole, env=environment, prog_name="pannier", input=text)
-        assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
-        return result
-
-    return run
+    return pannier.within("segments", store=store)
 
 
 def test_segments_are_computed_listed_shown_and_compared(pannier: Pannier) -> None:
@@ -77,7 +57,7 @@ def test_conditions_are_tried(pannier: Pannier, tmp_path: Path) -> None:
 
     assert (tried.exit_code, tried.stderr) == (0, "")
     assert tried.stdout == "Customers with at least 2 orders.\n1 of 2 customers.\n  orders 2\n"
-    found = json.loads(pannier("preview", "--json", "-", text=json.dumps(OFTEN)).stdout)
+    found = json.loads(pannier("preview", "--json", "-", given=json.dumps(OFTEN)).stdout)
     assert (found["size"], found["looked_at"]) == (1, 2)
 
 
@@ -92,7 +72,7 @@ def test_conditions_are_tried(pannier: Pannier, tmp_path: Path) -> None:
     ids=["cut off", "no range", "list", "deep"],
 )
 def test_what_is_no_definition_is_bad_use(pannier: Pannier, text: str, reason: str) -> None:
-    refused = pannier("preview", "-", text=text)
+    refused = pannier("preview", "-", given=text)
 
     assert (refused.exit_code, refused.stdout, refused.stderr) == (2, "", f"Error: {reason}\n")
 

@@ -16,7 +16,6 @@ from flask import Flask
 from sqlalchemy import func, select
 
 from app.commerce.store import Store
-from app.core.config import Settings
 from app.core.db import db
 from app.recommendations import learning
 from tests.commerce.tables import dump
@@ -45,7 +44,7 @@ def store(app: Flask) -> Store:
 
 
 @contextmanager
-def draining(store_id: int, settings: Settings) -> Iterator["subprocess.Popen[str]"]:
+def draining(store_id: int, environment: dict[str, str]) -> Iterator["subprocess.Popen[str]"]:
     """Run the draining process; it and its children have ended when the block is left."""
     process = subprocess.Popen(
         [sys.executable, "-m", "tests.webhooks.draining", str(store_id), "5"],
@@ -54,12 +53,7 @@ def draining(store_id: int, settings: Settings) -> Iterator["subprocess.Popen[st
         stdout=subprocess.PIPE,
         text=True,
         start_new_session=True,
-        env={
-            **os.environ,
-            "DATABASE_URL": settings.database_url or "",
-            "REDIS_URL": settings.redis_url or "",
-            "PANNIER_SECRET_KEYS": ",".join(settings.secret_keys),
-        },
+        env={**os.environ, **environment},
     )
     try:
         yield process
@@ -102,11 +96,11 @@ def interrupt(process: "subprocess.Popen[str]", store_id: int, after: int, pause
     return told(process, "kill") == str(-signal.SIGKILL)
 
 
-def test_a_drain_killed_at_random_moments_loses_nothing(store: Store, settings: Settings) -> None:
+def test_a_drain_killed_at_random_moments_loses_nothing(store: Store, environment: dict[str, str]) -> None:
     store_id, chance = store.id, random.Random()
     db.session.rollback()
 
-    with draining(store_id, settings) as process:
+    with draining(store_id, environment) as process:
         assert told(process) == "ready"
         kills = 0
         for _ in range(4 * KILLS):
