@@ -32,11 +32,15 @@ from app.recommendations import learning
 from connectors.shopify.client import ShopifyClient
 from connectors.woocommerce.client import WooCommerceClient
 from demo.peers.shopify import state as shopify
+from demo.peers.shopify.app import Served, serve
 from demo.peers.woocommerce import WooState
 from tests.end_to_end.test_crashes import counts
 from webhooks.jobs import drain
 
 Plain = dict[str, dict[str, Any]]
+
+# The app at Shopify.
+CLIENT, SECRET = "client-id", "shpss_0123456789abcdef0123456789abcdef"
 
 _WOO_STATUS: Final = {
     "pending": "PENDING",
@@ -150,6 +154,23 @@ def deny_woocommerce(pannier: str, state: WooState) -> requests.Response:
 
 
 # --- Shopify --------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def beside_shopify(
+    state: shopify.ShopifyState, make_app: Callable[..., Flask]
+) -> Iterator[tuple[Flask, str, Served]]:
+    """Serve the stand-in and an application that know each other; yield the latter, its address and the former."""
+    with serve(state, CLIENT, SECRET) as peer:
+        app = make_app(shopify_api_key=CLIENT, shopify_api_secret=SECRET)
+        with app.app_context(), served(app, shopify_address=peer.template) as pannier:
+            facts = peer.flask.extensions["shopify_peer"]
+            facts.app = replace(
+                facts.app,
+                url=f"{pannier}/install/shopify",
+                redirect_urls=(f"{pannier}/install/shopify/callback",),
+            )
+            yield app, pannier, peer
 
 
 def install_shopify(pannier: str, peer: str, shop: shopify.Shop) -> Store:

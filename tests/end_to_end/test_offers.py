@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -19,15 +19,21 @@ from app.core.db import db
 from app.core.held import forget_everything
 from demo.catalogue import Product
 from demo.courier import Courier, ShopifyCourier, WooCommerceCourier
-from demo.peers.shopify.app import serve as serve_shopify
 from demo.peers.shopify.state import ShopifyState
 from demo.peers.woocommerce import serve as serve_woocommerce
 from demo.shops import Shop, load_shop
 from demo.storefront import create_storefront
 from demo.till import Till
-from tests.end_to_end.connections import install_shopify, install_woocommerce, served, settle, without_waiting
+from tests.end_to_end.connections import (
+    SECRET,
+    beside_shopify,
+    install_shopify,
+    install_woocommerce,
+    served,
+    settle,
+    without_waiting,
+)
 
-CLIENT, SECRET = "client-id", "shpss_0123456789abcdef0123456789abcdef"
 CART = "/wp-json/wc/store/v1/cart"
 DISCOUNT = Discount(DiscountKind.PERCENT, 1500)
 # As many as the shop has on its shelves here: a small shop is quick to fetch.
@@ -148,16 +154,7 @@ Opened = tuple[Flask, str, Courier, Callable[[], Store], Callable[[], None]]
 
 def _shopify(shop: Shop, stack: ExitStack, app: Flask, make_app: Callable[..., Flask]) -> Opened:
     state = ShopifyState()
-    peer = stack.enter_context(serve_shopify(state, CLIENT, SECRET))
-    ours = make_app(shopify_api_key=CLIENT, shopify_api_secret=SECRET)
-    stack.enter_context(ours.app_context())
-    pannier = stack.enter_context(served(ours, shopify_address=peer.template))
-    facts = peer.flask.extensions["shopify_peer"]
-    facts.app = replace(
-        facts.app,
-        url=f"{pannier}/install/shopify",
-        redirect_urls=(f"{pannier}/install/shopify/callback",),
-    )
+    ours, pannier, peer = stack.enter_context(beside_shopify(state, make_app))
     courier = ShopifyCourier(shop, state, webhook_url=f"{pannier}/webhooks/shopify", client_secret=SECRET)
     return (
         ours,

@@ -2,8 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from random import Random
 from threading import Barrier
@@ -22,20 +21,21 @@ from app.connections.status import connection_status
 from app.core.db import Model, db
 from app.platforms.sources import source_for
 from connectors.source import Source
-from demo.peers.shopify.app import Served, serve
+from demo.peers.shopify.app import Served
 from demo.peers.shopify.faults import Fault, Faults, Place
 from demo.peers.shopify.hooks import Deliverer
 from demo.peers.shopify.oauth import signed_query
 from demo.peers.shopify.state import Shop, ShopifyState
 from demo.shops import load_shop
 from tests.end_to_end.connections import (
+    SECRET,
     Asked,
     asked_shopify,
     assert_same,
+    beside_shopify,
     install_shopify,
     install_shopify_by_code,
     problems,
-    served,
     settle,
     store_of,
     truth,
@@ -44,7 +44,6 @@ from tests.end_to_end.connections import (
 from tests.end_to_end.house import small
 
 ORDERS = 60
-CLIENT, SECRET = "client-id", "shpss_0123456789abcdef0123456789abcdef"
 HEARTH, BUNTING = "hearth.myshopify.com", "bunting.myshopify.com"
 
 
@@ -104,21 +103,11 @@ def platform(
     app: Flask, make_app: Callable[..., Flask], monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Platform]:
     state = ShopifyState()
-    with ExitStack() as stack:
-        # Pauses pass on this clock, which fills the shops' buckets.
-        clock = stack.enter_context(time_machine.travel(datetime.now(UTC), tick=False))
+    # Pauses pass on this clock, which fills the shops' buckets.
+    with time_machine.travel(datetime.now(UTC), tick=False) as clock:
         without_waiting(monkeypatch, clock.shift)
-        peer = stack.enter_context(serve(state, CLIENT, SECRET))
-        ours = make_app(shopify_api_key=CLIENT, shopify_api_secret=SECRET)
-        stack.enter_context(ours.app_context())
-        pannier = stack.enter_context(served(ours, shopify_address=peer.template))
-        facts = peer.flask.extensions["shopify_peer"]
-        facts.app = replace(
-            facts.app,
-            url=f"{pannier}/install/shopify",
-            redirect_urls=(f"{pannier}/install/shopify/callback",),
-        )
-        yield Platform(pannier, state, peer, asked_shopify(peer.flask), clock)
+        with beside_shopify(state, make_app) as (_, pannier, peer):
+            yield Platform(pannier, state, peer, asked_shopify(peer.flask), clock)
 
 
 def test_an_installed_shop_has_its_past(platform: Platform) -> None:
