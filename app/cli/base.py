@@ -15,6 +15,7 @@ from app.commerce.store import StoreError
 from app.core import embedded
 from app.core.config import ConfigurationError, Settings, load_settings
 from app.core.db import db
+from app.core.errors import ProblemError
 from app.core.migrations import migrate as apply_migrations
 from app.factory import create_app
 
@@ -60,6 +61,8 @@ def with_app(command: Command) -> Command:
                     db.engine.dispose()
         except (ConfigurationError, StoreError) as error:
             raise OneSentence(str(error)) from error
+        except ProblemError as error:
+            raise WorkFailed(error.detail) from error
         except embedded.ServiceError as error:
             raise WorkFailed(str(error)) from error
         except OperationalError as error:

@@ -1,15 +1,12 @@
 """``pannier experiments``: ways of answering, compared on visitors."""
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from app.cli.base import WorkFailed, as_text, json_option, show, store_option, with_app
+from app.cli.base import as_text, json_option, show, store_option, with_app
 from app.commerce.store import find_store
-from app.core.errors import ProblemError
 
 if TYPE_CHECKING:
     from app.experiments.models import Experiment
@@ -55,8 +52,7 @@ def experiments_show(experiment: str, store: str, as_json: bool) -> None:
     """Show the definition of EXPERIMENT, and what has become of it."""
     from app.experiments import lifecycle
 
-    with _failures_in_a_sentence():
-        found = lifecycle.find(find_store(store).id, experiment)
+    found = lifecycle.find(find_store(store).id, experiment)
     _tell(found, as_json)
 
 
@@ -69,8 +65,7 @@ def experiments_start(experiment: str, store: str, as_json: bool) -> None:
     """Start EXPERIMENT, a draft: visitors are assigned from now on."""
     from app.experiments import lifecycle
 
-    with _failures_in_a_sentence():
-        found = lifecycle.start(find_store(store).id, experiment)
+    found = lifecycle.start(find_store(store).id, experiment)
     _tell(found, as_json)
 
 
@@ -83,8 +78,7 @@ def experiments_stop(experiment: str, store: str, as_json: bool) -> None:
     """Stop EXPERIMENT, which runs; it cannot be started again."""
     from app.experiments import lifecycle
 
-    with _failures_in_a_sentence():
-        found = lifecycle.stop(find_store(store).id, experiment)
+    found = lifecycle.stop(find_store(store).id, experiment)
     _tell(found, as_json)
 
 
@@ -99,8 +93,7 @@ def experiments_decide(experiment: str, arm: str, store: str, note: str, as_json
     """Note that ARM of EXPERIMENT, which was stopped, is kept."""
     from app.experiments import lifecycle
 
-    with _failures_in_a_sentence():
-        found = lifecycle.decide(find_store(store).id, experiment, arm, note)
+    found = lifecycle.decide(find_store(store).id, experiment, arm, note)
     _tell(found, as_json)
 
 
@@ -117,8 +110,7 @@ def experiments_report(experiment: str, store: str, as_json: bool) -> None:
     from app.core.db import db
     from app.experiments import reporting
 
-    with _failures_in_a_sentence():
-        made = reporting.report(db.session.connection(), find_store(store).id, experiment)
+    made = reporting.report(db.session.connection(), find_store(store).id, experiment)
     if as_json:
         click.echo(json.dumps(made))
         return
@@ -160,14 +152,6 @@ def experiments_power(store: str, lift: float, weeks: int, arms: int, looks: str
         daily=looks == "daily",
     )
     click.echo(json.dumps(found) if as_json else found["sentence"])
-
-
-@contextmanager
-def _failures_in_a_sentence() -> Iterator[None]:
-    try:
-        yield
-    except ProblemError as error:
-        raise WorkFailed(error.detail) from error
 
 
 def _tell(experiment: "Experiment", as_json: bool) -> None:

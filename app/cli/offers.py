@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import click
 
-from app.cli.base import WorkFailed, as_text, json_option, show, store_option, with_app
+from app.cli.base import as_text, json_option, show, store_option, with_app
 from app.commerce.store import find_store
 
 # Why proposals are not made, and what to do where something can be done.
@@ -73,8 +73,8 @@ def offers_approve(key: str, store: str, title: str | None, beyond_limits: bool,
     """
     from app.bundles import deciding
 
-    store_id = find_store(store).id
-    _say(lambda: deciding.approve(store_id, key, title=title, beyond_limits=beyond_limits), as_json)
+    offer = deciding.approve(find_store(store).id, key, title=title, beyond_limits=beyond_limits)
+    _show([offer], as_json, "")
 
 
 @offers_group.command("end")
@@ -89,23 +89,7 @@ def offers_end(key: str, store: str, as_json: bool) -> None:
     """
     from app.bundles import deciding
 
-    store_id = find_store(store).id
-    _say(lambda: deciding.end(store_id, key), as_json)
-
-
-def _say(word: Any, as_json: bool) -> None:
-    """Say a word on an offer, and show what it is now.
-
-    Raises:
-        WorkFailed: if it cannot be said, in one sentence.
-    """
-    from app.core.errors import Conflict, NotFound
-
-    try:
-        offer = word()
-    except (Conflict, NotFound) as error:
-        raise WorkFailed(error.detail) from error
-    _show([offer], as_json, "")
+    _show([deciding.end(find_store(store).id, key)], as_json, "")
 
 
 def _show(offers: Any, as_json: bool, empty: str) -> None:

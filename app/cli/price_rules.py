@@ -9,7 +9,6 @@ import click
 from app.cli.base import WorkFailed, as_text, json_option, show, store_option, with_app
 from app.commerce.store import Store, find_store
 from app.core.db import db, now
-from app.core.errors import ProblemError
 from app.core.money import to_major
 
 
@@ -57,7 +56,7 @@ def propose_command(store: str, rule: str | None, products: tuple[str, ...], as_
 
     found = find_store(store)
     if rule is not None:
-        _or_fail(lambda: defining.find(found.id, rule))
+        defining.find(found.id, rule)
     made = looking.look(found, now(), keys=None if rule is None else [rule], products=products or None)
     for reason, count in sorted(made.kept.items()):
         click.echo(f"{count} keep their price: {reason}", err=True)
@@ -80,7 +79,8 @@ def approve_command(change: tuple[int, ...], store: str, as_json: bool) -> None:
     from app.pricing import changes, writing
 
     found = find_store(store)
-    _or_fail(lambda: [changes.approve(found.id, id_, now()) for id_ in change])
+    for id_ in change:
+        changes.approve(found.id, id_, now())
     db.session.commit()
     writing.write_due(found.id)
     _show_written(found, change, as_json)
@@ -123,12 +123,10 @@ def undo_command(change: int | None, store: str, rule: str | None, force: bool, 
     if (change is None) == (rule is None):
         raise click.UsageError("Name either a change or a rule.")
     found = find_store(store)
-    undoing = _or_fail(
-        lambda: (
-            undo.undo_rule(found, rule, now(), force=force)
-            if rule is not None
-            else undo.undo_change(found, change or 0, now(), force=force)
-        )
+    undoing = (
+        undo.undo_rule(found, rule, now(), force=force)
+        if rule is not None
+        else undo.undo_change(found, change or 0, now(), force=force)
     )
     for refused in undoing.refused:
         click.echo(f"Change {refused.change_id}, variant {refused.variant_id}: {refused.reason}", err=True)
@@ -137,14 +135,6 @@ def undo_command(change: int | None, store: str, rule: str | None, force: bool, 
     _show_written(found, made, as_json)
     if undoing.refused:
         raise WorkFailed("Some prices are left as they are.")
-
-
-def _or_fail(work: Any) -> Any:
-    """Return what ``work`` does, and end with its problem's sentence."""
-    try:
-        return work()
-    except ProblemError as error:
-        raise WorkFailed(error.detail) from error
 
 
 def _show_written(store: Store, ids: Iterable[int], as_json: bool) -> None:

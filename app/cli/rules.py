@@ -71,13 +71,9 @@ def rules_undo(store: str, as_json: bool) -> None:
 
     Web processes follow within a few seconds.
     """
-    from app.core.errors import Conflict
     from app.rules import versions
 
-    try:
-        kept = versions.undo(db.session.connection(), find_store(store).id)
-    except Conflict as error:
-        raise WorkFailed(error.detail) from error
+    kept = versions.undo(db.session.connection(), find_store(store).id)
     db.session.commit()
     if as_json:
         click.echo(json.dumps(kept.to_json(), default=as_text))
