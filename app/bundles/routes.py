@@ -3,12 +3,14 @@
 # mypy: disallow-untyped-decorators=False, disallow-untyped-calls=False
 # flask-smorest's decorators are not annotated.
 
+from collections.abc import Callable
 from dataclasses import asdict
-from typing import Any, Final
+from typing import Any
 
-from flask import g, request
+from flask import g
 
 from app.bundles import deciding, keeping, making
+from app.bundles.models import Offer
 from app.bundles.schemas import (
     OfferApproval,
     OfferCreation,
@@ -24,19 +26,16 @@ from app.bundles.schemas import (
     limits_from,
 )
 from app.bundles.showing import offer_state
-from app.commerce.access import SERVER_DOC, server_blueprint
+from app.commerce.access import NOT_FOUND, NOT_FOUND_OR_CONFLICT, SERVER_DOC, server_blueprint
 from app.commerce.store import Store, StoreAccess
+from app.core.api import request_name
 from app.core.db import db
-from app.core.errors import InvalidParameters
 from app.core.fields import Cursor
 from app.core.paging import page_of
 
 blueprint = server_blueprint(
     "offers", __name__, url_prefix="/v1/offers", description="Products that cost less together."
 )
-_LONGEST_KEY: Final = 200
-_NOT_FOUND: Final = {404: "NOT_FOUND"}
-_EITHER: Final = {**_NOT_FOUND, 409: "CONFLICT"}
 
 
 @blueprint.route("", methods=["GET"])
@@ -58,7 +57,7 @@ def list_offers(query: dict[str, Any]) -> dict[str, Any]:
 
 
 @blueprint.route("", methods=["POST"])
-@blueprint.doc(**SERVER_DOC, responses=_EITHER)
+@blueprint.doc(**SERVER_DOC, responses=NOT_FOUND_OR_CONFLICT)
 @blueprint.arguments(OfferCreation)
 @blueprint.response(200, OfferFound)
 def create_offer(wanted: dict[str, Any]) -> dict[str, Any]:
@@ -73,7 +72,7 @@ def create_offer(wanted: dict[str, Any]) -> dict[str, Any]:
         draft_of(wanted),
         approve=wanted["approve"],
         beyond_limits=wanted["beyond_limits"],
-        request=_request_key(),
+        request=request_name(),
     )
     return _told(access.store_id, offer.key)
 
@@ -110,7 +109,7 @@ def make_proposals() -> dict[str, Any]:
 
 
 @blueprint.route("/<key>", methods=["GET"])
-@blueprint.doc(**SERVER_DOC, responses=_NOT_FOUND)
+@blueprint.doc(**SERVER_DOC, responses=NOT_FOUND)
 @blueprint.response(200, OfferFound)
 def read_offer(key: str) -> dict[str, Any]:
     """Return one offer, with what happened to it."""
@@ -119,70 +118,55 @@ def read_offer(key: str) -> dict[str, Any]:
 
 
 @blueprint.route("/<key>/approve", methods=["POST"])
-@blueprint.doc(**SERVER_DOC, responses=_EITHER)
+@blueprint.doc(**SERVER_DOC, responses=NOT_FOUND_OR_CONFLICT)
 @blueprint.arguments(OfferApproval, required=False)
 @blueprint.response(200, OfferFound)
 def approve_offer(wanted: dict[str, Any], key: str) -> dict[str, Any]:
     """Approve a proposal, or anew an offer whose prices have changed; it goes live within moments."""
-    access: StoreAccess = g.access
-    deciding.approve(access.store_id, key, **wanted)
-    return _told(access.store_id, key)
+    return _decided(deciding.approve, key, wanted)
 
 
 @blueprint.route("/<key>/reject", methods=["POST"])
-@blueprint.doc(**SERVER_DOC, responses=_EITHER)
+@blueprint.doc(**SERVER_DOC, responses=NOT_FOUND_OR_CONFLICT)
 @blueprint.arguments(OfferStepWithNote, required=False)
 @blueprint.response(200, OfferFound)
 def reject_offer(wanted: dict[str, Any], key: str) -> dict[str, Any]:
     """Say no to a proposal; its products are not proposed again for 90 days."""
-    access: StoreAccess = g.access
-    deciding.reject(access.store_id, key, **wanted)
-    return _told(access.store_id, key)
+    return _decided(deciding.reject, key, wanted)
 
 
 @blueprint.route("/<key>/suspend", methods=["POST"])
-@blueprint.doc(**SERVER_DOC, responses=_EITHER)
+@blueprint.doc(**SERVER_DOC, responses=NOT_FOUND_OR_CONFLICT)
 @blueprint.arguments(OfferStepWithNote, required=False)
 @blueprint.response(200, OfferFound)
 def suspend_offer(wanted: dict[str, Any], key: str) -> dict[str, Any]:
     """Take an offer off the shop until it is resumed."""
-    access: StoreAccess = g.access
-    deciding.suspend(access.store_id, key, **wanted)
-    return _told(access.store_id, key)
+    return _decided(deciding.suspend, key, wanted)
 
 
 @blueprint.route("/<key>/resume", methods=["POST"])
-@blueprint.doc(**SERVER_DOC, responses=_EITHER)
+@blueprint.doc(**SERVER_DOC, responses=NOT_FOUND_OR_CONFLICT)
 @blueprint.arguments(OfferStep, required=False)
 @blueprint.response(200, OfferFound)
 def resume_offer(wanted: dict[str, Any], key: str) -> dict[str, Any]:
     """Let a suspended offer come back, or try one that is not live again at once."""
-    access: StoreAccess = g.access
-    deciding.resume(access.store_id, key, **wanted)
-    return _told(access.store_id, key)
+    return _decided(deciding.resume, key, wanted)
 
 
 @blueprint.route("/<key>/end", methods=["POST"])
-@blueprint.doc(**SERVER_DOC, responses=_EITHER)
+@blueprint.doc(**SERVER_DOC, responses=NOT_FOUND_OR_CONFLICT)
 @blueprint.arguments(OfferStepWithNote, required=False)
 @blueprint.response(200, OfferFound)
 def end_offer(wanted: dict[str, Any], key: str) -> dict[str, Any]:
     """End an offer for good: nobody is shown it from now on, and the shop takes the discount away."""
+    return _decided(deciding.end, key, wanted)
+
+
+def _decided(decide: Callable[..., Offer], key: str, wanted: dict[str, Any]) -> dict[str, Any]:
+    """Have the merchant's word on an offer carried out, and return the offer as it is then."""
     access: StoreAccess = g.access
-    deciding.end(access.store_id, key, **wanted)
+    decide(access.store_id, key, **wanted)
     return _told(access.store_id, key)
-
-
-def _request_key() -> str | None:
-    """Return the sender's own name for this request.
-
-    Raises:
-        InvalidParameters: if it is empty or too long.
-    """
-    key = request.headers.get("Idempotency-Key")
-    if key is not None and not 1 <= len(key) <= _LONGEST_KEY:
-        raise InvalidParameters({"Idempotency-Key": f"Not 1 to {_LONGEST_KEY} characters."})
-    return key
 
 
 def _told(store_id: int, key: str) -> dict[str, Any]:

@@ -32,6 +32,10 @@ SENDER_DOC: Final[dict[str, Any]] = {
 }
 
 SERVER_DOC: Final[dict[str, Any]] = {"security": [{"secretKey": []}]}
+# The ``responses`` of calls that name something which may not be there, or not allow it.
+NOT_FOUND: Final = {404: "NOT_FOUND"}
+CONFLICT: Final = {409: "CONFLICT"}
+NOT_FOUND_OR_CONFLICT: Final = {**NOT_FOUND, **CONFLICT}
 
 
 def server_blueprint(name: str, import_name: str, url_prefix: str, description: str) -> Any:

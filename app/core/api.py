@@ -30,6 +30,7 @@ from app.core.errors import (
 log = structlog.get_logger()
 
 PROBLEM: Final = "application/problem+json"
+_LONGEST_NAME: Final = 200
 
 
 class InvalidParam(Schema):
@@ -125,6 +126,18 @@ def read_body(limit: int | None) -> bytes:
     if stated is not None or len(body := request.get_data(cache=False)) >= limit:
         raise TooLarge(f"The body is larger than {limit} bytes.")
     return body
+
+
+def request_name() -> str | None:
+    """Return the sender's own name for this request, its ``Idempotency-Key``: the same one, sent again, is no other.
+
+    Raises:
+        InvalidParameters: if it is empty or too long.
+    """
+    key = request.headers.get("Idempotency-Key")
+    if key is not None and not 1 <= len(key) <= _LONGEST_NAME:
+        raise InvalidParameters({"Idempotency-Key": f"Not 1 to {_LONGEST_NAME} characters."})
+    return key
 
 
 def problem(

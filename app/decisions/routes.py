@@ -3,11 +3,11 @@
 # mypy: disallow-untyped-decorators=False, disallow-untyped-calls=False
 # flask-smorest's decorators are not annotated.
 
-from typing import Any, Final
+from typing import Any
 
 from flask import Response, g
 
-from app.commerce.access import SERVER_DOC, server_blueprint
+from app.commerce.access import NOT_FOUND, SERVER_DOC, server_blueprint
 from app.commerce.store import StoreAccess
 from app.core.api import json_response
 from app.core.db import db, now
@@ -32,7 +32,6 @@ blueprint = server_blueprint(
 reports = server_blueprint(
     "decision_reports", __name__, url_prefix="/v1/reports", description="What happened, counted."
 )
-_NOT_FOUND: Final = {404: "NOT_FOUND"}
 
 
 @blueprint.route("", methods=["GET"])
@@ -56,7 +55,7 @@ def list_decisions(query: dict[str, Any]) -> Response:
 
 
 @blueprint.route("/<id>", methods=["GET"])
-@blueprint.doc(**SERVER_DOC, responses=_NOT_FOUND)
+@blueprint.doc(**SERVER_DOC, responses=NOT_FOUND)
 @blueprint.response(200, DecisionState)
 def get_decision(id: str) -> Response:  # noqa: A002 - the name in the address
     """Return a decision with everything that decided, make it again, and say whether it comes out the same."""

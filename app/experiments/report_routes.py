@@ -7,7 +7,7 @@ from typing import Any
 
 from flask import Response, g
 
-from app.commerce.access import SERVER_DOC, server_blueprint
+from app.commerce.access import NOT_FOUND, SERVER_DOC, server_blueprint
 from app.commerce.store import StoreAccess
 from app.core.api import json_response
 from app.core.db import db
@@ -34,7 +34,7 @@ def read_power(query: dict[str, Any]) -> Response:
 
 
 @blueprint.route("/<key>/report", methods=["GET"])
-@blueprint.doc(**SERVER_DOC, responses={404: "NOT_FOUND"})
+@blueprint.doc(**SERVER_DOC, responses=NOT_FOUND)
 @blueprint.response(200, ReportState)
 @blueprint.alt_response(202, schema=ReportComing)
 def read_report(key: str) -> Response:

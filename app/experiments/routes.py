@@ -3,11 +3,11 @@
 # mypy: disallow-untyped-decorators=False, disallow-untyped-calls=False
 # flask-smorest's decorators are not annotated.
 
-from typing import Any, Final
+from typing import Any
 
 from flask import g
 
-from app.commerce.access import SERVER_DOC, server_blueprint
+from app.commerce.access import CONFLICT, NOT_FOUND, NOT_FOUND_OR_CONFLICT, SERVER_DOC, server_blueprint
 from app.commerce.store import StoreAccess
 from app.experiments import lifecycle
 from app.experiments.schemas import (
@@ -27,9 +27,6 @@ blueprint = server_blueprint(
     url_prefix="/v1/experiments",
     description="Ways of answering, compared on visitors.",
 )
-_NOT_FOUND: Final = {404: "NOT_FOUND"}
-_CONFLICT: Final = {409: "CONFLICT"}
-_EITHER: Final = {**_NOT_FOUND, **_CONFLICT}
 
 
 @blueprint.route("", methods=["GET"])
@@ -44,7 +41,7 @@ def list_experiments(query: dict[str, Any]) -> dict[str, Any]:
 
 
 @blueprint.route("", methods=["POST"])
-@blueprint.doc(**SERVER_DOC, responses=_CONFLICT)
+@blueprint.doc(**SERVER_DOC, responses=CONFLICT)
 @blueprint.arguments(ExperimentCreation)
 @blueprint.response(200, ExperimentState)
 def create_experiment(wanted: dict[str, Any]) -> dict[str, Any]:
@@ -55,7 +52,7 @@ def create_experiment(wanted: dict[str, Any]) -> dict[str, Any]:
 
 
 @blueprint.route("/<key>", methods=["GET"])
-@blueprint.doc(**SERVER_DOC, responses=_NOT_FOUND)
+@blueprint.doc(**SERVER_DOC, responses=NOT_FOUND)
 @blueprint.response(200, ExperimentState)
 def read_experiment(key: str) -> dict[str, Any]:
     """Return one experiment."""
@@ -64,7 +61,7 @@ def read_experiment(key: str) -> dict[str, Any]:
 
 
 @blueprint.route("/<key>", methods=["PUT"])
-@blueprint.doc(**SERVER_DOC, responses=_EITHER)
+@blueprint.doc(**SERVER_DOC, responses=NOT_FOUND_OR_CONFLICT)
 @blueprint.arguments(ExperimentFields)
 @blueprint.response(200, ExperimentState)
 def update_experiment(wanted: dict[str, Any], key: str) -> dict[str, Any]:
@@ -75,7 +72,7 @@ def update_experiment(wanted: dict[str, Any], key: str) -> dict[str, Any]:
 
 
 @blueprint.route("/<key>", methods=["DELETE"])
-@blueprint.doc(**SERVER_DOC, responses=_EITHER)
+@blueprint.doc(**SERVER_DOC, responses=NOT_FOUND_OR_CONFLICT)
 @blueprint.response(200, ExperimentDeleted)
 def delete_experiment(key: str) -> dict[str, str]:
     """Delete a draft."""
@@ -85,7 +82,7 @@ def delete_experiment(key: str) -> dict[str, str]:
 
 
 @blueprint.route("/<key>/start", methods=["POST"])
-@blueprint.doc(**SERVER_DOC, responses=_EITHER)
+@blueprint.doc(**SERVER_DOC, responses=NOT_FOUND_OR_CONFLICT)
 @blueprint.response(200, ExperimentState)
 def start_experiment(key: str) -> dict[str, Any]:
     """Start a draft: visitors are assigned from now on."""
@@ -94,7 +91,7 @@ def start_experiment(key: str) -> dict[str, Any]:
 
 
 @blueprint.route("/<key>/stop", methods=["POST"])
-@blueprint.doc(**SERVER_DOC, responses=_EITHER)
+@blueprint.doc(**SERVER_DOC, responses=NOT_FOUND_OR_CONFLICT)
 @blueprint.response(200, ExperimentState)
 def stop_experiment(key: str) -> dict[str, Any]:
     """Stop a running experiment; it cannot be started again."""
@@ -103,7 +100,7 @@ def stop_experiment(key: str) -> dict[str, Any]:
 
 
 @blueprint.route("/<key>/decide", methods=["POST"])
-@blueprint.doc(**SERVER_DOC, responses=_EITHER)
+@blueprint.doc(**SERVER_DOC, responses=NOT_FOUND_OR_CONFLICT)
 @blueprint.arguments(ExperimentVerdict)
 @blueprint.response(200, ExperimentState)
 def decide_experiment(wanted: dict[str, Any], key: str) -> dict[str, Any]:
@@ -113,7 +110,7 @@ def decide_experiment(wanted: dict[str, Any], key: str) -> dict[str, Any]:
 
 
 @blueprint.route("/<key>/copy", methods=["POST"])
-@blueprint.doc(**SERVER_DOC, responses=_EITHER)
+@blueprint.doc(**SERVER_DOC, responses=NOT_FOUND_OR_CONFLICT)
 @blueprint.arguments(ExperimentCopying)
 @blueprint.response(200, ExperimentState)
 def copy_experiment(wanted: dict[str, Any], key: str) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from flask import g
 
-from app.commerce.access import SERVER_DOC, server_blueprint
+from app.commerce.access import NOT_FOUND, NOT_FOUND_OR_CONFLICT, SERVER_DOC, server_blueprint
 from app.commerce.store import StoreAccess
 from app.core.db import db, now
 from app.core.errors import Conflict, InvalidParameters, NotFound
@@ -49,7 +49,6 @@ drift_blueprint = server_blueprint(
     url_prefix="/v1/reports/drift",
     description="How far the shop has moved away from what its model learned.",
 )
-_NOT_FOUND: Final = {404: "NOT_FOUND"}
 _NO_ENDPOINT: Final = "This store has no endpoint for alerts."
 
 
@@ -95,7 +94,7 @@ def list_alerts(query: dict[str, Any]) -> dict[str, Any]:
 
 
 @blueprint.route("/endpoint", methods=["GET"])
-@blueprint.doc(**SERVER_DOC, responses=_NOT_FOUND)
+@blueprint.doc(**SERVER_DOC, responses=NOT_FOUND)
 @blueprint.response(200, EndpointState)
 def read_endpoint() -> AlertEndpoint:
     """Say where alerts go, and how that goes."""
@@ -128,7 +127,7 @@ def put_endpoint(wanted: dict[str, Any]) -> dict[str, Any]:
 
 
 @blueprint.route("/endpoint", methods=["DELETE"])
-@blueprint.doc(**SERVER_DOC, responses=_NOT_FOUND)
+@blueprint.doc(**SERVER_DOC, responses=NOT_FOUND)
 @blueprint.response(200, EndpointDeleted)
 def delete_endpoint() -> dict[str, str]:
     """Send no more alerts."""
@@ -140,7 +139,7 @@ def delete_endpoint() -> dict[str, str]:
 
 
 @blueprint.route("/test", methods=["POST"])
-@blueprint.doc(**SERVER_DOC, responses={**_NOT_FOUND, 409: "CONFLICT"})
+@blueprint.doc(**SERVER_DOC, responses=NOT_FOUND_OR_CONFLICT)
 @blueprint.response(200, TestResult)
 def test_endpoint() -> dict[str, Any]:
     """Send a test message now, and say what came of it."""

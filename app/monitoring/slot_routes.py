@@ -8,7 +8,7 @@ from typing import Any
 from flask import g
 from sqlalchemy import select
 
-from app.commerce.access import SERVER_DOC, server_blueprint
+from app.commerce.access import NOT_FOUND, SERVER_DOC, server_blueprint
 from app.commerce.store import StoreAccess
 from app.core.db import db
 from app.core.errors import NotFound
@@ -36,7 +36,7 @@ def list_slots() -> dict[str, Any]:
 
 
 @blueprint.route("/<slot>/resume", methods=["POST"])
-@blueprint.doc(**SERVER_DOC, responses={404: "NOT_FOUND"})
+@blueprint.doc(**SERVER_DOC, responses=NOT_FOUND)
 @blueprint.response(200, SlotState)
 def resume_slot(slot: str) -> dict[str, Any]:
     """End a slot's pause or trial at once; a slot that is live stays so."""

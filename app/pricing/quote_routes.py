@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from flask import g
 
-from app.commerce.access import SERVER_DOC, server_blueprint
+from app.commerce.access import NOT_FOUND_OR_CONFLICT, SERVER_DOC, server_blueprint
 from app.commerce.offers import Discount, DiscountKind
 from app.commerce.store import StoreAccess
 from app.core.db import db, now
@@ -37,7 +37,7 @@ _SHOWN: Final = (
 
 
 @blueprint.route("", methods=["POST"])
-@blueprint.doc(**SERVER_DOC, responses={404: "NOT_FOUND", 409: "CONFLICT"})
+@blueprint.doc(**SERVER_DOC, responses=NOT_FOUND_OR_CONFLICT)
 @blueprint.arguments(QuoteRequest)
 @blueprint.response(200, QuoteState)
 def quote_price(body: dict[str, Any]) -> dict[str, Any]:

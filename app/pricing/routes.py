@@ -4,11 +4,11 @@
 # flask-smorest's decorators are not annotated.
 
 from collections.abc import Collection, Sequence
-from typing import Any, Final
+from typing import Any
 
 from flask import g
 
-from app.commerce.access import SERVER_DOC, server_blueprint
+from app.commerce.access import CONFLICT, NOT_FOUND, NOT_FOUND_OR_CONFLICT, SERVER_DOC, server_blueprint
 from app.commerce.store import Store, StoreAccess
 from app.core.db import db, now
 from app.core.errors import NotFound
@@ -43,9 +43,6 @@ blueprint = server_blueprint(
     url_prefix="/v1/prices",
     description="Rules that move list prices within guards, and what they did.",
 )
-_NOT_FOUND: Final = {404: "NOT_FOUND"}
-_CONFLICT: Final = {409: "CONFLICT"}
-_EITHER: Final = {**_NOT_FOUND, **_CONFLICT}
 
 
 @blueprint.route("/rules", methods=["GET"])
@@ -58,7 +55,7 @@ def list_rules() -> dict[str, Any]:
 
 
 @blueprint.route("/rules", methods=["POST"])
-@blueprint.doc(**SERVER_DOC, responses=_CONFLICT)
+@blueprint.doc(**SERVER_DOC, responses=CONFLICT)
 @blueprint.arguments(PriceRuleCreation)
 @blueprint.response(200, PriceRuleState)
 def create_rule(wanted: dict[str, Any]) -> dict[str, Any]:
@@ -69,7 +66,7 @@ def create_rule(wanted: dict[str, Any]) -> dict[str, Any]:
 
 
 @blueprint.route("/rules/<key>", methods=["GET"])
-@blueprint.doc(**SERVER_DOC, responses=_NOT_FOUND)
+@blueprint.doc(**SERVER_DOC, responses=NOT_FOUND)
 @blueprint.response(200, PriceRuleState)
 def read_rule(key: str) -> dict[str, Any]:
     """Return a price rule."""
@@ -78,7 +75,7 @@ def read_rule(key: str) -> dict[str, Any]:
 
 
 @blueprint.route("/rules/<key>", methods=["PUT"])
-@blueprint.doc(**SERVER_DOC, responses=_NOT_FOUND)
+@blueprint.doc(**SERVER_DOC, responses=NOT_FOUND)
 @blueprint.arguments(PriceRuleFields)
 @blueprint.response(200, PriceRuleState)
 def replace_rule(wanted: dict[str, Any], key: str) -> dict[str, Any]:
@@ -89,7 +86,7 @@ def replace_rule(wanted: dict[str, Any], key: str) -> dict[str, Any]:
 
 
 @blueprint.route("/rules/<key>", methods=["DELETE"])
-@blueprint.doc(**SERVER_DOC, responses=_NOT_FOUND)
+@blueprint.doc(**SERVER_DOC, responses=NOT_FOUND)
 @blueprint.response(200, PriceRuleDeleted)
 def delete_rule(key: str) -> dict[str, str]:
     """Delete a price rule; the prices that it wrote stay."""
@@ -99,7 +96,7 @@ def delete_rule(key: str) -> dict[str, str]:
 
 
 @blueprint.route("/rules/<key>/undo", methods=["POST"])
-@blueprint.doc(**SERVER_DOC, responses=_NOT_FOUND)
+@blueprint.doc(**SERVER_DOC, responses=NOT_FOUND)
 @blueprint.arguments(PriceUndoing, required=False)
 @blueprint.response(200, PriceUndoState)
 def undo_rule(wanted: dict[str, Any], key: str) -> dict[str, Any]:
@@ -119,7 +116,7 @@ def list_proposals(query: dict[str, Any]) -> dict[str, Any]:
 
 
 @blueprint.route("/proposals", methods=["POST"])
-@blueprint.doc(**SERVER_DOC, responses=_NOT_FOUND)
+@blueprint.doc(**SERVER_DOC, responses=NOT_FOUND)
 @blueprint.arguments(PriceLook)
 @blueprint.response(200, PriceLookState)
 def propose_now(wanted: dict[str, Any]) -> dict[str, Any]:
@@ -146,7 +143,7 @@ def propose_now(wanted: dict[str, Any]) -> dict[str, Any]:
 
 
 @blueprint.route("/proposals/<id>/approve", methods=["POST"])
-@blueprint.doc(**SERVER_DOC, responses=_EITHER)
+@blueprint.doc(**SERVER_DOC, responses=NOT_FOUND_OR_CONFLICT)
 @blueprint.response(200, PriceChangeState)
 def approve_proposal(id: str) -> PriceChange:  # noqa: A002 - the name in the address
     """Approve a proposed price; it is written at once, unless it breaks a guard by then."""
@@ -158,7 +155,7 @@ def approve_proposal(id: str) -> PriceChange:  # noqa: A002 - the name in the ad
 
 
 @blueprint.route("/proposals/<id>/reject", methods=["POST"])
-@blueprint.doc(**SERVER_DOC, responses=_EITHER)
+@blueprint.doc(**SERVER_DOC, responses=NOT_FOUND_OR_CONFLICT)
 @blueprint.response(200, PriceChangeState)
 def reject_proposal(id: str) -> PriceChange:  # noqa: A002 - the name in the address
     """Reject a proposed or suggested price; its rule does not propose for this variant for a while."""
@@ -179,7 +176,7 @@ def list_changes(query: dict[str, Any]) -> dict[str, Any]:
 
 
 @blueprint.route("/changes/<id>", methods=["GET"])
-@blueprint.doc(**SERVER_DOC, responses=_NOT_FOUND)
+@blueprint.doc(**SERVER_DOC, responses=NOT_FOUND)
 @blueprint.response(200, PriceChangeState)
 def read_change(id: str) -> PriceChange:  # noqa: A002 - the name in the address
     """Return a price change."""
@@ -188,7 +185,7 @@ def read_change(id: str) -> PriceChange:  # noqa: A002 - the name in the address
 
 
 @blueprint.route("/changes/<id>/undo", methods=["POST"])
-@blueprint.doc(**SERVER_DOC, responses=_EITHER)
+@blueprint.doc(**SERVER_DOC, responses=NOT_FOUND_OR_CONFLICT)
 @blueprint.arguments(PriceUndoing, required=False)
 @blueprint.response(200, PriceUndoState)
 def undo_change(wanted: dict[str, Any], id: str) -> dict[str, Any]:  # noqa: A002 - the name in the address

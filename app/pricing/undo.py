@@ -15,9 +15,9 @@ from sqlalchemy import func, select, update
 
 from app.commerce.store import Store
 from app.core.db import db
-from app.core.errors import Conflict, NotFound, Unavailable
+from app.core.errors import Conflict, Unavailable
 from app.platforms.sources import prices_for
-from app.pricing import changes, ledger
+from app.pricing import changes, defining, ledger
 from app.pricing.models import PriceChange, PriceRule
 from connectors.errors import NotFound as NotInShop
 from connectors.errors import PlatformError
@@ -90,11 +90,7 @@ def undo_rule(store: Store, key: str, at: datetime, *, force: bool = False) -> U
         NotFound: if the store has no such rule.
         Unavailable: if the shop cannot be asked what prices are now.
     """
-    rule = db.session.scalars(
-        select(PriceRule).where(PriceRule.store_id == store.id, PriceRule.key == key)
-    ).one_or_none()
-    if rule is None:
-        raise NotFound(f"This store has no price rule {key[:50]!r}.")
+    rule = defining.find(store.id, key)
     changes.void(store.id, key, PAUSED, at)
     db.session.execute(
         update(PriceRule).where(PriceRule.id == rule.id).values(active=False, updated_at=func.now())

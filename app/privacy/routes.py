@@ -4,16 +4,16 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from flask import Response, g, request, url_for
+from flask import Response, g, url_for
 from marshmallow import Schema, ValidationError, fields, validate, validates_schema
 from sqlalchemy import select
 
 from app.commerce.access import SERVER_DOC, server_blueprint
 from app.commerce.store import StoreAccess
-from app.core.api import json_response
+from app.core.api import json_response, request_name
 from app.core.crypto import vault
 from app.core.db import db
-from app.core.errors import InvalidParameters, NotFound
+from app.core.errors import NotFound
 from app.core.fields import LARGEST_ID, VISIBLE, Strict, list_of
 from app.core.queues import UPKEEP, enqueue
 from app.privacy import requests
@@ -29,7 +29,6 @@ blueprint = server_blueprint(
 )
 
 _MOST_ORDERS: Final = 1000
-_LONGEST_KEY: Final = 200
 _SHOWN: Final = 200
 
 
@@ -166,10 +165,7 @@ def show_notice() -> Response:
 
 def _ask(kind: str, whom: dict[str, Any]) -> int:
     access: StoreAccess = g.access
-    key = request.headers.get("Idempotency-Key")
-    if key is not None and not 1 <= len(key) <= _LONGEST_KEY:
-        raise InvalidParameters({"Idempotency-Key": f"Not 1 to {_LONGEST_KEY} characters."})
-    id_ = requests.ask(access.store_id, kind, key=key, **named(access.store_id, whom))
+    id_ = requests.ask(access.store_id, kind, key=request_name(), **named(access.store_id, whom))
     db.session.commit()
     return id_
 

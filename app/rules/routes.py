@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from flask import Response, current_app, g, request
 
-from app.commerce.access import SERVER_DOC, server_blueprint
+from app.commerce.access import CONFLICT, NOT_FOUND, NOT_FOUND_OR_CONFLICT, SERVER_DOC, server_blueprint
 from app.commerce.store import StoreAccess
 from app.core.api import json_response
 from app.core.db import db, now
@@ -44,9 +44,6 @@ blueprint = server_blueprint(
 )
 # Two hundred rules with long lists of products are larger than other requests.
 _LARGEST_BODY: Final = 1_000_000
-_NOT_FOUND: Final = {404: "NOT_FOUND"}
-_CONFLICT: Final = {409: "CONFLICT"}
-_EITHER: Final = {**_NOT_FOUND, **_CONFLICT}
 
 
 @blueprint.before_request
@@ -64,7 +61,7 @@ def list_rules() -> Response:
 
 
 @blueprint.route("", methods=["PUT"])
-@blueprint.doc(**SERVER_DOC, responses=_CONFLICT)
+@blueprint.doc(**SERVER_DOC, responses=CONFLICT)
 @blueprint.arguments(RuleListChange)
 @blueprint.response(200, RuleListSaved)
 def replace_rules(wanted: dict[str, Any]) -> Response:
@@ -75,7 +72,7 @@ def replace_rules(wanted: dict[str, Any]) -> Response:
 
 
 @blueprint.route("", methods=["POST"])
-@blueprint.doc(**SERVER_DOC, responses=_CONFLICT)
+@blueprint.doc(**SERVER_DOC, responses=CONFLICT)
 @blueprint.arguments(RuleCreation)
 @blueprint.response(200, RuleListSaved)
 def add_rule(wanted: dict[str, Any]) -> Response:
@@ -100,7 +97,7 @@ def lint_rules() -> Response:
 
 
 @blueprint.route("/preview", methods=["POST"])
-@blueprint.doc(**SERVER_DOC, responses=_EITHER)
+@blueprint.doc(**SERVER_DOC, responses=NOT_FOUND_OR_CONFLICT)
 @blueprint.arguments(RulePreview)
 @blueprint.response(200, RulePreviewState)
 def preview_rules(wanted: dict[str, Any]) -> Response:
@@ -116,7 +113,7 @@ def preview_rules(wanted: dict[str, Any]) -> Response:
 
 
 @blueprint.route("/impact", methods=["POST"])
-@blueprint.doc(**SERVER_DOC, responses=_CONFLICT)
+@blueprint.doc(**SERVER_DOC, responses=CONFLICT)
 @blueprint.arguments(RuleImpactQuestion)
 @blueprint.response(200, RuleImpact)
 def measure_impact(wanted: dict[str, Any]) -> Response:
@@ -136,7 +133,7 @@ def measure_impact(wanted: dict[str, Any]) -> Response:
 
 
 @blueprint.route("/move", methods=["POST"])
-@blueprint.doc(**SERVER_DOC, responses=_EITHER)
+@blueprint.doc(**SERVER_DOC, responses=NOT_FOUND_OR_CONFLICT)
 @blueprint.arguments(RuleMove)
 @blueprint.response(200, RuleListSaved)
 def move_rule(wanted: dict[str, Any]) -> Response:
@@ -149,7 +146,7 @@ def move_rule(wanted: dict[str, Any]) -> Response:
 
 
 @blueprint.route("/undo", methods=["POST"])
-@blueprint.doc(**SERVER_DOC, responses=_CONFLICT)
+@blueprint.doc(**SERVER_DOC, responses=CONFLICT)
 @blueprint.arguments(RuleVersionSeen, required=False)
 @blueprint.response(200, RuleListSaved)
 def undo_change(wanted: dict[str, Any]) -> Response:
@@ -171,7 +168,7 @@ def list_versions(query: dict[str, Any]) -> Response:
 
 
 @blueprint.route("/versions/<version>", methods=["GET"])
-@blueprint.doc(**SERVER_DOC, responses=_NOT_FOUND)
+@blueprint.doc(**SERVER_DOC, responses=NOT_FOUND)
 @blueprint.response(200, RuleListState)
 def read_version(version: str) -> Response:
     """Return the rules as they stood in a version."""
@@ -181,7 +178,7 @@ def read_version(version: str) -> Response:
 
 
 @blueprint.route("/versions/<version>/restore", methods=["POST"])
-@blueprint.doc(**SERVER_DOC, responses=_EITHER)
+@blueprint.doc(**SERVER_DOC, responses=NOT_FOUND_OR_CONFLICT)
 @blueprint.arguments(RuleVersionSeen, required=False)
 @blueprint.response(200, RuleListSaved)
 def restore_version(wanted: dict[str, Any], version: str) -> Response:
@@ -192,7 +189,7 @@ def restore_version(wanted: dict[str, Any], version: str) -> Response:
 
 
 @blueprint.route("/<id>", methods=["GET"])
-@blueprint.doc(**SERVER_DOC, responses=_NOT_FOUND)
+@blueprint.doc(**SERVER_DOC, responses=NOT_FOUND)
 @blueprint.response(200, RuleFound)
 def read_rule(id: str) -> Response:  # noqa: A002 - the name in the address
     """Return one rule and its place."""
@@ -203,7 +200,7 @@ def read_rule(id: str) -> Response:  # noqa: A002 - the name in the address
 
 
 @blueprint.route("/<id>", methods=["PUT"])
-@blueprint.doc(**SERVER_DOC, responses=_EITHER)
+@blueprint.doc(**SERVER_DOC, responses=NOT_FOUND_OR_CONFLICT)
 @blueprint.arguments(RuleChange)
 @blueprint.response(200, RuleListSaved)
 def replace_rule(wanted: dict[str, Any], id: str) -> Response:  # noqa: A002 - the name in the address
@@ -217,7 +214,7 @@ def replace_rule(wanted: dict[str, Any], id: str) -> Response:  # noqa: A002 - t
 
 
 @blueprint.route("/<id>", methods=["DELETE"])
-@blueprint.doc(**SERVER_DOC, responses=_EITHER)
+@blueprint.doc(**SERVER_DOC, responses=NOT_FOUND_OR_CONFLICT)
 @blueprint.arguments(RuleDeletionQuery, location="query")
 @blueprint.response(200, RuleListSaved)
 def delete_rule(query: dict[str, Any], id: str) -> Response:  # noqa: A002 - the name in the address

@@ -9,7 +9,7 @@ from flask import g
 from sqlalchemy import delete, func, select
 from sqlalchemy.dialects.postgresql import insert
 
-from app.commerce.access import SERVER_DOC, server_blueprint
+from app.commerce.access import CONFLICT, NOT_FOUND, NOT_FOUND_OR_CONFLICT, SERVER_DOC, server_blueprint
 from app.commerce.store import StoreAccess
 from app.core.db import db, lock_store, now
 from app.core.errors import Conflict, NotFound
@@ -42,9 +42,6 @@ blueprint = server_blueprint(
 # Each costs a part of every refresh, and of every order.
 MOST_OWN: Final = 50
 _DEFINING_LOCK: Final = 43
-_NOT_FOUND: Final = {404: "NOT_FOUND"}
-_CONFLICT: Final = {409: "CONFLICT"}
-_EITHER: Final = {**_NOT_FOUND, **_CONFLICT}
 
 
 @blueprint.route("", methods=["GET"])
@@ -57,7 +54,7 @@ def list_segments() -> dict[str, Any]:
 
 
 @blueprint.route("", methods=["POST"])
-@blueprint.doc(**SERVER_DOC, responses=_CONFLICT)
+@blueprint.doc(**SERVER_DOC, responses=CONFLICT)
 @blueprint.arguments(SegmentCreation)
 @blueprint.response(200, SegmentState)
 def create_segment(wanted: dict[str, Any]) -> dict[str, Any]:
@@ -99,7 +96,7 @@ def read_overlap() -> dict[str, Any]:
 
 
 @blueprint.route("/<key>", methods=["GET"])
-@blueprint.doc(**SERVER_DOC, responses=_NOT_FOUND)
+@blueprint.doc(**SERVER_DOC, responses=NOT_FOUND)
 @blueprint.response(200, SegmentState)
 def read_segment(key: str) -> dict[str, Any]:
     """Return one segment with its size."""
@@ -108,7 +105,7 @@ def read_segment(key: str) -> dict[str, Any]:
 
 
 @blueprint.route("/<key>", methods=["PUT"])
-@blueprint.doc(**SERVER_DOC, responses=_EITHER)
+@blueprint.doc(**SERVER_DOC, responses=NOT_FOUND_OR_CONFLICT)
 @blueprint.arguments(SegmentFields)
 @blueprint.response(200, SegmentState)
 def update_segment(wanted: dict[str, Any], key: str) -> dict[str, Any]:
@@ -124,7 +121,7 @@ def update_segment(wanted: dict[str, Any], key: str) -> dict[str, Any]:
 
 
 @blueprint.route("/<key>", methods=["DELETE"])
-@blueprint.doc(**SERVER_DOC, responses=_EITHER)
+@blueprint.doc(**SERVER_DOC, responses=NOT_FOUND_OR_CONFLICT)
 @blueprint.response(200, Deleted)
 def delete_segment(key: str) -> dict[str, str]:
     """Delete one of the merchant's segments and its memberships."""
@@ -146,7 +143,7 @@ def delete_segment(key: str) -> dict[str, str]:
 
 
 @blueprint.route("/<key>/members", methods=["GET"])
-@blueprint.doc(**SERVER_DOC, responses=_NOT_FOUND)
+@blueprint.doc(**SERVER_DOC, responses=NOT_FOUND)
 @blueprint.arguments(MembersQuery, location="query")
 @blueprint.response(200, MembersPage)
 def list_members(query: dict[str, Any], key: str) -> dict[str, Any]:
