@@ -3,7 +3,6 @@
 import secrets
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -13,7 +12,6 @@ from demo.orders import Line
 MOST_CARTS = 2000
 MOST_LINES = 100
 MOST_PIECES = 999
-LineKey = Callable[[Line], str]
 
 
 @dataclass

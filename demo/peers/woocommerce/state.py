@@ -283,12 +283,6 @@ class WooState:
 
     # -- events: products --
 
-    def create_product(self, body: Mapping[str, Any], variations: Sequence[Mapping[str, Any]] = ()) -> None:
-        """The merchant adds a product."""
-        self.add_product(body, variations)
-        self.hooks.announce("product.created", int(body["id"]))
-        self.hooks.announce("product.updated", int(body["id"]))
-
     def changed_product(self, product_id: int, **fields: Any) -> None:
         """Change a product or a variation; ``date_modified_gmt`` is now unless it is among ``fields``.
 
@@ -438,16 +432,6 @@ class WooState:
         self.add_customer(body)
         self.hooks.announce("customer.created", int(body["id"]))
         self.hooks.announce("customer.updated", int(body["id"]))
-
-    def changed_customer(self, customer_id: int, **fields: Any) -> None:
-        """Change a customer.
-
-        Raises:
-            KeyError: if there is none.
-        """
-        with self.lock:
-            self._change("customer", customer_id, fields)
-        self.hooks.announce("customer.updated", customer_id)
 
     def delete_customer(self, customer_id: int) -> None:
         """Delete a customer."""
