@@ -8,16 +8,14 @@ interrupted goes on where it stopped.
 import dataclasses
 import http.client
 import json
-import os
-import secrets
 import signal
 import socket
 import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from types import FrameType
 from typing import Any, Final, cast
@@ -50,11 +48,11 @@ from demo.messages import Platform
 from demo.peers.shopify.app import serve as serve_platform
 from demo.peers.shopify.state import ShopifyState
 from demo.shops import Shop, load_shop
+from demo.state import PLATFORMS, State
 from demo.storefront import create_storefront, serve
 from demo.till import Till
 from webhooks.models import PENDING, WebhookDelivery
 
-_PLATFORMS: Final[tuple[Platform, ...]] = ("shopify", "woocommerce")
 _TITLES: Final = {"shopify": "Shopify-like", "woocommerce": "WooCommerce-like"}
 _START_S: Final = 60.0
 _LOOK_S: Final = 0.5
@@ -63,51 +61,6 @@ _PROBES: Final = 400
 _PAIRS_SHOWN: Final = 8
 # Whoever looks at the demo sees what there is: nobody is a control, and nothing is left to chance.
 _SETTINGS: Final = {"control_percent": 0, "exploration_percent": 0, "margin_percent": 60}
-
-
-@dataclass(slots=True)
-class State:
-    """What one run leaves to the next, in ``var/demo.json``.
-
-    Attributes:
-        now: the moment that the shops' history ends.
-        shop_ports: of the storefronts.
-        platform_port: of the Shopify stand-in.
-        client_id: of the app at Shopify.
-        secrets: the app's client secret, under ``shopify``.
-        orders: how many of each shop's orders there are.
-        keys: the publishable keys that the merchant was shown.
-        access: what the merchants granted: tokens, keys, webhooks.
-    """
-
-    now: str
-    shop_ports: dict[str, int]
-    platform_port: int
-    secrets: dict[str, str]
-    client_id: str = field(default_factory=lambda: secrets.token_hex(16))
-    orders: int = 0
-    keys: dict[str, str] = field(default_factory=dict)
-    access: dict[str, dict[str, Any]] = field(default_factory=dict)
-
-    @classmethod
-    def load(cls, path: Path, port: int) -> "State":
-        """Return the state of the last run, or a new one; what an older version left out is new."""
-        kept = json.loads(path.read_text()) if path.exists() else {}
-        fresh: dict[str, Any] = {
-            "now": datetime.now(UTC).replace(second=0, microsecond=0).isoformat(),
-            "shop_ports": {platform: port + 1 + n for n, platform in enumerate(_PLATFORMS)},
-            "platform_port": port + 1 + len(_PLATFORMS),
-            "secrets": {"shopify": secrets.token_hex(25)},
-        }
-        known = {name.name for name in dataclasses.fields(cls)}
-        return cls(**{**fresh, **{name: value for name, value in kept.items() if name in known}})
-
-    def save(self, path: Path) -> None:
-        """Keep the state, readable by its owner alone."""
-        draft = path.with_suffix(".tmp")
-        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-            json.dump(dataclasses.asdict(self), file)
-        draft.replace(path)
 
 
 @dataclass(slots=True)
@@ -271,7 +224,7 @@ def _open_outlets(settings: Settings, state: State, orders: int, stack: ExitStac
         )
     )
     outlets: dict[Platform, Outlet] = {}
-    for platform in _PLATFORMS:
+    for platform in PLATFORMS:
         shop = load_shop(
             platform,
             base_url=f"http://127.0.0.1:{state.shop_ports[platform]}",
