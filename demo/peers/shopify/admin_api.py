@@ -1,10 +1,8 @@
 """The Admin API: documents are validated and executed on Shopify's own schema, and paid for."""
 
-import itertools
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any, Final
@@ -25,39 +23,21 @@ from graphql import (
     get_named_type,
     get_operation_ast,
     is_leaf_type,
-    parse,
-    validate,
 )
 
-from demo.peers.shopify import discounts, metafields, prices, schema, subscriptions
-from demo.peers.shopify.bulk import CONCURRENT, RUNNING, BulkOperation, objection, with_ids
+from demo.peers.shopify import bulk_api, discounts, metafields, prices, queries, schema, subscriptions
 from demo.peers.shopify.costs import HIGHEST, MUTATION, Estimate, is_connection
-from demo.peers.shopify.fields import READERS, Thing, gid, product_of, shop_thing, variant_of
-from demo.peers.shopify.run import AppFacts, Root, Run, denied, number, outermost
-from demo.peers.shopify.search import matcher, page
+from demo.peers.shopify.fields import READERS, Thing, gid, utc
+from demo.peers.shopify.run import AppFacts, Root, Run, denied
+from demo.peers.shopify.search import page
 from demo.peers.shopify.state import Body, Shop
 
 _DOCUMENTATION: Final = "https://shopify.dev/api/usage/access-scopes"
-_FIRST_OPERATION: Final = 7_000_000_000_001
-_PIECE: Final = 100
-_MOST_COUNTED: Final = 10_000
-_SORTED_BY: Final = {
-    "CREATED_AT": "created_at",
-    "UPDATED_AT": "updated_at",
-    "PROCESSED_AT": "processed_at",
-    "PUBLISHED_AT": "published_at",
-}
 _SCOPES: Final = {
-    "QueryRoot.products": "read_products",
-    "QueryRoot.product": "read_products",
-    "QueryRoot.productVariant": "read_products",
-    "QueryRoot.productsCount": "read_products",
-    "QueryRoot.orders": "read_orders",
-    "QueryRoot.order": "read_orders",
-    "QueryRoot.ordersCount": "read_orders",
     "LineItem.product": "read_products",
     "LineItem.variant": "read_products",
     "Order.customer": "read_customers",
+    **queries.SCOPES,
     **discounts.SCOPES,
     **prices.SCOPES,
 }
@@ -72,7 +52,7 @@ def answer(shop: Shop, app: AppFacts, request: Mapping[str, Any], base_url: str)
     Errors are in it, as with Shopify: the status is 200 all the same.
     """
     try:
-        document, problems = _read(str(request.get("query") or ""))
+        document, problems = schema.read(str(request.get("query") or ""))
     except GraphQLSyntaxError as broken:
         return {"errors": [broken.formatted]}
     if problems:
@@ -89,7 +69,7 @@ def answer(shop: Shop, app: AppFacts, request: Mapping[str, Any], base_url: str)
         )  # fmt: skip
     if not shop.bucket.take(requested, shop.now()):
         return throttled(shop, requested)
-    run = Run(shop, app, base_url)
+    run = Run(shop, app, base_url, _execute)
     result = _execute(document, run, variables, request.get("operationName"))
     actual = min(requested, _actual(run, operation))
     shop.bucket.give_back(requested - actual)
@@ -125,12 +105,6 @@ def _actual(run: Run, operation: OperationDefinitionNode) -> int:
     if operation.operation is OperationType.MUTATION:
         return MUTATION * len(operation.selection_set.selections)
     return run.objects
-
-
-@lru_cache(maxsize=256)
-def _read(query: str) -> tuple[DocumentNode, list[GraphQLError]]:
-    document = parse(query)
-    return document, validate(schema.load(), document)
 
 
 def _execute(document: DocumentNode, run: Run, variables: Mapping[str, Any], name: str | None = None) -> Any:
@@ -268,246 +242,44 @@ def _decimal(value: Any) -> str:
     return f"{whole}.{cents.rstrip('0') or '0'}"
 
 
-def _utc(value: str | datetime) -> str:
-    at = value if isinstance(value, datetime) else datetime.fromisoformat(value)
-    return f"{at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
-
-
 _SCALARS: Final[dict[str, Callable[[Any], Any]]] = {
-    "DateTime": _utc,
+    "DateTime": utc,
     "Decimal": _decimal,
     "Money": str,
     "UnsignedInt64": str,
 }
 
 
-# -- queries --
-
-
-def _found(run: Run, kind: str, query: str | None) -> list[Thing]:
-    shop = run.shop
-    bodies = shop.products() if kind == "Product" else shop.visible_orders(shop.scopes)
-    fits = matcher(query, kind, shop.timezone)
-    return [Thing(kind, body, shop) for body in bodies if fits(body)]
-
-
-def _list(run: Run, kind: str, arguments: Body) -> dict[str, Any]:
-    default = "ID" if kind == "Product" else "PROCESSED_AT"
-    field = _SORTED_BY.get(arguments.get("sortKey") or default)
-
-    def key(thing: Thing) -> tuple[Any, ...]:
-        number = thing.body["id"]
-        return (
-            (number,) if field is None else (_utc(thing.body[field]) if thing.body.get(field) else "", number)
-        )
-
-    sort = arguments.get("sortKey")
-    if sort not in (None, "ID", "RELEVANCE", *_SORTED_BY):
-        raise GraphQLError(f"This stand-in cannot sort by {sort}.")
-    return outermost(run, _found(run, kind, arguments.get("query")), arguments, key)
-
-
-def _count(run: Run, kind: str, arguments: Body) -> dict[str, Any]:
-    number = len(_found(run, kind, arguments.get("query")))
-    limit = arguments.get("limit", _MOST_COUNTED)
-    if limit is not None and number > limit:
-        return {"count": limit, "precision": "AT_LEAST"}
-    return {"count": number, "precision": "EXACT"}
-
-
-def _product(run: Run, arguments: Body) -> Thing | None:
-    return product_of(run.shop, number(arguments["id"], "Product"))
-
-
-def _variant(run: Run, arguments: Body) -> Thing | None:
-    return variant_of(run.shop, number(arguments["id"], "ProductVariant"))
-
-
-def _order(run: Run, arguments: Body) -> Thing | None:
-    wanted = number(arguments["id"], "Order")
-    bodies = run.shop.visible_orders(run.shop.scopes)
-    return next((Thing("Order", body, run.shop) for body in bodies if body["id"] == wanted), None)
+# -- anything by its id --
 
 
 def _node(run: Run, arguments: Body) -> Any:
     kind = arguments["id"].removeprefix("gid://shopify/").partition("/")[0]
     if kind not in _NODES:
         raise GraphQLError(f"This stand-in finds no node of the kind {kind}.")
-    name, find = _NODES[kind]
+    name = _NODES[kind]
     _check_access(run, name)
-    return find(run, arguments)
+    return _ROOTS[name](run, arguments)
 
 
 def _nodes(run: Run, arguments: Body) -> list[Any]:
     return [_node(run, {"id": identity}) for identity in arguments["ids"]]
 
 
-def _installation(run: Run, _: Body) -> dict[str, Any]:
-    return {
-        "id": run.shop.id,
-        "access_scopes": [
-            {"handle": scope, "description": scope.replace("_", " ")} for scope in sorted(run.shop.scopes)
-        ],
-        "app": _app(run),
-        "launch_url": run.app.url,
-    }
-
-
-def _app(run: Run) -> dict[str, Any]:
-    return {
-        "id": 1,
-        "api_key": run.app.client_id,
-        "handle": run.app.handle,
-        "title": run.app.name,
-        "embedded": True,
-        "webhook_api_version": schema.VERSION,
-    }
-
-
-# -- bulk operations --
-
-
-def _operation(run: Run, operation: BulkOperation) -> Thing:
-    # The status first: what comes with the end is there before it.
-    status = operation.status
-    failed = status == "FAILED"
-    url = f"{run.base_url}/bulk/{operation.key}.jsonl" if operation.content else None
-    body = {
-        "id": operation.id,
-        "status": status,
-        "error_code": operation.error_code if failed else None,
-        "created_at": operation.created_at,
-        "completed_at": operation.completed_at,
-        "file_size": len(operation.content) if operation.content else None,
-        "object_count": operation.object_count,
-        "root_object_count": operation.root_object_count,
-        "partial_data_url": url if failed else None,
-        "url": None if failed else url,
-        "query": operation.query,
-        "type": "QUERY",
-    }
-    return Thing("BulkOperation", body, run.shop)
-
-
-def _run_bulk(run: Run, arguments: Body) -> dict[str, Any]:
-    shop = run.shop
-    problem, document = _bulk_problem(arguments["query"])
-    if problem is not None or document is None:
-        return _bulk_refused(problem or "", "INVALID")
-    with shop.lock:
-        running = sum(operation.status in RUNNING for operation in shop.bulk_operations.values())
-        if running >= CONCURRENT:
-            return _bulk_refused(
-                "Too many bulk operations are running for this app and shop.", "LIMIT_REACHED"
-            )
-        operation = BulkOperation(
-            _FIRST_OPERATION + 2 * len(shop.bulk_operations),
-            arguments["query"],
-            shop.now(),
-            shop.bulk_options,
-            arguments.get("groupObjects", False),
-            error_code=shop.bulk_options.failures.pop(0) if shop.bulk_options.failures else None,
-        )
-        shop.bulk_operations[operation.id] = operation
-    prepared = with_ids(document)
-
-    def collect() -> Iterator[tuple[Mapping[str, Any] | None, str | None]]:
-        for start in itertools.count(0, _PIECE):
-            piece = Run(shop, run.app, run.base_url, bulk=True, window=slice(start, start + _PIECE))
-            result = _execute(prepared, piece, {})
-            yield result.data, "ACCESS_DENIED" if result.errors else None
-            if piece.roots < _PIECE:
-                return
-
-    operation.start(collect)
-    return {"bulk_operation": _operation(run, operation), "user_errors": []}
-
-
-def _bulk_problem(query: str) -> tuple[str | None, DocumentNode | None]:
-    try:
-        document, problems = _read(query)
-    except GraphQLSyntaxError as broken:
-        return broken.message, None
-    if problems:
-        return problems[0].message, None
-    return objection(schema.load(), document), document
-
-
-def _bulk_refused(message: str, code: str) -> dict[str, Any]:
-    return {
-        "bulk_operation": None,
-        "user_errors": [{"field": ["query"], "message": message, "code": code}],
-    }
-
-
-def _bulk_operation(run: Run, arguments: Body) -> Thing | None:
-    operation = run.shop.bulk_operations.get(arguments["id"])
-    if operation is None:
-        return None
-    if operation.poll(run.shop.now()):
-        body = {
-            "admin_graphql_api_id": operation.id,
-            "status": operation.status.lower(),
-            "type": "query",
-            "error_code": operation.error_code.lower() if operation.error_code else None,
-            "created_at": _utc(operation.created_at),
-            "completed_at": _utc(run.shop.now()),
-        }
-        run.shop.emit("bulk_operations/finish", body, resource=operation.id)
-    return _operation(run, operation)
-
-
-def _bulk_operations(run: Run, arguments: Body) -> dict[str, Any]:
-    operations = [_operation(run, operation) for operation in run.shop.bulk_operations.values()]
-    return outermost(run, operations, arguments, lambda thing: (thing.body["id"],))
-
-
-def _cancel_bulk(run: Run, arguments: Body) -> dict[str, Any]:
-    operation = run.shop.bulk_operations.get(arguments["id"])
-    if operation is None:
-        return {
-            "bulk_operation": None,
-            "user_errors": [{"field": ["id"], "message": "Bulk operation does not exist"}],
-        }
-    problems = []
-    if not operation.cancel():
-        message = f"A bulk operation cannot be canceled when it is {operation.status.lower()}"
-        problems = [{"field": None, "message": message}]
-    return {"bulk_operation": _operation(run, operation), "user_errors": problems}
-
-
-def _uninstall(run: Run, _: Body) -> dict[str, Any]:
-    app = _app(run)
-    run.shop.uninstall()
-    return {"app": app, "user_errors": []}
-
-
-_NODES: Final[dict[str, tuple[str, Callable[[Run, Body], Any]]]] = {
-    "Product": ("QueryRoot.product", _product),
-    "ProductVariant": ("QueryRoot.productVariant", _variant),
-    "Order": ("QueryRoot.order", _order),
-    "BulkOperation": ("QueryRoot.bulkOperation", _bulk_operation),
-    "DiscountAutomaticNode": ("QueryRoot.automaticDiscountNode", discounts.node),
+_NODES: Final = {
+    "Product": "QueryRoot.product",
+    "ProductVariant": "QueryRoot.productVariant",
+    "Order": "QueryRoot.order",
+    "BulkOperation": "QueryRoot.bulkOperation",
+    "DiscountAutomaticNode": "QueryRoot.automaticDiscountNode",
 }
 
 
 _ROOTS: Final[dict[str, Root]] = {
-    "QueryRoot.shop": lambda run, _: shop_thing(run.shop),
-    "QueryRoot.products": lambda run, arguments: _list(run, "Product", arguments),
-    "QueryRoot.product": _product,
-    "QueryRoot.productVariant": _variant,
-    "QueryRoot.productsCount": lambda run, arguments: _count(run, "Product", arguments),
-    "QueryRoot.orders": lambda run, arguments: _list(run, "Order", arguments),
-    "QueryRoot.order": _order,
-    "QueryRoot.ordersCount": lambda run, arguments: _count(run, "Order", arguments),
     "QueryRoot.node": _node,
     "QueryRoot.nodes": _nodes,
-    "QueryRoot.currentAppInstallation": _installation,
-    "QueryRoot.bulkOperation": _bulk_operation,
-    "QueryRoot.bulkOperations": _bulk_operations,
-    "Mutation.bulkOperationRunQuery": _run_bulk,
-    "Mutation.bulkOperationCancel": _cancel_bulk,
-    "Mutation.appUninstall": _uninstall,
+    **queries.ROOTS,
+    **bulk_api.ROOTS,
     **subscriptions.ROOTS,
     **discounts.ROOTS,
     **metafields.ROOTS,

@@ -39,8 +39,7 @@ class _Objection(Exception):
 # -- queries --
 
 
-def node(run: Run, arguments: Body) -> Thing | None:
-    """Return an automatic discount by its global id."""
+def _node(run: Run, arguments: Body) -> Thing | None:
     found = run.shop.discounts.find(number(arguments["id"], "DiscountAutomaticNode"))
     return None if found is None else _thing(run, found)
 
@@ -304,7 +303,7 @@ def _items(
 
 
 ROOTS: Final[dict[str, Root]] = {
-    "QueryRoot.automaticDiscountNode": node,
+    "QueryRoot.automaticDiscountNode": _node,
     "QueryRoot.automaticDiscountNodes": _nodes,
     "Mutation.discountAutomaticActivate": _activate,
     "Mutation.discountAutomaticAppCreate": _create_app,

@@ -5,6 +5,7 @@ A field that stands nowhere here is read from the body under its name in snake c
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Final
 
@@ -31,6 +32,12 @@ Reader = Callable[[Thing], Any]
 def gid(kind: str, number: object) -> str:
     """Return a global id."""
     return f"gid://shopify/{kind}/{number}"
+
+
+def utc(value: str | datetime) -> str:
+    """Return a moment, also of a body, as the API writes it."""
+    at = value if isinstance(value, datetime) else datetime.fromisoformat(value)
+    return f"{at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
 def product_of(shop: Shop, number: int | None) -> Thing | None:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from graphql import GraphQLError
+from graphql import DocumentNode, GraphQLError
 
 from demo.peers.shopify.fields import Thing
 from demo.peers.shopify.search import SortKey, page
@@ -22,6 +22,7 @@ class Run:
         shop: whose data.
         app: what the app is called and known as: ``client_id`` and ``scopes`` it asks for.
         base_url: of this server, without trailing slash: files are fetched from it.
+        execute: answers a document within a run: exports ask once more for each of their pieces.
         bulk: whether connections return everything.
         window: which of the outermost connection's objects, so that exports go piece by piece.
         objects: how many were resolved: the actual cost.
@@ -31,6 +32,7 @@ class Run:
     shop: Shop
     app: "AppFacts"
     base_url: str
+    execute: "Execute"
     bulk: bool = False
     window: slice = field(default_factory=lambda: slice(None))
     objects: int = 0
@@ -85,6 +87,9 @@ def outermost(run: Run, items: list[Thing], arguments: Body, key: SortKey) -> di
         run.roots = max(run.roots, len(items))
     return page(items, arguments, key, everything=run.bulk)
 
+
+Execute = Callable[[DocumentNode, Run, Body], Any]
+"""Executes a document with variables; the result has data and errors."""
 
 Root = Callable[[Run, Body], Any]
 """Answers a field of the query or the mutation: from the run and the arguments."""

@@ -9,7 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
-from graphql import GraphQLSchema, build_client_schema
+from graphql import DocumentNode, GraphQLError, GraphQLSchema, build_client_schema, parse, validate
 
 VERSION: Final = "2026-10"
 _FILE: Final = Path(__file__).parent / "schema" / f"admin_{VERSION}.json.gz"
@@ -24,3 +24,14 @@ def load() -> GraphQLSchema:
     with gzip.open(_FILE, "rb") as file:
         introspection = json.load(file)
     return build_client_schema(introspection["data"], assume_valid=True)
+
+
+@lru_cache(maxsize=256)
+def read(query: str) -> tuple[DocumentNode, list[GraphQLError]]:
+    """Return a document and what is wrong with it.
+
+    Raises:
+        graphql.GraphQLSyntaxError: if it is none.
+    """
+    document = parse(query)
+    return document, validate(load(), document)
