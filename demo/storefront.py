@@ -5,9 +5,6 @@ of WooCommerce's Store API); towards Pannier it is the platform that its courier
 only.
 """
 
-import logging
-import socket
-import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
@@ -15,12 +12,12 @@ from urllib.parse import urlsplit
 
 from flask import Flask, Response, abort, g, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
-from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
 from demo import shopify_cart, woocommerce_cart
 from demo.carts import MOST_PIECES
 from demo.catalogue import Listing, Product, slug
 from demo.courier import Courier, WooCommerceCourier
+from demo.loopback import LoopbackServer
 from demo.money import decimal
 from demo.orders import Line
 from demo.peers.woocommerce import install_peer
@@ -112,40 +109,19 @@ def create_storefront(
     return app
 
 
-class StorefrontServer:
-    """A storefront being served in a thread of its own."""
+class StorefrontServer(LoopbackServer):
+    """A storefront being served."""
 
-    def __init__(self, app: Flask, server: BaseWSGIServer) -> None:
-        """Serve ``app`` on ``server`` from now on."""
-        self._app = app
-        self._server = server
-        self._thread = threading.Thread(target=server.serve_forever, name="demo-storefront", daemon=True)
-        self._thread.start()
-
-    @property
-    def port(self) -> int:
-        """The port that it listens on."""
-        return self._server.port
-
-    @property
-    def url(self) -> str:
-        """Its address, without trailing slash."""
-        return f"http://127.0.0.1:{self.port}"
+    def __init__(self, app: Flask, port: int) -> None:
+        """Serve ``app`` on ``port`` from now on."""
+        super().__init__(app, port, "demo-storefront")
+        self._till = cast(Till, app.extensions["till"])
+        self.start()
 
     def shutdown(self) -> None:
         """Stop serving and sending, and free the port."""
-        self._server.shutdown()
-        self._thread.join(timeout=10)
-        self._server.server_close()
-        cast(Till, self._app.extensions["till"]).close()
-
-
-class _QuietHandler(WSGIRequestHandler):
-    protocol_version = "HTTP/1.1"
-
-    def log(self, _level: str, message: str, *args: Any) -> None:
-        """Log requests for whoever wants to see them, not to the terminal."""
-        logging.getLogger("demo.storefront").debug(message, *args)
+        super().shutdown()
+        self._till.close()
 
 
 def serve(app: Flask, port: int) -> StorefrontServer:
@@ -154,13 +130,7 @@ def serve(app: Flask, port: int) -> StorefrontServer:
     Raises:
         OSError: if the port is taken.
     """
-    # Werkzeug ends the whole process when it finds the port taken, so the port is bound here.
-    with socket.create_server(("127.0.0.1", port)) as listener:
-        bound = listener.getsockname()[1]
-        server = make_server(
-            "127.0.0.1", bound, app, threaded=True, request_handler=_QuietHandler, fd=listener.fileno()
-        )
-    return StorefrontServer(app, server)
+    return StorefrontServer(app, port)
 
 
 # -- around every request --

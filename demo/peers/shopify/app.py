@@ -12,10 +12,8 @@
 Unlike the real admin it does not put the app into a frame but goes to its page, which a local browser may show.
 """
 
-import logging
 import re
 import socket
-import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,8 +22,8 @@ from urllib.parse import urlencode
 
 from flask import Flask, Response, abort, current_app, redirect, render_template_string, request
 from flask.typing import ResponseReturnValue
-from werkzeug.serving import WSGIRequestHandler, make_server
 
+from demo.loopback import LoopbackServer
 from demo.peers.shopify import schema
 from demo.peers.shopify.admin_api import answer, throttled
 from demo.peers.shopify.bulk import BulkOperation
@@ -136,14 +134,6 @@ class Served:
         return cast(Peer, self.flask.extensions["shopify_peer"]).app
 
 
-class _QuietHandler(WSGIRequestHandler):
-    protocol_version = "HTTP/1.1"
-
-    def log(self, _level: str, message: str, *args: Any) -> None:
-        """Log requests for whoever wants to see them, not to the terminal."""
-        logging.getLogger("demo.peers.shopify").debug(message, *args)
-
-
 @contextmanager
 def serve(
     state: ShopifyState, client_id: str, client_secret: str, *, port: int = 0, **said: Any
@@ -154,21 +144,13 @@ def serve(
         OSError: if the port is taken.
     """
     flask = create_peer(state, client_id, client_secret, **said)
-    # Werkzeug ends the whole process when it finds the port taken, so the port is bound here.
-    with socket.create_server(("127.0.0.1", port)) as listener:
-        bound = listener.getsockname()[1]
-        server = make_server(
-            "127.0.0.1", bound, flask, threaded=True, request_handler=_QuietHandler, fd=listener.fileno()
-        )
-    thread = threading.Thread(target=server.serve_forever, name="shopify-peer", daemon=True)
-    thread.start()
+    server = LoopbackServer(flask, port, "shopify-peer")
+    server.start()
     try:
-        yield Served(f"http://127.0.0.1:{bound}", flask)
+        yield Served(server.url, flask)
     finally:
         state.faults.end()
         server.shutdown()
-        thread.join(timeout=10)
-        server.server_close()
 
 
 def _peer() -> Peer:

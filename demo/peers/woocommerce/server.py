@@ -1,15 +1,12 @@
 """The peer as an application of its own, or inside another one, and how to serve it."""
 
-import logging
-import socket
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from flask import Flask, Response, request
-from werkzeug.serving import WSGIRequestHandler, make_server
 
+from demo.loopback import LoopbackServer
 from demo.peers.woocommerce import authorize, rest
 from demo.peers.woocommerce.state import WooState
 
@@ -42,40 +39,14 @@ def serve(state: WooState, port: int = 0) -> Iterator[str]:
     Raises:
         OSError: if the port is taken.
     """
-    # Werkzeug ends the whole process when it finds the port taken, so the port is bound here.
-    with socket.create_server(("127.0.0.1", port)) as listener:
-        server = make_server(
-            "127.0.0.1",
-            listener.getsockname()[1],
-            create_peer(state),
-            threaded=True,
-            request_handler=_QuietHandler,
-            fd=listener.fileno(),
-        )
-    state.site.url = f"http://127.0.0.1:{server.port}"
-    thread = threading.Thread(
-        target=server.serve_forever,
-        kwargs={"poll_interval": 0.02},
-        name="woocommerce-peer",
-        daemon=True,
-    )
-    thread.start()
+    server = LoopbackServer(create_peer(state), port, "woocommerce-peer")
+    state.site.url = server.url
+    server.start()
     try:
         yield state.site.url
     finally:
         state.outages.release()
         server.shutdown()
-        thread.join(timeout=10)
-        server.server_close()
-
-
-class _QuietHandler(WSGIRequestHandler):
-    protocol_version = "HTTP/1.1"
-
-    def log(self, _level: str, message: str, *args: Any) -> None:
-        """Log requests without their query, which holds keys, for whoever wants to see them."""
-        del message, args
-        logging.getLogger("demo.peers.woocommerce").debug("%s %s", self.command, self.path.partition("?")[0])
 
 
 def _meet_outage(state: WooState) -> Any:
