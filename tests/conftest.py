@@ -28,6 +28,7 @@ from xdist.scheduler import LoadScopeScheduling
 
 from app.commerce.store import NewKeys, Store, add_store
 from app.core import api, embedded, queues
+from app.core import logging as app_logging
 from app.core.config import Settings, load_settings
 from app.core.crypto import open_vault
 from app.core.db import Model, db
@@ -62,7 +63,7 @@ _RUNNING = pytest.StashKey[embedded.Running]()
 
 def pytest_configure(config: pytest.Config) -> None:
     """Set up logs, and start the services in the controlling process only: test processes inherit their addresses."""
-    # A module's logger stays as it is found at its first line, which may be written before any application is made.
+    app_logging.CACHED = False
     configure_logging("error", "json")
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         # Started in the background by a shell without job control: children would not hear Ctrl-C either.
@@ -184,12 +185,13 @@ def _emptying() -> str:
 
 @pytest.fixture(autouse=True)
 def _process_of_the_shared_app(request: pytest.FixtureRequest) -> None:
-    """Take back what a test before did to the process: it may have opened another vault, or held values of its own.
+    """Take back what a test before did to the process: another vault, other logs, values that it held.
 
     A held value would answer for a new store that has the number of an old one.
     """
     if "shared_app" in request.fixturenames:
         open_vault((SECRET_KEY,))
+        configure_logging("error", "json")
         forget_everything()
 
 
@@ -271,7 +273,6 @@ def dead_redis(closed_port: int) -> str:
 @pytest.fixture
 def logged(shared_app: Flask, monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
     """What the routes and error handlers write into the log during this test, at every level."""
-    configure_logging("error", "json")  # a test before may have set it differently for this process
     written = io.StringIO()
     logger = structlog.wrap_logger(
         structlog.PrintLogger(written),

@@ -36,6 +36,11 @@ class _Stderr:
         sys.stderr.flush()
 
 
+# A module's logger speaks for good as it was set up at its first line, which makes a line cheaper. Where it is set up
+# more than once, as in tests, that must not be.
+CACHED = True
+
+
 def configure_logging(level: str, log_format: str) -> None:
     """Set up logs for this process: ``console`` for people, ``json`` for machines, both to stderr."""
     renderer: Any = (
@@ -54,6 +59,6 @@ def configure_logging(level: str, log_format: str) -> None:
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
         logger_factory=structlog.PrintLoggerFactory(cast(TextIO, _Stderr())),
-        cache_logger_on_first_use=True,
+        cache_logger_on_first_use=CACHED,
     )
     logging.basicConfig(level=max(logging.WARNING, logging.getLevelNamesMapping()[level.upper()]))

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 import pytest
 import structlog
 
+from app.core import logging as app_logging
 from app.core.logging import configure_logging
 
 Written = Callable[[], str]
@@ -113,7 +114,10 @@ def test_bound_context_is_dropped_too(written: Written) -> None:
     assert (shown["token"], shown["job_id"]) == ("[dropped]", "7")
 
 
-def test_a_logger_outlives_the_stream_it_was_first_used_with(written: Written) -> None:
+def test_a_logger_outlives_the_stream_it_was_first_used_with(
+    written: Written, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(app_logging, "CACHED", True)
     log = structlog.get_logger()
     with contextlib.redirect_stderr(io.StringIO()) as passing:
         configure_logging("info", "json")
