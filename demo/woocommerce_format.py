@@ -1,4 +1,4 @@
-"""How a WooCommerce shop writes ids, moments, amounts and JSON.
+"""How a WooCommerce shop writes ids, moments, amounts, JSON and the headers of its webhooks.
 
 The JSON is written as PHP writes it: escaped slashes, ASCII only.
 """
@@ -9,11 +9,13 @@ from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 from demo.catalogue import Product
+from demo.messages import signature
 from demo.orders import Line
 
 VERSION = "10.5.0"
+WORDPRESS = "6.9.1"
 SHOP_TIME = timezone(timedelta(hours=1))  # a fixed offset, so that local and GMT fields differ
-SYMBOLS = {"GBP": ("£", "&pound;"), "EUR": ("€", "&euro;")}
+SYMBOLS = {"GBP": ("£", "&pound;"), "EUR": ("€", "&euro;"), "USD": ("$", "&#36;")}
 FIRST_PRODUCT_ID = 101
 FIRST_CUSTOMER_ID = 2
 FIRST_ORDER_ID = 20_000  # posts of all types share one sequence of ids
@@ -56,6 +58,14 @@ def net(gross: int) -> int:
     return round(gross * 100 / (100 + VAT))
 
 
+def price_html(price: str, symbol: str) -> str:
+    """Return a single price as a page shows it; ``symbol`` is the currency's sign as HTML."""
+    return (
+        '<span class="woocommerce-Price-amount amount"><bdi>'
+        f'<span class="woocommerce-Price-currencySymbol">{symbol}</span>{price}</bdi></span>'
+    )
+
+
 def local(at: datetime) -> str:
     """Return a moment in the shop's own time, without its offset."""
     return at.astimezone(SHOP_TIME).replace(tzinfo=None).isoformat(timespec="seconds")
@@ -78,4 +88,39 @@ def links(base_url: str, collection: str, identifier: int) -> dict[str, Any]:
     return {
         "self": [{"href": f"{root}/{identifier}", "targetHints": {"allow": allow}}],
         "collection": [{"href": root}],
+    }
+
+
+def user_agent(woocommerce: str = VERSION, wordpress: str = WORDPRESS) -> str:
+    """Return what webhooks of a site with these versions call themselves."""
+    return f"WooCommerce/{woocommerce} Hookshot (WordPress/{wordpress})"
+
+
+def webhook_headers(
+    raw: bytes, *, agent: str, home: str, topic: str, webhook_id: int, secret: str, at: datetime
+) -> dict[str, str]:
+    """Return the headers of a delivery. Its id is the same for all of one second.
+
+    Args:
+        raw: the body.
+        agent: as ``user_agent`` says.
+        home: the site's address, with a trailing slash.
+        topic: such as ``order.created``.
+        webhook_id: of the webhook.
+        secret: of the webhook.
+        at: when it is sent.
+    """
+    resource, event = topic.split(".", 1)
+    identity = f"{home}{webhook_id}{int(at.timestamp())}".encode()
+    return {
+        "User-Agent": agent,
+        "Accept": "*/*",
+        "Content-Type": "application/json",
+        "X-WC-Webhook-Source": home,
+        "X-WC-Webhook-Topic": topic,
+        "X-WC-Webhook-Resource": resource,
+        "X-WC-Webhook-Event": event,
+        "X-WC-Webhook-Signature": signature(raw, secret),
+        "X-WC-Webhook-ID": str(webhook_id),
+        "X-WC-Webhook-Delivery-ID": hashlib.md5(identity, usedforsecurity=False).hexdigest(),
     }

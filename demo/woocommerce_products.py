@@ -9,7 +9,16 @@ from typing import Any
 from demo.catalogue import CATEGORIES, Listing, Product, slug
 from demo.companions import Companions
 from demo.money import decimal
-from demo.woocommerce_format import FIRST_PRODUCT_ID, SYMBOLS, gmt, image_id, links, local, product_id
+from demo.woocommerce_format import (
+    FIRST_PRODUCT_ID,
+    SYMBOLS,
+    gmt,
+    image_id,
+    links,
+    local,
+    price_html,
+    product_id,
+)
 
 FIRST_CATEGORY_ID = 16
 _NONE_CHOSEN = Companions(goes_with=(), better=())
@@ -129,18 +138,10 @@ class ProductBodies:
 
     def _price_html(self, product: Product) -> str:
         symbol = SYMBOLS[self._currency][1]
-
-        def amount(pence: int) -> str:
-            return (
-                '<span class="woocommerce-Price-amount amount"><bdi>'
-                f'<span class="woocommerce-Price-currencySymbol">'
-                f"{symbol}</span>{decimal(pence)}</bdi></span>"
-            )
-
-        was = product.compare_at_price
+        price, was = price_html(decimal(product.price), symbol), product.compare_at_price
         if was is None:
-            return amount(product.price)
-        return f'<del aria-hidden="true">{amount(was)}</del> <ins>{amount(product.price)}</ins>'
+            return price
+        return f'<del aria-hidden="true">{price_html(decimal(was), symbol)}</del> <ins>{price}</ins>'
 
 
 def picture_url(base_url: str, product: Product) -> str:

@@ -4,16 +4,15 @@ Bodies hold what its REST API answers for the resource, each resource's in a mod
 unreliable as the original: one per webhook and second.
 """
 
-import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from demo.catalogue import Listing, Product
 from demo.companions import Companions
-from demo.messages import Delivery, Message, signature
+from demo.messages import Delivery, Message
 from demo.orders import CartNews, Order
 from demo.woocommerce_customers import customer as customer_body
-from demo.woocommerce_format import VERSION, encode
+from demo.woocommerce_format import encode, user_agent, webhook_headers
 from demo.woocommerce_orders import OrderBodies, by_block_checkout
 from demo.woocommerce_products import ProductBodies, picture_url
 
@@ -54,30 +53,21 @@ class WooCommerceShop:
     def sign(self, message: Message) -> Delivery:
         """Return ``message`` as the request that WooCommerce sends (but on a connection that may be kept)."""
         raw = encode(message.build())
-        webhook_id = WEBHOOK_IDS[message.topic]
-        resource, event = message.topic.split(".")
-        second = int(message.at.timestamp())
-        delivery_id = hashlib.md5(
-            f"{self._base_url}{webhook_id}{second}".encode(), usedforsecurity=False
-        ).hexdigest()
-        headers = {
-            "User-Agent": f"WooCommerce/{VERSION} Hookshot (WordPress/6.9.1)",
-            "Accept": "*/*",
-            "Content-Type": "application/json",
-            "X-WC-Webhook-Source": f"{self._base_url}/",
-            "X-WC-Webhook-Topic": message.topic,
-            "X-WC-Webhook-Resource": resource,
-            "X-WC-Webhook-Event": event,
-            "X-WC-Webhook-Signature": signature(raw, self._secret),
-            "X-WC-Webhook-ID": str(webhook_id),
-            "X-WC-Webhook-Delivery-ID": delivery_id,
-        }
+        headers = webhook_headers(
+            raw,
+            agent=user_agent(),
+            home=f"{self._base_url}/",
+            topic=message.topic,
+            webhook_id=WEBHOOK_IDS[message.topic],
+            secret=self._secret,
+            at=message.at,
+        )
         return Delivery(headers, raw, message.topic)
 
     def ping(self, topic: str) -> Delivery:
         """Return the unsigned request that WooCommerce makes when a webhook for ``topic`` is created."""
         headers = {
-            "User-Agent": f"WooCommerce/{VERSION} Hookshot (WordPress/6.9.1)",
+            "User-Agent": user_agent(),
             "Accept": "*/*",
             "Content-Type": "application/x-www-form-urlencoded",
         }

@@ -19,7 +19,7 @@ from demo.peers.woocommerce.answers import (
 )
 from demo.peers.woocommerce.arguments import body_of_request, query_of
 from demo.peers.woocommerce.problems import RestProblem, missing_arguments
-from demo.peers.woocommerce.site import gmt
+from demo.woocommerce_format import gmt
 
 _COUPON: dict[str, Any] = {
     "amount": "0.00",

@@ -4,9 +4,6 @@ Rules: WooCommerce 10.5.0. A ping is an unsigned form, follows redirects and is 
 is signed JSON built when it is sent, follows nothing, is never tried again, and succeeds from 200 to 302.
 """
 
-import base64
-import hashlib
-import hmac
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -18,7 +15,7 @@ import requests
 from demo.peers.woocommerce.hooks import Webhook
 from demo.peers.woocommerce.site import Site
 from demo.peers.woocommerce.state import WooState
-from demo.woocommerce_format import encode
+from demo.woocommerce_format import encode, user_agent, webhook_headers
 
 PING_TIMEOUT_S = 5.0
 DELIVERY_TIMEOUT_S = 60.0
@@ -51,15 +48,10 @@ def post(url: str, body: bytes, headers: Mapping[str, str], *, timeout_s: float,
         return answer.status_code
 
 
-def user_agent(site: Site) -> str:
-    """Return what webhooks call themselves."""
-    return f"WooCommerce/{site.woocommerce} Hookshot (WordPress/{site.wordpress})"
-
-
 def ping(state: WooState, webhook: Webhook) -> None:
     """Tell the receiver that the webhook exists."""
     headers = {
-        "User-Agent": user_agent(state.site),
+        "User-Agent": user_agent(state.site.woocommerce, state.site.wordpress),
         "Content-Type": "application/x-www-form-urlencoded",
     }
     body = f"webhook_id={webhook.id}".encode()
@@ -68,23 +60,17 @@ def ping(state: WooState, webhook: Webhook) -> None:
 
 
 def signed(site: Site, webhook: Webhook, payload: Mapping[str, Any]) -> tuple[dict[str, str], bytes]:
-    """Return headers and body of a delivery. The delivery id is the same for all of one second."""
+    """Return headers and body of a delivery."""
     body = encode(dict(payload))
-    digest = hmac.digest(webhook.secret.encode(), body, "sha256")
-    resource, event = webhook.topic.split(".", 1)
-    second = int(site.now().timestamp())
-    delivery_id = hashlib.md5(f"{site.home}{webhook.id}{second}".encode(), usedforsecurity=False).hexdigest()
-    headers = {
-        "User-Agent": user_agent(site),
-        "Content-Type": "application/json",
-        "X-WC-Webhook-Source": site.home,
-        "X-WC-Webhook-Topic": webhook.topic,
-        "X-WC-Webhook-Resource": resource,
-        "X-WC-Webhook-Event": event,
-        "X-WC-Webhook-Signature": base64.b64encode(digest).decode(),
-        "X-WC-Webhook-ID": str(webhook.id),
-        "X-WC-Webhook-Delivery-ID": delivery_id,
-    }
+    headers = webhook_headers(
+        body,
+        agent=user_agent(site.woocommerce, site.wordpress),
+        home=site.home,
+        topic=webhook.topic,
+        webhook_id=webhook.id,
+        secret=webhook.secret,
+        at=site.now(),
+    )
     return headers, body
 
 

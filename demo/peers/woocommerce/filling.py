@@ -1,8 +1,8 @@
 """Putting a demo shop's catalogue and books into the store."""
 
-from demo.peers.woocommerce.site import gmt
 from demo.peers.woocommerce.state import WooState
 from demo.shops import Shop
+from demo.woocommerce_format import gmt
 
 
 def fill(state: WooState, shop: Shop) -> None:

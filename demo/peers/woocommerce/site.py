@@ -6,13 +6,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from zoneinfo import ZoneInfo
 
+from demo.woocommerce_format import SYMBOLS, VERSION, WORDPRESS, gmt, price_html
+
 _OFFSET = re.compile(r"([+-])(\d{2}):(\d{2})")
 # WordPress's rest_parse_date: a time zone is optional, fractions of a second are thrown away.
 _MOMENT = re.compile(
     r"(\d{4}-\d{2}-\d{2})[Tt ](\d{2}:\d{2}:\d{2})(?:\.\d+)?(Z|z|[+-]\d{2}(?::?\d{2})?)?", re.ASCII
 )
-
-_SYMBOLS = {"EUR": "&euro;", "GBP": "&pound;", "USD": "&#36;"}
 
 
 def _present() -> datetime:
@@ -45,8 +45,8 @@ class Site:
     name: str = "Teacup Lane"
     currency: str = "GBP"
     timezone: str = "Europe/Berlin"
-    woocommerce: str = "10.5.0"
-    wordpress: str = "6.9.1"
+    woocommerce: str = VERSION
+    wordpress: str = WORDPRESS
     php: str = "8.3.14"
     hpos: bool = True
     behind_tls: bool = False
@@ -68,16 +68,13 @@ class Site:
     @property
     def symbol(self) -> str:
         """The currency's sign as HTML."""
-        return _SYMBOLS.get(self.currency, self.currency)
+        return SYMBOLS[self.currency][1] if self.currency in SYMBOLS else self.currency
 
     def price_html(self, price: str) -> str:
         """Return a single price as a page shows it; nothing where there is no price."""
         if not price:
             return ""
-        return (
-            '<span class="woocommerce-Price-amount amount"><bdi>'
-            f'<span class="woocommerce-Price-currencySymbol">{self.symbol}</span>{price}</bdi></span>'
-        )
+        return price_html(price, self.symbol)
 
     @property
     def zone(self) -> tzinfo:
@@ -131,8 +128,3 @@ class Site:
             aware = datetime.fromisoformat(f"{day}T{time}{zone.upper()}")
             moment = aware.astimezone(self.zone).replace(tzinfo=None)
         return moment.isoformat(timespec="seconds")
-
-
-def gmt(moment: datetime) -> str:
-    """Return an aware time as ``date_…_gmt`` fields write it."""
-    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="seconds")
