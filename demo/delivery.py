@@ -6,7 +6,6 @@ hours.
 
 import http.client
 import threading
-import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -21,11 +20,10 @@ LONGEST_PAUSE_S = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """How one delivery ended: the last status (None if nobody answered), attempts, the last one's seconds."""
+    """How one delivery ended: the last status (None if nobody answered), and after how many attempts."""
 
     status: int | None
     attempts: int
-    seconds: float
 
     @property
     def accepted(self) -> bool:
@@ -35,22 +33,14 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """How a whole sending ended. ``p50_ms`` and ``p99_ms`` are of the answered requests, else 0."""
+    """How a whole sending ended, with how often each status was the last answer to a delivery."""
 
     sent: int
     accepted: int
     refused: int
     unanswered: int
     retries: int
-    seconds: float
-    p50_ms: float
-    p99_ms: float
     statuses: dict[int, int]
-
-    @property
-    def per_second(self) -> float:
-        """Accepted deliveries per second."""
-        return self.accepted / self.seconds if self.seconds > 0 else 0.0
 
 
 class Postbox:
@@ -81,15 +71,13 @@ class Postbox:
         pause = FIRST_PAUSE_S
         status: int | None = None
         for attempt in range(1, self._attempts + 1):
-            started = time.perf_counter()
             status = self._try(delivery)
-            seconds = time.perf_counter() - started
             if status is not None and status != 503:
                 break
             if attempt == self._attempts or self._stopped.wait(pause):
                 break
             pause = min(pause * 2, LONGEST_PAUSE_S)
-        return Receipt(status, attempt, seconds)
+        return Receipt(status, attempt)
 
     def close(self) -> None:
         """Close the connection."""
@@ -156,7 +144,6 @@ def send(
         finally:
             postbox.close()
 
-    started = time.perf_counter()
     threads = [
         threading.Thread(target=work, args=(postbox,), name="demo-send", daemon=True) for postbox in postboxes
     ]
@@ -169,7 +156,7 @@ def send(
         stopped.set()
     if failures:
         raise failures[0]
-    return _summary(tally.receipts, time.perf_counter() - started)
+    return _summary(tally.receipts)
 
 
 def _next(source: Iterator[Delivery], reading: threading.Lock) -> Delivery | None:
@@ -177,25 +164,14 @@ def _next(source: Iterator[Delivery], reading: threading.Lock) -> Delivery | Non
         return next(source, None)
 
 
-def _summary(receipts: list[Receipt], seconds: float) -> Summary:
+def _summary(receipts: list[Receipt]) -> Summary:
     accepted = sum(receipt.accepted for receipt in receipts)
     unanswered = sum(receipt.status is None for receipt in receipts)
-    times = sorted(receipt.seconds for receipt in receipts if receipt.status is not None)
     return Summary(
         sent=len(receipts),
         accepted=accepted,
         refused=len(receipts) - accepted - unanswered,
         unanswered=unanswered,
         retries=sum(receipt.attempts - 1 for receipt in receipts),
-        seconds=seconds,
-        p50_ms=_percentile_ms(times, 0.50),
-        p99_ms=_percentile_ms(times, 0.99),
         statuses=dict(sorted(Counter(r.status for r in receipts if r.status is not None).items())),
     )
-
-
-def _percentile_ms(times: list[float], share: float) -> float:
-    """Return the nearest-rank percentile of sorted ``times`` in milliseconds."""
-    if not times:
-        return 0.0
-    return times[min(len(times) - 1, int(share * len(times)))] * 1000

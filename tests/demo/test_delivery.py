@@ -6,7 +6,7 @@ import threading
 import pytest
 
 from demo import delivery
-from demo.delivery import Postbox, Summary, send
+from demo.delivery import Postbox, send
 from demo.messages import Delivery
 from tests.demo.sink import Sink
 
@@ -38,7 +38,6 @@ def test_everything_arrives_once_over_few_connections(sink: Sink) -> None:
     assert progress == list(range(1, 51))
     assert (summary.sent, summary.accepted, summary.refused, summary.unanswered) == (50, 50, 0, 0)
     assert (summary.retries, summary.statuses) == (0, {200: 50})
-    assert 0 < summary.p50_ms <= summary.p99_ms
 
 
 def test_one_connection_keeps_the_order(sink: Sink) -> None:
@@ -79,7 +78,7 @@ def test_nobody_there_counts_as_unanswered() -> None:
     summary = send(some(2), f"http://127.0.0.1:{free_port()}/", concurrency=2, attempts=2)
 
     assert (summary.sent, summary.unanswered, summary.retries) == (2, 2, 2)
-    assert (summary.statuses, summary.p99_ms, summary.per_second) == ({}, 0.0, 0.0)
+    assert summary.statuses == {}
 
 
 def test_nothing_to_send_is_no_failure() -> None:
@@ -115,9 +114,3 @@ def test_a_postbox_that_was_stopped_does_not_wait() -> None:
 def test_only_http_addresses_are_taken(url: str) -> None:
     with pytest.raises(ValueError, match="not an http address"):
         send(some(1), url)
-
-
-def test_the_rate_counts_what_was_accepted() -> None:
-    summary = Summary(10, 8, 2, 0, 0, 4.0, 1.0, 2.0, {200: 8, 401: 2})
-
-    assert summary.per_second == 2.0
