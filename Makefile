@@ -4,6 +4,8 @@ BIN := .venv/bin
 # One test file or folder: make test T=tests/webhooks
 T ?= tests
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
+# Every process would compile everything anew: tests start hundreds.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test check lint types layers bench format clean

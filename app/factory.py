@@ -18,6 +18,7 @@ from app.core.config import ConfigurationError, Settings, load_settings
 from app.core.crypto import keys_on_disk, open_vault
 from app.core.db import db, init_db
 from app.core.documentation import init_documentation
+from app.core.errors import NotFound
 from app.core.limits import init_limits
 from app.core.logging import configure_logging
 from app.core.queues import DELIVERIES, LEARNING, HintSender, enqueue
@@ -147,6 +148,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     _furnish(app, settings)
     register_errors(app)
     app.after_request(security_headers)
+    app.before_request(_refuse_nul)
     app.before_request(_preflight)
     api = ProblemApi(app)
     for described in _DESCRIBED:
@@ -239,6 +241,12 @@ def _development_keys(settings: Settings) -> tuple[str, ...]:
             "PANNIER_SECRET_KEYS is not set; make a key with `pannier new-secret-key` and keep it safe."
         )
     return keys_on_disk(settings.var_dir / "secret.key")
+
+
+def _refuse_nul() -> None:
+    """Refuse what no address of ours holds, and no text of PostgreSQL."""
+    if "\0" in request.environ["PATH_INFO"]:
+        raise NotFound("Nothing is at this address.")
 
 
 def _preflight() -> Response | None:

@@ -1,17 +1,23 @@
 """What the recommendation routes take and give."""
 
-from typing import Any
+from typing import Any, Final
 
 from marshmallow import EXCLUDE, RAISE, Schema, fields, post_load, validate
 
 from app.commerce.offers import DiscountKind
-from app.core.fields import ProductId, ProductIdOrNumber, Shape, Truth, WholeNumber
+from app.core.fields import LARGEST_MONEY, ProductId, ProductIdOrNumber, Shape, Truth, WholeNumber
 from app.events.intent import State
 from app.recommendations.selection import CROSS_SELL, UPSELL
 from app.recommendations.strategies import MAX_CART, MAX_LIMIT, MAX_VIEWED, SLOTS, STRATEGIES
 
 _VISITOR = validate.Length(max=200)
 _LIMIT = validate.Range(min=1, max=MAX_LIMIT)
+_CART_VALUE: Final[dict[str, Any]] = {
+    "validate": validate.Range(min=0, max=LARGEST_MONEY),
+    "metadata": {
+        "description": "What is in the cart, in minor units of the store's currency. Left out: one of each product."
+    },
+}
 
 
 class ProductIds(fields.String):
@@ -43,12 +49,13 @@ class CircumstancesFields(Schema):
         metadata={"description": "The shopper's country, ISO 3166-1 alpha-2."},
     )
     device = fields.String(validate=validate.OneOf(["desktop", "mobile", "tablet"]))
-    cart_value = fields.Integer(
-        validate=validate.Range(min=0, max=10**12),
-        metadata={
-            "description": "What is in the cart, in minor units of the store's currency. Left out: one of each product."
-        },
-    )
+    cart_value = fields.Integer(**_CART_VALUE)
+
+
+class CircumstancesBody(CircumstancesFields):
+    """The same in JSON, where numbers are no text."""
+
+    cart_value = WholeNumber(**_CART_VALUE)
 
 
 class RecommendationsQuery(CircumstancesFields):
@@ -140,7 +147,7 @@ class SlotRequest(Schema):
     )
 
 
-class BatchRequest(CircumstancesFields):
+class BatchRequest(CircumstancesBody):
     """Several slots of one page; no product is recommended twice."""
 
     class Meta:
@@ -152,7 +159,7 @@ class BatchRequest(CircumstancesFields):
     personal = Truth(load_default=False, metadata=_PERSONAL)
 
 
-class UpsellRequest(CircumstancesFields):
+class UpsellRequest(CircumstancesBody):
     """A cart, and what to offer with it."""
 
     class Meta:

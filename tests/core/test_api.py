@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -321,3 +322,13 @@ def test_operations_promise_problems_in_the_shape_that_is_sent(small: FlaskClien
         "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
     }
     assert document["components"]["schemas"]["Problem"]["required"] == ["detail", "status", "title", "type"]
+
+
+def test_nothing_is_at_an_address_that_no_text_of_postgresql_holds(client: FlaskClient) -> None:
+    named = [rule for rule in client.application.url_map.iter_rules() if rule.arguments]
+    assert len(named) > 20
+    for rule in named:
+        path = re.sub(r"<[^>]+>", "a%00b", rule.rule)
+        for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}:
+            response = client.open(path, method=method)
+            assert (response.status_code, response.get_json()["title"]) == (404, "Not found"), (method, path)
