@@ -244,8 +244,9 @@ def _development_keys(settings: Settings) -> tuple[str, ...]:
 
 
 def _refuse_nul() -> None:
-    """Refuse what no address of ours holds, and no text of PostgreSQL."""
-    if "\0" in request.environ["PATH_INFO"]:
+    """Refuse what no name in an address of the API holds, and no text of PostgreSQL."""
+    path: str = request.environ["PATH_INFO"]
+    if "\0" in path and path.startswith("/v1/"):
         raise NotFound("Nothing is at this address.")
 
 

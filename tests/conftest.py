@@ -11,6 +11,7 @@ import shutil
 import signal
 import socket
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -84,14 +85,17 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 class _ByFile(LoadScopeScheduling):
-    """Hands out tests one by one, and those of some files together.
-
-    pytest-xdist's own groups have no effect since pytest 9.2, which made the ids of tests unchangeable.
-    """
+    """Hands out tests one by one, and those of some files together. Of tests with one id it would run a single one."""
 
     def _split_scope(self, nodeid: str) -> str:
         file = nodeid.partition("::")[0]
         return file if file in TOGETHER else nodeid
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Refuse tests that share an id: all but one would be passed over in silence."""
+    if twice := [id_ for id_, number in Counter(item.nodeid for item in items).items() if number > 1]:
+        raise pytest.UsageError(f"{len(twice)} ids of tests stand for several, such as {twice[0]}.")
 
 
 @pytest.hookimpl(optionalhook=True)

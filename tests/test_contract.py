@@ -128,7 +128,7 @@ def calls(selling: Flask) -> None:
     front.behind = selling
 
 
-@schema.auth()
+@schema.auth(refresh_interval=None)  # else one answer of ``get`` stands for every operation
 class Keys:
     """Sends the key that an operation asks for."""
 

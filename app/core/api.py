@@ -77,6 +77,17 @@ class BodyParser(FlaskParser):
         raise InvalidParameters(reasons) from error
 
 
+class NeededBodyParser(BodyParser):
+    """The same for routes that need a body: no body at all is not an empty object."""
+
+    def load_json(self, req: Request, schema: Schema) -> Any:
+        """Return the JSON; where there is none, the schema says what is missing, and this if it misses nothing."""
+        body = super().load_json(req, schema)
+        if body is missing and not schema.validate({}):
+            raise InvalidParameters({"body": "Missing: send JSON, {} if nothing is to be said."})
+        return body
+
+
 def _flatten(path: str, messages: Any, found: dict[str, str]) -> None:
     """Collect nested messages as ``{"field.sub": "reason"}``."""
     if isinstance(messages, Mapping):
@@ -88,14 +99,26 @@ def _flatten(path: str, messages: Any, found: dict[str, str]) -> None:
         found[path or "body"] = " ".join(map(str, reasons))
 
 
+_NEEDED_BODY: Final = NeededBodyParser()
+_OPTIONAL_BODY: Final = BodyParser()
+
+
 class ApiBlueprint(Blueprint):
     """Routes that the OpenAPI document describes, with the problems they may answer with."""
-
-    ARGUMENTS_PARSER = BodyParser()
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)  # type: ignore[no-untyped-call]
         self._prepare_doc_cbks.append(self._document_problems)
+
+    def arguments(self, schema: Any, *, location: str = "json", required: bool = True, **options: Any) -> Any:
+        """Read arguments as flask-smorest does, and refuse a missing body where one is needed."""
+        decorate = super().arguments(schema, location=location, required=required, **options)  # type: ignore[no-untyped-call]
+
+        def applied(view: Any) -> Any:
+            self.ARGUMENTS_PARSER = _NEEDED_BODY if location == "json" and required else _OPTIONAL_BODY
+            return decorate(view)
+
+        return applied
 
     @staticmethod
     def _document_problems(doc: Any, doc_info: Any, **_: Any) -> Any:  # noqa: ARG004

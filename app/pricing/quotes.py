@@ -178,6 +178,14 @@ def read(
     return Quote(variant_id, int(match["amount"]), currency, customer, match["nonce"], expires_at)
 
 
+def saving(quote: Quote, list_price: int, quantity: int) -> int:
+    """Return what a quote takes off a whole cart line, in minor units: it never makes one dearer.
+
+    What plugin and function do at checkout is held to this.
+    """
+    return max(list_price - quote.price, 0) * quantity
+
+
 def _signature(key: QuoteKey, signed: str) -> str:
     return _base64(hmac.digest(key.secret, signed.encode(), "sha256")[:_SIGNATURE_BYTES])
 

@@ -21,6 +21,7 @@ from app.pricing.quotes import (
     issue,
     key_id,
     read,
+    saving,
     window_at,
     window_end,
     window_for,
@@ -166,6 +167,15 @@ def test_two_quotes_of_a_customer_in_two_windows_do_not_tell_that_they_are_one_p
 def test_what_a_quote_cannot_say_is_not_signed(variant: str, price: int, currency: str, nonce: str) -> None:
     with pytest.raises(ValueError, match="cannot name"):
         issue(_KEYS[1], variant, price, currency, None, nonce)
+
+
+@given(price=st.integers(1, 10**9), list_price=st.integers(0, 10**9), quantity=st.integers(1, 99))
+def test_a_quote_brings_a_line_down_to_its_price_and_never_up(
+    price: int, list_price: int, quantity: int
+) -> None:
+    quote = Quote("31", price, "EUR", None, _NONCE, _AT)
+
+    assert list_price * quantity - saving(quote, list_price, quantity) == min(price, list_price) * quantity
 
 
 @given(window=st.integers(1, 36**8 - 1))
