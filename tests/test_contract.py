@@ -143,7 +143,7 @@ class Keys:
 
 @schema.parametrize()
 @settings(
-    max_examples=40, derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck)
+    max_examples=20, derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck)
 )
 def test_every_answer_keeps_the_contract(calls: None, case: schemathesis.Case) -> None:
     """Status, content type and body are as documented; wrong input is refused, right input taken; no 500."""

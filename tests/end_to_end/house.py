@@ -110,8 +110,10 @@ def small(shop: Shop, orders: int) -> Shop:
 
 
 @contextmanager
-def open_house(directory: Path, platforms: tuple[Platform, ...], orders: int) -> Iterator[House]:
-    """Start services, web, workers and clock, with a store for each platform."""
+def open_house(
+    directory: Path, platforms: tuple[Platform, ...], orders: int, *, processes: int = 1
+) -> Iterator[House]:
+    """Start services, so many web processes and workers, and the clock, with a store for each platform."""
     with embedded.start(directory) as running:
         settings = dataclasses.replace(
             load_settings(),
@@ -121,6 +123,8 @@ def open_house(directory: Path, platforms: tuple[Platform, ...], orders: int) ->
             secret_keys=(Fernet.generate_key().decode(),),
             var_dir=directory,
             port=free_port(),
+            web_processes=processes,
+            worker_processes=processes,
             log_level="warning",
         )
         app = create_app(settings)
@@ -155,11 +159,11 @@ def open_house(directory: Path, platforms: tuple[Platform, ...], orders: int) ->
             "PANNIER_SECRET_KEYS": settings.secret_keys[0],
             "PANNIER_LOG_LEVEL": "warning",
         }
-        processes = Processes(commands(settings), environment, directory / "processes.log")
+        children = Processes(commands(settings), environment, directory / "processes.log")
         try:
             until(lambda: answers(settings.port), 60, "the web process")
-            yield House(settings, app, processes, shops, directory)
+            yield House(settings, app, children, shops, directory)
         finally:
-            processes.stop()
+            children.stop()
             with app.app_context():
                 db.engine.dispose()

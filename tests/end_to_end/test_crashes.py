@@ -96,7 +96,7 @@ class Vandal(threading.Thread):
 
 @pytest.mark.timeout(600)
 def test_killing_everything_loses_nothing(tmp_path: Path) -> None:
-    with open_house(tmp_path, ("shopify",), ORDERS) as house:
+    with open_house(tmp_path, ("shopify",), ORDERS, processes=2) as house:
         connected = house.shops["shopify"]
         mailbag = deliveries(connected.shop, secret=SECRET)
         vandal = Vandal(house)
