@@ -1,6 +1,5 @@
 """Offers for the merchant's own programs: proposed, made, approved, suspended, ended."""
 
-# mypy: disallow-untyped-decorators=False, disallow-untyped-calls=False
 # flask-smorest's decorators are not annotated.
 
 from collections.abc import Callable

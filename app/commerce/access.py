@@ -38,7 +38,7 @@ CONFLICT: Final = {409: "CONFLICT"}
 NOT_FOUND_OR_CONFLICT: Final = {**NOT_FOUND, **CONFLICT}
 
 
-def server_blueprint(name: str, import_name: str, url_prefix: str, description: str) -> Any:
+def server_blueprint(name: str, import_name: str, url_prefix: str, description: str) -> ApiBlueprint:
     """Return a blueprint for the merchant's own servers.
 
     Strangers are refused before their parameters are looked at, the store stands in ``g.access``, and no cache keeps

@@ -24,7 +24,7 @@ from app.core.db import db, now
 from app.core.errors import Unavailable
 from app.core.fields import Shape, Strict, Truth, WholeNumber
 
-blueprint: Any = ApiBlueprint("carts", __name__, url_prefix="/v1", description="What is in a shopper's cart.")
+blueprint = ApiBlueprint("carts", __name__, url_prefix="/v1", description="What is in a shopper's cart.")
 
 # Returns those of a store's changes that may be written.
 Admission = Callable[[Connection, int, Iterable[CommerceChange]], list[CommerceChange]]

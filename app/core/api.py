@@ -1,8 +1,8 @@
 """What every HTTP answer has in common: problem details, JSON, security headers."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
-from typing import Any, Final, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar, cast
 
 import orjson
 import structlog
@@ -30,6 +30,7 @@ from app.core.errors import (
 log = structlog.get_logger()
 
 PROBLEM: Final = "application/problem+json"
+View = TypeVar("View", bound=Callable[..., Any])
 _LONGEST_NAME: Final = 200
 
 
@@ -110,13 +111,23 @@ class ApiBlueprint(Blueprint):
         super().__init__(*args, **kwargs)  # type: ignore[no-untyped-call]
         self._prepare_doc_cbks.append(self._document_problems)
 
-    def arguments(self, schema: Any, *, location: str = "json", required: bool = True, **options: Any) -> Any:
+    if TYPE_CHECKING:  # flask-smorest's own say nothing of types
+
+        def route(self, rule: str, **options: Any) -> Callable[[View], View]: ...  # noqa: D102
+        @staticmethod
+        def doc(**described: Any) -> Callable[[View], View]: ...  # noqa: D102
+        def response(self, status_code: int, *a: Any, **k: Any) -> Callable[[View], View]: ...  # noqa: D102
+        def alt_response(self, status_code: int, *a: Any, **k: Any) -> Callable[[View], View]: ...  # noqa: D102
+
+    def arguments(
+        self, schema: Any, *, location: str = "json", required: bool = True, **options: Any
+    ) -> Callable[[View], View]:
         """Read arguments as flask-smorest does, and refuse a missing body where one is needed."""
         decorate = super().arguments(schema, location=location, required=required, **options)  # type: ignore[no-untyped-call]
 
-        def applied(view: Any) -> Any:
+        def applied(view: View) -> View:
             self.ARGUMENTS_PARSER = _NEEDED_BODY if location == "json" and required else _OPTIONAL_BODY
-            return decorate(view)
+            return cast(View, decorate(view))
 
         return applied
 

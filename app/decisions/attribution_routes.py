@@ -1,6 +1,5 @@
 """What answers led to, for the merchant's own programs."""
 
-# mypy: disallow-untyped-decorators=False, disallow-untyped-calls=False
 # flask-smorest's decorators are not annotated.
 
 from datetime import timedelta

@@ -1,6 +1,5 @@
 """The merchant's view of decisions: what was shown, why, and whether it would come out the same."""
 
-# mypy: disallow-untyped-decorators=False, disallow-untyped-calls=False
 # flask-smorest's decorators are not annotated.
 
 from typing import Any

@@ -5,7 +5,6 @@ https://www.npmjs.com/package/@segment/analytics-next their short forms. Bodies 
 says: pages send ``text/plain``, which no browser asks leave for.
 """
 
-# mypy: disallow-untyped-decorators=False, disallow-untyped-calls=False
 # flask-smorest's decorators are not annotated.
 
 from collections.abc import Callable, Iterable, Sequence
@@ -28,7 +27,7 @@ from app.events.tallies import REJECTED
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-blueprint: Any = ApiBlueprint("events", __name__, url_prefix="/v1", description="What shoppers do.")
+blueprint = ApiBlueprint("events", __name__, url_prefix="/v1", description="What shoppers do.")
 reports = server_blueprint(
     "event_reports", __name__, url_prefix="/v1/reports", description="How events come in."
 )

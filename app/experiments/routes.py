@@ -1,6 +1,5 @@
 """Experiments for the merchant's own programs: defined, started, stopped, decided."""
 
-# mypy: disallow-untyped-decorators=False, disallow-untyped-calls=False
 # flask-smorest's decorators are not annotated.
 
 from typing import Any

@@ -1,6 +1,5 @@
 """Freshness and alerts for the merchant's own programs."""
 
-# mypy: disallow-untyped-decorators=False, disallow-untyped-calls=False
 # flask-smorest's decorators are not annotated.
 
 from typing import Any, Final

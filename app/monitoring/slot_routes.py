@@ -1,6 +1,5 @@
 """Which slots pause, why, and an end to it."""
 
-# mypy: disallow-untyped-decorators=False, disallow-untyped-calls=False
 # flask-smorest's decorators are not annotated.
 
 from typing import Any

@@ -1,6 +1,5 @@
 """The ledger of prices, the proof of was-prices, and competitors' prices, for the merchant's own server."""
 
-# mypy: disallow-untyped-decorators=False, disallow-untyped-calls=False
 # flask-smorest's decorators are not annotated.
 
 from typing import Any

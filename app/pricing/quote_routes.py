@@ -1,6 +1,5 @@
 """Quotes for the merchant's own server: have a price signed, and have one that came back judged."""
 
-# mypy: disallow-untyped-decorators=False, disallow-untyped-calls=False
 # flask-smorest's decorators are not annotated.
 
 from datetime import timedelta

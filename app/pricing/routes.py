@@ -1,6 +1,5 @@
 """Dynamic prices for the merchant's own programs: rules, proposals, changes, and the way back."""
 
-# mypy: disallow-untyped-decorators=False, disallow-untyped-calls=False
 # flask-smorest's decorators are not annotated.
 
 from collections.abc import Collection, Sequence

@@ -27,7 +27,7 @@ from app.privacy.subjects import customer_node, subject_of, visitor_node
 
 log = structlog.get_logger()
 
-blueprint: Any = ApiBlueprint("consent", __name__, url_prefix="/v1", description="What a visitor allowed.")
+blueprint = ApiBlueprint("consent", __name__, url_prefix="/v1", description="What a visitor allowed.")
 
 _ONE: Final = "Name either a visitor or a customer."
 # Which parts of the house keep what only consent allows.

@@ -1,6 +1,5 @@
 """What never makes an answer personal: the merchant's own words beside the built-in ones."""
 
-# mypy: disallow-untyped-decorators=False, disallow-untyped-calls=False
 # flask-smorest's decorators are not annotated.
 
 from typing import Any

@@ -1,6 +1,5 @@
 """Reports for the merchant's own programs: what can be recommended and what it takes, and how channels differ."""
 
-# mypy: disallow-untyped-decorators=False, disallow-untyped-calls=False
 # flask-smorest's decorators are not annotated.
 
 from typing import Any

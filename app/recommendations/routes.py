@@ -21,7 +21,7 @@ from app.recommendations import asking, schemas, serving, visitors
 from app.recommendations.asking import Circumstances
 from app.recommendations.visitors import Asking, Known
 
-blueprint: Any = ApiBlueprint(
+blueprint = ApiBlueprint(
     "recommendations", __name__, url_prefix="/v1", description="What goes into the basket together."
 )
 

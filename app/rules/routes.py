@@ -1,6 +1,5 @@
 """Rules for the merchant's own programs: written, ordered, tried, looked through, taken back."""
 
-# mypy: disallow-untyped-decorators=False, disallow-untyped-calls=False
 # flask-smorest's decorators are not annotated.
 
 from collections.abc import Mapping, Sequence

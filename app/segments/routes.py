@@ -1,6 +1,5 @@
 """Segments for the merchant's own programs: list, define, try, read who is in one, and how they overlap."""
 
-# mypy: disallow-untyped-decorators=False, disallow-untyped-calls=False
 # flask-smorest's decorators are not annotated.
 
 from typing import Any, Final
