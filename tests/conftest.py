@@ -189,11 +189,15 @@ def _emptying() -> str:
 
 @pytest.fixture(autouse=True)
 def _process_of_the_shared_app(request: pytest.FixtureRequest) -> None:
-    """Take back what a test before did to the process: another vault, other logs, values that it held.
+    """Take back what a test before did to the process: another vault, other logs, values held, a Redis that
+    was down, failures that are counted against this address.
 
     A held value would answer for a new store that has the number of an old one.
     """
     if "shared_app" in request.fixturenames:
+        shared_app: Flask = request.getfixturevalue("shared_app")
+        shared_app.extensions["pannier_redis_breaker"] = Breaker()
+        shared_app.extensions["pannier_failures"]._counts.clear()
         open_vault((SECRET_KEY,))
         configure_logging("error", "json")
         forget_everything()
@@ -210,8 +214,6 @@ def app(shared_app: Flask) -> Iterator[Flask]:
         with db.engine.begin() as connection:
             connection.exec_driver_sql(_emptying())
         shared_app.extensions["pannier_redis"].flushdb()
-        shared_app.extensions["pannier_failures"]._counts.clear()
-        shared_app.extensions["pannier_redis_breaker"] = Breaker()
         yield shared_app
         db.session.rollback()
 
