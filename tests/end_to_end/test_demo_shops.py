@@ -32,6 +32,7 @@ from tests.end_to_end.house import free_port, until
 
 PLATFORMS: tuple[Platform, ...] = ("shopify", "woocommerce")
 START_S = 240
+ORDERS = "400"
 pytestmark = pytest.mark.timeout(600)
 
 
@@ -52,8 +53,9 @@ class Connected:
 
 @dataclasses.dataclass(frozen=True)
 class Demo:
-    """The demo that runs, and an application to look into its database with."""
+    """The demo that runs, what it and those before it printed, and an application to look into its database with."""
 
+    printed: tuple[str, ...]
     url: str
     app: Flask
     shops: dict[Platform, Connected]
@@ -106,10 +108,18 @@ def wait_for(demo: "subprocess.Popen[str]", directory: Path, words: str) -> None
 
 @pytest.fixture(scope="module")
 def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
-    """The demo, with both shops installed and their past learned."""
+    """The demo: interrupted once while it fetches, run to the end of learning, and started from what is there."""
     directory, port = tmp_path_factory.mktemp("demo"), free_ports(4)
-    with started(directory, port, "--orders", "700") as demo:
+    printed = []
+    with started(directory, port, "--orders", ORDERS) as demo:
+        wait_for(demo, directory, "Fetching the past")
+    printed.append((directory / "printed").read_text())
+    with started(directory, port, "--orders", ORDERS, "--once") as demo:
+        assert demo.wait(START_S) == 0
+    printed.append((directory / "printed").read_text())
+    with started(directory, port, "--orders", ORDERS) as demo:
         wait_for(demo, directory, "Open in a browser")
+        printed.append((directory / "printed").read_text())
         services = embedded.status(directory)
         assert services is not None
         app = create_app(
@@ -127,7 +137,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
                 url = f"http://127.0.0.1:{port + number}"
                 store = find_store(SHOPIFY_DOMAIN if platform == "shopify" else f"{url}/")
                 shops[platform] = Connected(url, store.id, publishable_key(store.id) or "")
-        yield Demo(f"http://127.0.0.1:{port}", app, shops)
+        yield Demo(tuple(printed), f"http://127.0.0.1:{port}", app, shops)
         with app.app_context():
             db.engine.dispose()
 
@@ -218,18 +228,19 @@ def test_a_product_that_is_taken_down_leaves_the_box_until_it_is_back(house: Dem
     until(lambda: pair["other_id"] in shown(), 20, "the product to come back")
 
 
-def test_an_interrupted_run_goes_on_without_installing_again(tmp_path: Path) -> None:
-    port = free_ports(4)
-    with started(tmp_path, port, "--orders", "40") as demo:
-        wait_for(demo, tmp_path, "Fetching the past")
-    assert "Everything is stopped." in (tmp_path / "printed").read_text()
+def test_an_interrupted_run_goes_on_without_installing_again(house: Demo) -> None:
+    interrupted, resumed, _ = house.printed
 
-    with started(tmp_path, port, "--orders", "40", "--once") as demo:
-        assert demo.wait(START_S) == 0
-
-    printed = (tmp_path / "printed").read_text()
-    assert printed.count("Pannier is installed already.") == 2
+    assert "Everything is stopped." in interrupted
+    assert resumed.count("Pannier is installed already.") == 2
     # Whichever of the two the interruption came before.
     for shop, products in (("Hearth & Bunting", "2,772"), ("Teacup Lane", "2,667")):
-        known = f"{shop}: the past is known already." in printed
-        assert known != (f"{shop}: {products} products and 40 orders." in printed)
+        known = f"{shop}: the past is known already." in resumed
+        assert known != (f"{shop}: {products} products and {ORDERS} orders." in resumed)
+
+
+def test_a_run_after_that_starts_from_what_is_there(house: Demo) -> None:
+    again = house.printed[2]
+
+    assert again.count("Pannier is installed already.") == 2
+    assert again.count("the past is known already.") == 2
