@@ -195,19 +195,23 @@ class Effects:
         standing = {place for place in order if items[place].product_id in pinned}
         matched_there = [self._matched[items[place].product_id] for place in standing]
         window = min(max(0, shown - len(pinned)), len(free))
-        taken: set[int] = set()  # numbers in ``free``
+        taken: dict[int, int] = {}  # numbers in ``free``, and whose promotion took them
         for promotion in self.percent:
             bit = 1 << promotion.bit
             wanted = ceil(promotion.percent * shown / 100)
             wanted -= sum(bool(matched[n] & bit) for n in taken) + sum(bool(m & bit) for m in matched_there)
             wanted = max(0, min(wanted, window - len(taken)))
-            more = list(islice((n for n, m in enumerate(matched) if m & bit and n not in taken), wanted))
-            taken.update(more)
-            self._lift(promotion.bit, [items[free[n]].product_id for n in more if n >= window])
+            more = islice((n for n, m in enumerate(matched) if m & bit and n not in taken), wanted)
+            taken.update(dict.fromkeys(list(more), promotion.bit))
             if len(taken) == window:
                 break
-        inside = taken.union(islice((n for n in range(len(free)) if n not in taken), window - len(taken)))
-        outside = (n for n in range(len(free)) if n not in inside)
+        inside = {*taken, *islice((n for n in range(len(free)) if n not in taken), window - len(taken))}
+        outside = [n for n in range(len(free)) if n not in inside]
+        # Who stays while one that stood before goes is there by the promotion, wherever it came from.
+        first_out = min(outside, default=len(free))
+        for promotion in self.percent:
+            lifted = [n for n, bit in taken.items() if bit == promotion.bit and n > first_out]
+            self._lift(promotion.bit, [items[free[n]].product_id for n in lifted])
         rest = iter([free[n] for n in (*sorted(inside), *outside)])
         return [place if place in standing else next(rest) for place in order]
 
