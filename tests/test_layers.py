@@ -45,6 +45,12 @@ def within(module: str, *packages: str) -> bool:
     return any(module == package or module.startswith(f"{package}.") for package in packages)
 
 
+@pytest.fixture(autouse=True)
+def _logs_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep import-linter from setting up logs: it would silence every logger of this process for good."""
+    monkeypatch.setattr("importlinter.cli.logging_config.dictConfig", lambda _: None)
+
+
 def test_the_contracts_hold(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
 

@@ -3,13 +3,14 @@
 from typing import Any
 
 from flask import g
-from marshmallow import RAISE, Schema, ValidationError, fields, validate, validates_schema
+from marshmallow import Schema, ValidationError, fields, validate, validates_schema
 from sqlalchemy import select
 
 from app.commerce.access import SERVER_DOC, server_blueprint
 from app.commerce.store import StoreAccess
 from app.core.db import db
-from app.core.fields import Cursor, Shape
+from app.core.fields import Cursor, PageLimit, Shape, Strict
+from app.core.paging import newest_first, page_of
 from webhooks.jobs import replay
 from webhooks.models import STATUSES, WebhookDelivery
 
@@ -20,7 +21,6 @@ blueprint = server_blueprint(
     description="What the platform delivered, and what became of it.",
 )
 _TOPIC = Shape(r"^[a-z0-9_./\-]{1,200}$", error="Not a topic.")
-_LARGEST = 2**63 - 1
 
 
 class DeliveryId(fields.String):
@@ -35,8 +35,8 @@ class DeliveriesQuery(Schema):
 
     status = fields.String(validate=validate.OneOf(STATUSES))
     topic = fields.String(validate=_TOPIC)
-    limit = fields.Integer(load_default=50, validate=validate.Range(min=1, max=200))
-    cursor = Cursor(metadata={"description": "``next_cursor`` of the page before."})
+    limit = PageLimit()
+    cursor = Cursor()
 
 
 class Delivery(Schema):
@@ -57,11 +57,8 @@ class DeliveriesPage(Schema):
     next_cursor = fields.String(required=True, allow_none=True)
 
 
-class ReplayRequest(Schema):
+class ReplayRequest(Strict):
     """Which deliveries to process again. At least one condition."""
-
-    class Meta:
-        unknown = RAISE
 
     ids = fields.List(DeliveryId(), validate=validate.Length(min=1, max=1000))
     status = fields.String(validate=validate.OneOf(STATUSES))
@@ -96,12 +93,10 @@ def list_deliveries(query: dict[str, Any]) -> dict[str, Any]:
     for name in ("status", "topic"):
         if name in query:
             rows = rows.where(getattr(WebhookDelivery, name) == query[name])
-    if "cursor" in query:
-        rows = rows.where(WebhookDelivery.id < query["cursor"])
     limit = query["limit"]
-    found = db.session.scalars(rows.order_by(WebhookDelivery.id.desc()).limit(limit + 1)).all()
-    more = len(found) > limit
-    return {"deliveries": found[:limit], "next_cursor": Cursor.of(found[limit - 1].id) if more else None}
+    found = db.session.scalars(newest_first(rows, WebhookDelivery.id, limit + 1, query.get("cursor"))).all()
+    page, next_cursor = page_of(found, limit, lambda row: Cursor.of(row.id))
+    return {"deliveries": page, "next_cursor": next_cursor}
 
 
 @blueprint.route("/replay", methods=["POST"])

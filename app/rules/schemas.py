@@ -163,9 +163,7 @@ def _check_words(fact: str, data: Mapping[str, Any]) -> None:
     }
     if fact in known and not set(data["in"]) <= set(known[fact]):
         raise ValidationError(NO_SUCH_WORD, "in")
-    if fact == "country" and not all(
-        len(word) == 2 and word.isascii() and word.isupper() for word in data["in"]
-    ):
+    if fact == "country" and not all(map(COUNTRY.fits, data["in"])):
         raise ValidationError(NO_SUCH_WORD, "in")
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import orjson
 
 from demo.messages import Delivery, signature
+from demo.money import decimal
 from demo.synth.world import CURRENCY, Order, Product, World
 
 _API_VERSION = "2026-07"
@@ -24,7 +25,7 @@ def product(item: Product, at: datetime) -> dict[str, Any]:
         "published_at": at.isoformat(),
         "updated_at": at.isoformat(),
         "variants": [
-            {"id": item.number * 10, "price": _amount(item.price), "inventory_quantity": 1000, "position": 1}
+            {"id": item.number * 10, "price": decimal(item.price), "inventory_quantity": 1000, "position": 1}
         ],
     }
 
@@ -91,9 +92,5 @@ def _customer(number: int) -> dict[str, Any]:
     return {"id": number, "admin_graphql_api_id": f"gid://shopify/Customer/{number}"}
 
 
-def _amount(minor: int) -> str:
-    return f"{minor // 100}.{minor % 100:02d}"
-
-
 def _money(minor: int) -> dict[str, Any]:
-    return {"shop_money": {"amount": _amount(minor), "currency_code": CURRENCY}}
+    return {"shop_money": {"amount": decimal(minor), "currency_code": CURRENCY}}

@@ -210,6 +210,7 @@ def refusal(id_: str, place: str, reason: str, **body: Any) -> Any:
         refusal("no-slot", "if.in", schemas.NO_SUCH_WORD, given=fact("slot", "roof")),
         refusal("no-intent", "if.in", schemas.NO_SUCH_WORD, given=fact("intent", "war")),
         refusal("no-country", "if.in", schemas.NO_SUCH_WORD, given=fact("country", "de")),
+        refusal("no-country-of-digits", "if.in", schemas.NO_SUCH_WORD, given=fact("country", "A1")),
         refusal("no-device", "if.in", schemas.NO_SUCH_WORD, given=fact("device", "watch")),
         refusal("no-words", "if.in", schemas.MISSING, given={"fact": "tag"}),
         refusal("no-word", "if.in", "Length must be between 1 and 100.", given=fact("tag")),
