@@ -202,22 +202,22 @@ class Effects:
             wanted -= sum(bool(matched[n] & bit) for n in taken) + sum(bool(m & bit) for m in matched_there)
             wanted = max(0, min(wanted, window - len(taken)))
             more = islice((n for n, m in enumerate(matched) if m & bit and n not in taken), wanted)
-            taken.update(dict.fromkeys(list(more), promotion.bit))
+            taken.update(dict.fromkeys(more, promotion.bit))
             if len(taken) == window:
                 break
         inside = {*taken, *islice((n for n in range(len(free)) if n not in taken), window - len(taken))}
         outside = [n for n in range(len(free)) if n not in inside]
         # Who stays while one that stood before goes is there by the promotion, wherever it came from.
-        first_out = min(outside, default=len(free))
-        for promotion in self.percent:
-            lifted = [n for n, bit in taken.items() if bit == promotion.bit and n > first_out]
-            self._lift(promotion.bit, [items[free[n]].product_id for n in lifted])
+        for n, bit in taken.items():
+            if outside and n > outside[0]:
+                self._lift(bit, items[free[n]].product_id)
         rest = iter([free[n] for n in (*sorted(inside), *outside)])
         return [place if place in standing else next(rest) for place in order]
 
-    def _lift(self, bit: int, products: Sequence[str]) -> None:
-        if products:  # asked again, of more candidates, it may lift others
-            self._lifted[bit] = list(dict.fromkeys([*self._lifted.get(bit, ()), *products]))
+    def _lift(self, bit: int, product: str) -> None:
+        lifted = self._lifted.setdefault(bit, [])
+        if product not in lifted:  # asked again, of more candidates, it may lift others
+            lifted.append(product)
 
     def pinned(
         self, ids: Sequence[str], limit: int, *, available: Collection[str] | None = None
