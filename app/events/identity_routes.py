@@ -4,14 +4,14 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from flask import g
-from marshmallow import RAISE, Schema, ValidationError, fields, validates_schema
+from marshmallow import Schema, ValidationError, fields, validates_schema
 from sqlalchemy import Connection
 
 from app.commerce.access import SERVER_DOC, server_blueprint
 from app.commerce.store import StoreAccess
 from app.core.db import db, now
 from app.core.errors import NotFound
-from app.core.fields import Shape
+from app.core.fields import Shape, Strict
 from app.events.identity import person_of
 from app.events.links import is_known, restore, unlink
 from app.privacy.subjects import customer_node
@@ -41,11 +41,8 @@ class PersonQuery(Schema):
             raise ValidationError("Name either a customer_id or a node.")
 
 
-class LinkQuery(Schema):
+class LinkQuery(Strict):
     """The two nodes of a link, in any order."""
-
-    class Meta:
-        unknown = RAISE
 
     node = fields.String(required=True, validate=_NODE)
     other = fields.String(required=True, validate=_NODE)

@@ -2,9 +2,9 @@
 
 from typing import Final
 
-from marshmallow import RAISE, Schema, fields, validate
+from marshmallow import Schema, fields, validate
 
-from app.core.fields import Shape
+from app.core.fields import Shape, Strict
 
 MOST_WORDS: Final = 200
 # What is no letter or digit is told by ASCII alone, so that the pattern means the same to every machine.
@@ -16,11 +16,8 @@ WORD: Final = Shape(
 )
 
 
-class GuardFields(Schema):
+class GuardFields(Strict):
     """The merchant's own words."""
-
-    class Meta:
-        unknown = RAISE
 
     words = fields.List(
         fields.String(validate=[WORD, validate.Length(max=60)]),

@@ -2,10 +2,19 @@
 
 from typing import Any, Final
 
-from marshmallow import EXCLUDE, RAISE, Schema, fields, post_load, validate
+from marshmallow import EXCLUDE, Schema, fields, post_load, validate
 
 from app.commerce.offers import DiscountKind
-from app.core.fields import LARGEST_MONEY, ProductId, ProductIdOrNumber, Shape, Truth, WholeNumber
+from app.core.fields import (
+    DEVICES,
+    LARGEST_MONEY,
+    ProductId,
+    ProductIdOrNumber,
+    Shape,
+    Strict,
+    Truth,
+    WholeNumber,
+)
 from app.events.intent import State
 from app.recommendations.selection import CROSS_SELL, UPSELL
 from app.recommendations.strategies import MAX_CART, MAX_LIMIT, MAX_VIEWED, SLOTS, STRATEGIES
@@ -48,7 +57,7 @@ class CircumstancesFields(Schema):
         validate=Shape(r"^[A-Z]{2}$", error="Not an ISO 3166-1 alpha-2 code such as NZ."),
         metadata={"description": "The shopper's country, ISO 3166-1 alpha-2."},
     )
-    device = fields.String(validate=validate.OneOf(["desktop", "mobile", "tablet"]))
+    device = fields.String(validate=validate.OneOf(DEVICES))
     cart_value = fields.Integer(**_CART_VALUE)
 
 
@@ -122,11 +131,8 @@ _PERSONAL = {
 }
 
 
-class SlotRequest(Schema):
+class SlotRequest(Strict):
     """One slot of a batch."""
-
-    class Meta:
-        unknown = RAISE
 
     slot = fields.String(required=True, validate=validate.OneOf(list(SLOTS)))
     product_id = ProductIdOrNumber(load_default=None, allow_none=True)
@@ -147,11 +153,8 @@ class SlotRequest(Schema):
     )
 
 
-class BatchRequest(CircumstancesBody):
+class BatchRequest(Strict, CircumstancesBody):
     """Several slots of one page; no product is recommended twice."""
-
-    class Meta:
-        unknown = RAISE
 
     requests = fields.List(fields.Nested(SlotRequest), required=True, validate=validate.Length(min=1, max=10))
     visitor_id = fields.String(load_default=None, allow_none=True, validate=_VISITOR)

@@ -10,8 +10,9 @@ from enum import StrEnum
 from typing import Any, Final
 
 import orjson
-from marshmallow import RAISE, Schema, ValidationError, fields, validate
+from marshmallow import ValidationError, fields, validate
 
+from app.core.fields import Strict
 from connectors.base import explain
 
 
@@ -113,11 +114,8 @@ class Layout:
         return bool(self.columns.get(name)) or name in self.constants
 
 
-class _ProductList(Schema):
+class _ProductList(Strict):
     """How the products of an order stand in one cell."""
-
-    class Meta:
-        unknown = RAISE
 
     separator = fields.String(validate=validate.Length(1, 5))
     times = fields.String(validate=validate.Length(1, 5))
@@ -134,11 +132,8 @@ def _is_names(value: Any) -> None:
         raise ValidationError("Not a column's name, and not a list of them.")
 
 
-class _Mapping(Schema):
+class _Mapping(Strict):
     """A mapping file."""
-
-    class Meta:
-        unknown = RAISE
 
     columns = fields.Dict(keys=fields.String(validate=validate.OneOf(FIELDS)), values=_names())
     constants = fields.Dict(
