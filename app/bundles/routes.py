@@ -1,7 +1,5 @@
 """Offers for the merchant's own programs: proposed, made, approved, suspended, ended."""
 
-# flask-smorest's decorators are not annotated.
-
 from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any

@@ -126,6 +126,7 @@ class ApiBlueprint(Blueprint):
         decorate = super().arguments(schema, location=location, required=required, **options)  # type: ignore[no-untyped-call]
 
         def applied(view: View) -> View:
+            # Whoever decorates asks the blueprint for its parser at this moment, and keeps it.
             self.ARGUMENTS_PARSER = _NEEDED_BODY if location == "json" and required else _OPTIONAL_BODY
             return cast(View, decorate(view))
 

@@ -11,6 +11,11 @@ from marshmallow import RAISE, Schema, ValidationError, fields, validate
 LARGEST_ID: Final = 2**63 - 1
 LARGEST_MONEY: Final = 10**12
 DEVICES: Final = ("desktop", "mobile", "tablet")
+NOT_A_CURSOR: Final = "Not a cursor of this list."
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND: Final = timedelta(microseconds=1)
+# In the year 2255.
+_LATEST: Final = 2**53
 
 
 class Strict(Schema):
@@ -170,13 +175,6 @@ def row_id(text: str) -> int:
 
 def _opaque(text: str) -> str:
     return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
-
-
-NOT_A_CURSOR: Final = "Not a cursor of this list."
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND: Final = timedelta(microseconds=1)
-# In the year 2255.
-_LATEST: Final = 2**53
 
 
 def whole(low: int, high: int, description: str, **kwargs: Any) -> WholeNumber:

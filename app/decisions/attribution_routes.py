@@ -1,7 +1,5 @@
 """What answers led to, for the merchant's own programs."""
 
-# flask-smorest's decorators are not annotated.
-
 from datetime import timedelta
 from typing import Any
 

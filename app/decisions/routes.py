@@ -1,7 +1,5 @@
 """The merchant's view of decisions: what was shown, why, and whether it would come out the same."""
 
-# flask-smorest's decorators are not annotated.
-
 from typing import Any
 
 from flask import Response, g

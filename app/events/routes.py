@@ -5,8 +5,6 @@ https://www.npmjs.com/package/@segment/analytics-next their short forms. Bodies 
 says: pages send ``text/plain``, which no browser asks leave for.
 """
 
-# flask-smorest's decorators are not annotated.
-
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 

@@ -1,7 +1,5 @@
 """What experiments have shown, and what they could show, for the merchant's own programs."""
 
-# flask-smorest's decorators are not annotated.
-
 from typing import Any
 
 from flask import Response, g

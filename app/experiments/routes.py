@@ -1,7 +1,5 @@
 """Experiments for the merchant's own programs: defined, started, stopped, decided."""
 
-# flask-smorest's decorators are not annotated.
-
 from typing import Any
 
 from flask import g

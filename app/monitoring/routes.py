@@ -1,7 +1,5 @@
 """Freshness and alerts for the merchant's own programs."""
 
-# flask-smorest's decorators are not annotated.
-
 from typing import Any, Final
 
 from flask import g

@@ -1,7 +1,5 @@
 """Which slots pause, why, and an end to it."""
 
-# flask-smorest's decorators are not annotated.
-
 from typing import Any
 
 from flask import g

@@ -1,7 +1,5 @@
 """The ledger of prices, the proof of was-prices, and competitors' prices, for the merchant's own server."""
 
-# flask-smorest's decorators are not annotated.
-
 from typing import Any
 
 from flask import g

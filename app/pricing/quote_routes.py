@@ -1,7 +1,5 @@
 """Quotes for the merchant's own server: have a price signed, and have one that came back judged."""
 
-# flask-smorest's decorators are not annotated.
-
 from datetime import timedelta
 from typing import Any, Final
 

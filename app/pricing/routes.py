@@ -1,7 +1,5 @@
 """Dynamic prices for the merchant's own programs: rules, proposals, changes, and the way back."""
 
-# flask-smorest's decorators are not annotated.
-
 from collections.abc import Collection, Sequence
 from typing import Any
 

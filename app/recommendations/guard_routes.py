@@ -1,7 +1,5 @@
 """What never makes an answer personal: the merchant's own words beside the built-in ones."""
 
-# flask-smorest's decorators are not annotated.
-
 from typing import Any
 
 from flask import g

@@ -1,7 +1,5 @@
 """Reports for the merchant's own programs: what can be recommended and what it takes, and how channels differ."""
 
-# flask-smorest's decorators are not annotated.
-
 from typing import Any
 
 from flask import g

@@ -1,7 +1,5 @@
 """Rules for the merchant's own programs: written, ordered, tried, looked through, taken back."""
 
-# flask-smorest's decorators are not annotated.
-
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 

@@ -1,7 +1,5 @@
 """Segments for the merchant's own programs: list, define, try, read who is in one, and how they overlap."""
 
-# flask-smorest's decorators are not annotated.
-
 from typing import Any, Final
 
 from flask import g
