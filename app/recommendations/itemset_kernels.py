@@ -13,9 +13,9 @@ from typing import Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from app.recommendations.compiled import ONE, Floats, Indices, compiled
+from app.recommendations.compiled import ONE, Count, Floats, Indices, compiled
 from app.recommendations.cooccurrence import Integers
-from app.recommendations.kernels import Count, Limits, pair_llr
+from app.recommendations.kernels import Limits, pair_llr
 
 _Number = Count | np.uint32
 

@@ -10,19 +10,16 @@ from typing import Final, NamedTuple, cast
 import numpy as np
 from numba.cpython.unsafe import numbers
 
-from app.recommendations.compiled import ONE, Bits, Floats, Indices, compiled
+from app.recommendations.compiled import ONE, Bits, Count, Floats, Indices, compiled, prefetch
 from app.recommendations.cooccurrence import Integers
-
-Count = int | np.int64
 
 # Where one product in so many was met, the dense accumulator is read whole.
 _DENSE: Final = 8
 # Numba's own wrapper of the processor's instruction, which it passes the context of the compiler.
 _trailing_zeros: Final = cast(Callable[[np.uint64], np.uint64], numbers.trailing_zeros)
-# How many baskets are walked abreast, how far, and how many are worth it.
-_WALKS: Final = 256
-_STEPS_ABREAST: Final = 8
-_FEW_WALKS: Final = 10
+# How many baskets ahead lines are asked for. They are often on two cache lines, of 16 entries each.
+_AHEAD: Final = 16
+_HALF_CACHE_LINE: Final = 8
 
 
 # --- what the kernels read and fill ---------------------------------------------------------------------
@@ -45,8 +42,9 @@ class Chains(NamedTuple):
     """Orders, indexed for finding each pair once; products are numbered by popularity, the most popular being 0.
 
     ``lines`` are the products of one basket after the other, the rarest first, shifted left by one bit; the last of a
-    basket is odd. ``holders[starts[a]:starts[a + 1]]`` are the places in ``lines`` of product ``a``, except where it
-    is the last: what follows each, to the end of its basket, is more popular.
+    basket is odd, and so is what fills the room that doubles have left. ``holders[starts[a]:starts[a + 1]]`` are the
+    places in ``lines`` of product ``a``, except where it is the last: what follows each, to the end of its basket, is
+    more popular.
     """
 
     lines: Indices
@@ -330,9 +328,17 @@ def count_rows(
     pair_orders, pair_weights, places = sums.orders, sums.weights, sums.places
     starts, lines, holders = index.starts, index.lines, index.holders
     start: Count = 0
+    final = np.uint64(len(holders) - 1)
     for product in range(first, last):
         used = np.uint64(0)
         for holder in range(index.holder_starts[product], index.holder_starts[product + 1]):
+            # First where a basket's lines are, then they themselves.
+            far = np.uint64(holders[min(np.uint64(holder) + np.uint64(2 * _AHEAD), final)])
+            prefetch(starts, far)
+            prefetch(basket_weights, far)
+            near = np.uint64(starts[holders[min(np.uint64(holder) + np.uint64(_AHEAD), final)]])
+            prefetch(lines, near)
+            prefetch(lines, near + np.uint64(_HALF_CACHE_LINE))
             basket = holders[holder]
             weight = basket_weights[basket]
             for line in range(starts[basket], starts[basket + ONE]):
@@ -376,50 +382,33 @@ def rank_rows(
 
 @compiled
 def _count_followers(
-    lines: Indices,
-    holders: Indices,
+    chains: Chains,
+    product: Count,
     before: np.uint64,
     least: np.uint64,
     counters: Indices,
-    walks: Indices,
     candidates: Indices,
 ) -> np.uint64:
-    """Count what follows in each basket, from ``before`` on; return how many were met ``least`` times and listed.
+    """Count what follows a product in its baskets, from ``before`` on.
 
-    Baskets are walked abreast, a line of each in turn, for as far as most of them go: no step waits for another's
-    memory, and none hangs on a guess where a basket ends. ``walks`` is room for where they stand.
+    Returns how many were met ``least`` times; they are listed in ``candidates``.
     """
+    lines, holders = chains.lines, chains.holders
     one, enough, used = np.uint64(1), before + least, np.uint64(0)
-    for first in range(0, len(holders), _WALKS):
-        walking = np.uint64(min(len(holders) - first, _WALKS))
-        for walk in range(walking):
-            walks[walk] = holders[first + walk]
-        for _ in range(_STEPS_ABREAST if walking >= _FEW_WALKS else 0):
-            left = np.uint64(0)
-            for walk in range(walking):
-                place = np.uint64(walks[walk]) + one
-                line = np.uint64(lines[place])
-                other = line >> one
-                reached = max(np.uint64(counters[other]), before) + one
-                counters[other] = reached
-                candidates[used] = other
-                used += np.uint64(reached == enough)
-                walks[left] = place
-                left += (line & one) ^ one
-            walking = left
-            if walking == 0:
-                break
-        for walk in range(walking):
-            place = np.uint64(walks[walk])
-            line = np.uint64(0)
-            while line & one == 0:
-                place += one
-                line = np.uint64(lines[place])
-                other = line >> one
-                reached = max(np.uint64(counters[other]), before) + one
-                counters[other] = reached
-                candidates[used] = other
-                used += np.uint64(reached == enough)
+    last = np.uint64(len(holders)) - one
+    for holder in range(np.uint64(chains.starts[product]), np.uint64(chains.starts[product + 1])):
+        ahead = np.uint64(holders[min(holder + np.uint64(_AHEAD), last)])
+        prefetch(lines, ahead + one)
+        prefetch(lines, ahead + np.uint64(_HALF_CACHE_LINE))
+        place, line = np.uint64(holders[holder]), np.uint64(0)
+        while line & one == 0:
+            place += one
+            line = np.uint64(lines[place])
+            other = line >> one
+            reached = max(np.uint64(counters[other]), before) + one
+            counters[other] = reached
+            candidates[used] = other
+            used += np.uint64(reached == enough)
     return used
 
 
@@ -445,13 +434,11 @@ def strongest_rows(
     """
     starts, bounds = chains.starts, found.bounds
     total, least = store_orders, np.uint64(min_orders)
-    walks = np.empty(_WALKS, dtype=np.uint32)
     counters = np.zeros(len(popular.places), dtype=np.uint32)
     candidates = np.empty(len(popular.places) + 1, dtype=np.uint32)
     before, share = np.uint64(0), 1.0 / total
     for product in range(first, last):
-        holders = chains.holders[starts[product] : starts[product + 1]]
-        used = _count_followers(chains.lines, holders, before, least, counters, walks, candidates)
+        used = _count_followers(chains, product, before, least, counters, candidates)
         held, place_here = popular.orders[product], popular.places[product]
         p, apart = held * share, float(held) * float(total - held)
         for entry in range(used):

@@ -18,7 +18,7 @@ from app.recommendations import association, compiled, kernels, line_kernels
 from app.recommendations.compiled import Floats
 from app.recommendations.cooccurrence import Integers, Neighbours, Parameters, order_weights
 from app.recommendations.kernels import pair_llr
-from app.recommendations.threads import default_threads, in_order, ranges_of, spread
+from app.recommendations.threads import default_threads, each, in_order, ranges_of, spread
 
 __all__ = [
     "OTHER_EXPONENT",
@@ -348,25 +348,20 @@ def strongest_pairs(
     """
     _check_limit(limit)
     workers = threads or default_threads()
-    sorted_baskets = _numbered(baskets, None, workers)
-    products, starts, lines = sorted_baskets.products, sorted_baskets.starts, sorted_baskets.lines
-    store_orders = len(sorted_baskets.sizes)
-    orders = line_kernels.count_lines(lines, len(products))
-    by_popularity = np.argsort(-orders, kind="stable")
-    ranks = np.empty(len(products), dtype=np.uint32)
-    ranks[by_popularity] = np.arange(len(products), dtype=np.uint32)
-    spread(
-        lambda first, last: line_kernels.chain_lines(first, last, starts, ranks, lines),
-        sorted_baskets.sizes,
-        workers,
-        tasks=1,
+    indptr, ids = _read_only(baskets.indptr), _read_only(baskets.products)
+    found_ids = _ids(ids, workers)
+    # How often a product was named is not yet in how many baskets; for the order that is near enough.
+    by_popularity = np.argsort(-found_ids.lines, kind="stable")
+    ranks = np.empty(len(by_popularity), dtype=np.uint32)
+    ranks[by_popularity] = np.arange(len(by_popularity), dtype=np.uint32)
+    chained = _chained(indptr, ids, found_ids.numbering(ranks), workers)
+    store_orders = int(np.count_nonzero(np.diff(indptr)))
+    popular = _popular(chained.orders, by_popularity, store_orders)
+    found = _strongest(
+        chained.chains, popular, chained.work(), store_orders, max(min_orders, 1), limit, workers
     )
-    link_starts, holders, reach = line_kernels.link(starts, lines, len(products))
-    chains = kernels.Chains(lines, link_starts, holders)
-    popular = _popular(orders, by_popularity, store_orders)
-    found = _strongest(chains, popular, reach, store_orders, max(min_orders, 1), limit, workers)
-    totals = ProductTotals(products, orders, orders)
-    return _ranked(found, ranks.astype(np.int64), np.arange(len(products)), totals, store_orders)
+    totals = ProductTotals(found_ids.products, *([chained.orders[ranks]] * 2))
+    return _ranked(found, ranks.astype(np.int64), np.arange(len(ranks)), totals, store_orders)
 
 
 def warm_up() -> None:
@@ -400,34 +395,30 @@ class _Corpus:
 
     def total(self, amounts: Integers) -> Integers:
         """Return int64[p]: for each product the sum of an amount (int64[n]) over its baskets."""
-        starts = self.index.holder_starts[:-1].astype(np.int64)
-        # Every product is in a basket: no stretch is empty.
-        return np.add.reduceat(amounts[self.index.holders], starts)
+        return line_kernels.sum_amounts(self.index.starts, self.index.lines, amounts, len(self.products))
 
 
-def _popular(orders: Integers, by_popularity: Integers, store_orders: int) -> kernels.Popular:
-    """Return what the search for the strongest pairs knows of the products."""
-    held = orders[by_popularity]
-    most = int(held[0]) if len(held) else 0
+def _popular(orders: Integers, places: Integers, store_orders: int) -> kernels.Popular:
+    """Return what the search for the strongest pairs knows of the products, in the order of ranks."""
     return kernels.Popular(
-        places=by_popularity,
-        orders=held,
-        chances=np.log(held) - np.log(max(store_orders, 1)) / 2,
-        logs=np.log(np.maximum(np.arange(most + 1), 1)),
+        places=places,
+        orders=orders,
+        chances=np.log(orders) - np.log(max(store_orders, 1)) / 2,
+        logs=np.log(np.maximum(np.arange(orders.max(initial=0) + 1), 1)),
     )
 
 
 def _strongest(
     chains: kernels.Chains,
     popular: kernels.Popular,
-    reach: Integers,
+    work: Integers,
     store_orders: int,
     min_orders: int,
     limit: int,
     threads: int,
 ) -> kernels.Strongest:
     """Return the strongest others of each product, in the order of popularity."""
-    bounds = np.full(len(reach), -1.0)
+    bounds = np.full(len(work), -1.0)
     idle: list[kernels.Strongest] = []
 
     def count(first: int, last: int) -> None:
@@ -443,8 +434,8 @@ def _strongest(
         for part in idle[1:]:
             kernels.merge_rows(first, last, part, idle[0])
 
-    spread(count, reach, threads)
-    spread(merge, reach, threads, tasks=1)
+    spread(count, work, threads)
+    spread(merge, work, threads, tasks=1)
     return idle[0] if idle else kernels.Strongest.empty(bounds, limit)
 
 
@@ -484,15 +475,13 @@ class _Numbered(NamedTuple):
 
 def _numbered(baskets: Baskets, cap: int | None, threads: int) -> _Numbered:
     """Return the baskets of one to ``cap`` distinct products."""
-    # Compiled for writable arrays; only what comes otherwise is copied.
-    indptr, ids = (np.require(a, np.int64, ["C", "W"]) for a in (baskets.indptr, baskets.products))
-    products, table = _places(ids)
+    indptr, ids = _read_only(baskets.indptr), _read_only(baskets.products)
+    found = _ids(ids, threads)
+    products, numbering = found.products, found.numbering(np.arange(len(found.products), dtype=np.uint32))
     lines = np.empty(len(ids), dtype=np.uint32)
     sizes = np.empty(len(baskets.days), dtype=np.int64)
     spread(
-        lambda first, last: line_kernels.number_lines(
-            first, last, indptr, ids, products, table, lines, sizes
-        ),
+        lambda first, last: line_kernels.number_lines(first, last, indptr, ids, numbering, lines, sizes),
         np.diff(indptr),
         threads,
         tasks=1,
@@ -510,20 +499,101 @@ def _numbered(baskets: Baskets, cap: int | None, threads: int) -> _Numbered:
     return _Numbered(products, np.asarray(baskets.days, dtype=np.int64)[learned], sizes, starts, lines)
 
 
-def _places(ids: Integers) -> tuple[Integers, compiled.Indices]:
-    """Return the sorted distinct ids, and a table of their places that starts with the smallest.
+class _Chained(NamedTuple):
+    """Chains, and what was counted while they were made, in the order of ranks.
 
-    Ids that lie too far apart for a table of about the size of the lines are sorted instead; their table is empty.
+    Attributes:
+        chains: the lines.
+        orders: int64[p], baskets with the product.
     """
+
+    chains: kernels.Chains
+    orders: Integers
+
+    def work(self) -> Integers:
+        """Return int64[p]: about how much work it is to count each product's pairs.
+
+        It has a pair with whatever more popular product is in its baskets, as if all baskets were alike.
+        """
+        lines = len(self.chains.lines)
+        followers = lines / max(lines - len(self.chains.holders), 1) * np.cumsum(self.orders) / max(lines, 1)
+        return (np.diff(self.chains.starts.astype(np.int64)) * (1 + followers)).astype(np.int64)
+
+
+def _chained(indptr: Integers, ids: Integers, numbering: line_kernels.Numbering, threads: int) -> _Chained:
+    """Return the baskets as chains. Each thread writes those of its own part, to places that are counted first."""
+    sizes, products = np.diff(indptr), len(numbering.products)
+    cuts = ranges_of(sizes + 1, (len(ids) + len(sizes)) // threads + 1)
+    lines = np.empty(len(ids), dtype=np.uint32)
+    tallies = np.zeros((len(cuts), 2 * products), dtype=np.uint32)
+    each(
+        lambda part, first, last: line_kernels.chain_lines(
+            first, last, indptr, ids, numbering, lines, tallies[part]
+        ),
+        cuts,
+        threads,
+    )
+    links, ends = tallies[:, ::2].astype(np.int64), tallies[:, 1::2]
+    starts = np.concatenate(([0], np.cumsum(links.sum(axis=0))))
+    following = (starts[:-1] + np.cumsum(links, axis=0) - links).astype(np.uint32)
+    holders = np.empty(starts[-1], dtype=np.uint32)
+    each(
+        lambda part, first, last: line_kernels.link(
+            int(indptr[first]), int(indptr[last]), lines, following[part], holders
+        ),
+        cuts,
+        threads,
+    )
+    orders = links.sum(axis=0) + ends.sum(axis=0, dtype=np.int64)
+    return _Chained(kernels.Chains(lines, starts.astype(np.uint32), holders), orders)
+
+
+class _Ids(NamedTuple):
+    """The distinct ids of order lines.
+
+    Attributes:
+        products: int64[p], sorted.
+        lines: int64[p], how many lines name each.
+        places: int64[p], where each stands in a table that starts with the smallest; empty where ids lie too far
+            apart for a table of about the size of the lines.
+    """
+
+    products: Integers
+    lines: Integers
+    places: Integers
+
+    def numbering(self, numbers: compiled.Indices) -> line_kernels.Numbering:
+        """Return how the kernels find ``numbers`` (uint32[p])."""
+        table = np.zeros(self.places[-1] + 1 if len(self.places) else 0, dtype=np.uint32)
+        table[self.places] = numbers[: len(self.places)]
+        return line_kernels.Numbering(self.products, numbers, table)
+
+
+def _ids(ids: Integers, threads: int) -> _Ids:
+    """Return the distinct ids of order lines."""
     if not len(ids):
-        return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.uint32)
+        return _Ids(*np.empty((3, 0), dtype=np.int64))
     lowest, highest = int(ids.min()), int(ids.max())
     if highest - lowest >= len(ids) + _SMALL_TABLE:
-        return np.unique(ids), np.empty(0, dtype=np.uint32)
-    present = np.zeros(highest - lowest + 1, dtype=np.bool_)
-    line_kernels.mark_present(ids, lowest, present)
-    table = (np.cumsum(present, dtype=np.int64) - 1).astype(np.uint32)
-    return np.flatnonzero(present) + lowest, table
+        return _Ids(*np.unique(ids, return_counts=True), np.empty(0, dtype=np.int64))
+    part = -(-len(ids) // threads)
+    cuts = [(first, min(first + part, len(ids))) for first in range(0, len(ids), part)]
+    found = np.zeros((len(cuts), highest - lowest + 1), dtype=np.uint32)
+    each(
+        lambda number, first, last: line_kernels.count_ids(first, last, ids, lowest, found[number]),
+        cuts,
+        threads,
+    )
+    lines = found.sum(axis=0, dtype=np.int64)
+    places = np.flatnonzero(lines)
+    return _Ids(places + lowest, lines[places], places)
+
+
+def _read_only(given: Integers) -> Integers:
+    """Return an array as the kernels read it: they are compiled for one kind, and nothing needs to be copied for it."""
+    array = np.ascontiguousarray(given, dtype=np.int64).view()
+    array.flags.writeable = False
+    return array
 
 
 def _limits(gates: Gates, store_orders: int) -> kernels.Limits:

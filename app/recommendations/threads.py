@@ -2,7 +2,7 @@
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Final, TypeVar
 
@@ -37,15 +37,19 @@ def spread(
     work: Callable[[int, int], None], weights: Integers, threads: int, tasks: int = _TASKS_PER_THREAD
 ) -> None:
     """Call ``work(first, last)`` for ranges of rows that cover them all, on several threads."""
-    if not len(weights):
-        return
     cost = weights + 1
     cuts = ranges_of(cost, int(cost.sum()) // (threads * tasks) + 1)
+    each(lambda _, first, last: work(first, last), cuts, threads)
+
+
+def each(work: Callable[[int, int, int], None], cuts: Sequence[tuple[int, int]], threads: int) -> None:
+    """Call ``work(number, first, last)`` for each range, numbered through, on several threads."""
     if threads == 1 or len(cuts) == 1:
-        work(0, len(weights))
+        for number, (first, last) in enumerate(cuts):
+            work(number, first, last)
         return
     with ThreadPoolExecutor(threads) as pool:
-        for future in [pool.submit(work, first, last) for first, last in cuts]:
+        for future in [pool.submit(work, number, *cut) for number, cut in enumerate(cuts)]:
             future.result()
 
 

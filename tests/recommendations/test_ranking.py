@@ -467,7 +467,7 @@ def test_every_kernel_is_compiled_for_one_signature() -> None:
     strongest_pairs(shop("ab", "abc"), threads=2)
 
     called = (
-        "mark_present", "number_lines", "close_gaps", "count_lines", "transpose", "count_rows", "rank_rows",
+        "count_ids", "number_lines", "close_gaps", "count_lines", "sum_amounts", "transpose", "count_rows", "rank_rows",
         "chain_lines", "link", "strongest_rows", "merge_rows",
     )  # fmt: skip
     found = [getattr(kernels, name, None) or getattr(line_kernels, name) for name in called]
