@@ -7,6 +7,9 @@ from typing import Any
 import orjson
 from flask import Flask, Response, jsonify, request
 
+from app.core.config import load_settings
+from app.web import settle
+
 SECRET = b"bench-secret"
 # As large as an answer with three recommendations.
 _ANSWER: dict[str, Any] = {
@@ -31,6 +34,13 @@ _ANSWER: dict[str, Any] = {
     * 3,
     "experiment": None,
 }
+
+
+def create_web() -> Flask:
+    """Return the application in a process that is set up as Pannier's own."""
+    app = create_app()
+    settle(load_settings().web_processes)
+    return app
 
 
 def create_app() -> Flask:

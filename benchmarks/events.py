@@ -96,7 +96,7 @@ def _over_http(ours: World) -> Iterator[Result]:
         bare: list[load.Load] = []
         kept: list[load.Load] = []
         with (
-            servers.serve("benchmarks.bare:create_app", ours.environment, threads=_THREADS) as bare_port,
+            servers.serve("benchmarks.bare:create_web", ours.environment, threads=_THREADS) as bare_port,
             servers.serve("app.web:create_web", ours.environment, threads=_THREADS) as port,
         ):
             for _ in range(_ROUNDS):

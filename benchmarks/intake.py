@@ -35,7 +35,7 @@ def run(world: World) -> Iterator[Result]:
     bare: list[load.Load] = []
     ours: list[load.Load] = []
     with (
-        servers.serve("benchmarks.bare:create_app", world.environment, threads=_THREADS) as bare_port,
+        servers.serve("benchmarks.bare:create_web", world.environment, threads=_THREADS) as bare_port,
         servers.serve("app.web:create_web", world.environment, threads=_THREADS) as port,
     ):
         for _ in range(_ROUNDS):

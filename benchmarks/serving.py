@@ -62,7 +62,7 @@ def run(world: World) -> Iterator[Result]:
     db.session.rollback()
     measured: dict[str, list[load.Load]] = {"bare": [], "ready": [], "cold": []}
     with (
-        servers.serve("benchmarks.bare:create_app", world.environment) as bare_port,
+        servers.serve("benchmarks.bare:create_web", world.environment) as bare_port,
         servers.serve("app.web:create_web", world.environment) as port,
     ):
         ready, cold = _ready(world, products), _cold(world, products)
