@@ -141,7 +141,7 @@ class Redaction:
                     kept[name] = clean(inner) if "@" in inner or "\x00" in inner else inner
                 elif kind is dict:
                     kept[name] = self._object(inner, depth + 1)
-                elif kind is list:
+                elif kind is list and inner:
                     kept[name] = self._list(inner, depth + 1)
                 else:
                     kept[name] = inner
@@ -150,7 +150,7 @@ class Redaction:
             elif verdict is _TELLING:
                 telling = True
             elif verdict is not _DROPPED:
-                kept[name] = verdict(self, inner, depth)
+                kept[name] = None if inner is None else verdict(self, inner, depth)
         if telling:
             self.complete(value, kept, depth)
         return self.person(kept) if about_a_person and "line_items" not in kept else kept

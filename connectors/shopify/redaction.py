@@ -33,7 +33,7 @@ _KEPT_OF_A_PERSON: Final = (
 )  # fmt: skip
 
 _CURRENCIES: Final = ("shop_money", "presentment_money")
-_AMOUNT: Final = frozenset({"amount", "currency_code"})
+_AMOUNT: Final = ("amount", "currency_code")
 
 
 def redact(body: Any, pseudonym: Pseudonym) -> Any:
@@ -55,7 +55,7 @@ def _money(redaction: Redaction, value: Any, depth: int) -> Any:
     """
     if type(value) is dict and len(value) == len(_CURRENCIES):
         shop, shopper = value.get("shop_money"), value.get("presentment_money")
-        if type(shop) is dict and type(shopper) is dict and shop.keys() == shopper.keys() == _AMOUNT:
+        if type(shop) is dict and type(shopper) is dict and tuple(shop) == tuple(shopper) == _AMOUNT:
             return value
     return redaction.redacted(value, depth)
 

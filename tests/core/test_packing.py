@@ -27,10 +27,12 @@ def test_json_that_was_never_packed_is_read_as_it_is(body: bytes) -> None:
     assert unpack(body) == body
 
 
-def test_a_body_becomes_smaller() -> None:
-    body = orjson.dumps([{"id": number, "title": "Mug", "price": "1.25"} for number in range(100)])
+@pytest.mark.parametrize("lines", [100, 1000], ids=["of a usual size", "large"])
+def test_a_body_becomes_smaller(lines: int) -> None:
+    body = orjson.dumps([{"id": number, "title": "Mug", "price": "1.25"} for number in range(lines)])
 
     assert len(pack(body)) < len(body) / 4
+    assert unpack(pack(body)) == body
 
 
 @pytest.mark.parametrize(
