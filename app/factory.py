@@ -55,7 +55,7 @@ from app.recommendations import guard_routes as guard
 from app.recommendations import routes as recommendations
 from app.recommendations.jobs import PUBLISH
 from app.recommendations.personal import PersonalRoom
-from app.recommendations.routes import ReadyBytes
+from app.recommendations.ready_bytes import ReadyBytes, ReadyLane
 from app.recommendations.strategies import SLOTS, STRATEGIES
 from app.rules import routes as rules
 from app.rules.schemas import checked
@@ -157,7 +157,11 @@ def create_app(settings: Settings | None = None) -> Flask:
         app.register_blueprint(blueprint)
     init_documentation(app, api.spec)
     lane = ExpressLane(app.wsgi_app, app.extensions["pannier_intake"], settings.webhook_max_bytes)
-    app.wsgi_app = events.ShortAddresses(lane)  # type: ignore[method-assign]
+    app.wsgi_app = ReadyLane(  # type: ignore[method-assign]
+        events.ShortAddresses(lane),
+        app.extensions["pannier_ready_bytes"],
+        app.extensions["pannier_decisions"],
+    )
     return app
 
 

@@ -43,6 +43,23 @@ class Held(Generic[K, V]):
         hit = self._found.get(key)
         return hit[1] if hit is not None and hit[0] > time.monotonic() else None
 
+    def find_or_renew(self, key: K, grace_s: float) -> V | None:
+        """Return the value of ``key`` while its time lasts; then None for one caller, who is to hold a new one.
+
+        The others are given the old one meanwhile, for ``grace_s`` more seconds: nobody waits for what somebody makes.
+        So a value is at most ``ttl_s`` and twice the grace old.
+        """
+        hit = self._found.get(key)
+        if hit is None:
+            return None
+        until, value = hit
+        moment = time.monotonic()
+        if until > moment:
+            return value
+        if until + grace_s > moment:
+            self._found[key] = (moment + grace_s, value)
+        return None
+
     def hold(self, key: K, value: V) -> None:
         """Hold ``value`` from now on."""
         if len(self._found) >= self._most:

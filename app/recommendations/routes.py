@@ -1,125 +1,25 @@
 """The storefront's routes. Slow is worse than generic: the common answer is held ready as bytes."""
 
-import functools
-import hashlib
-import math
-import time
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
-from flask import Response, current_app, g, request
+from flask import Response, g, request
 
 from app.commerce.access import STOREFRONT_DOC, allow_origin, for_storefront
 from app.commerce.store import StoreAccess
-from app.core import metrics
 from app.core.api import ApiBlueprint, json_response
-from app.core.held import Held
 from app.decisions import reasons
-from app.decisions.log import DecisionLog
 from app.recommendations import asking, schemas, serving, visitors
 from app.recommendations.asking import Circumstances
+from app.recommendations.ready_bytes import held_ready
 from app.recommendations.visitors import Asking, Known
 
 blueprint = ApiBlueprint(
     "recommendations", __name__, url_prefix="/v1", description="What goes into the basket together."
 )
 
-# Price and stock may be 15 seconds old at most, all places together in which the answer is held.
-_HELD_S = 15
-_STALE_S = 5
-# Looked up once: finding a labelled counter costs more than counting.
-_READY_SIZE = 5_000
 _LONGEST_ID = 100
-# What the answer depends on beside its address, for caches of others.
-_VARY = "Origin, X-Pannier-Key, Authorization, X-Pannier-Visitor, X-Pannier-Customer"
-_PERSONS = ("HTTP_X_PANNIER_VISITOR", "HTTP_X_PANNIER_CUSTOMER")
-_MADE = metrics.ANSWERS.labels("made")
-_READY = metrics.ANSWERS.labels("ready")
 _SLOT = {**STOREFRONT_DOC, "responses": {**STOREFRONT_DOC["responses"], 404: "NOT_FOUND"}}
 _NOT_MODIFIED = {304: {"description": "The caller has this answer already (If-None-Match)."}}
-
-
-# Query, publishable key, secret key, origin.
-_Key = tuple[bytes, str | None, str | None, str | None]
-
-
-@dataclass(frozen=True, slots=True)
-class _Ready:
-    """Held bytes. ``decided`` tells the log what is given again: store, decision id, slot, reason."""
-
-    body: bytes
-    etag: str
-    headers: list[tuple[str, str]]
-    decided: tuple[int, str, str, str]
-
-
-class ReadyBytes:
-    """Finished answers by everything that the request may vary in, for a moment."""
-
-    def __init__(self, lifetime_ms: int) -> None:
-        self.held: Held[_Key, _Ready] = Held(lifetime_ms / 1000, _READY_SIZE)
-        left_s = _HELD_S - math.ceil(self.held.ttl_s)
-        stale_s = min(_STALE_S, left_s)
-        self._cache_control = f"public, max-age={left_s - stale_s}, stale-while-revalidate={stale_s}"
-
-    @staticmethod
-    def key() -> _Key:
-        """Return what the answer to this request may depend on: whoever asks without a key finds nothing."""
-        environ = request.environ
-        return (
-            request.query_string,
-            environ.get("HTTP_X_PANNIER_KEY"),
-            environ.get("HTTP_AUTHORIZATION"),
-            environ.get("HTTP_ORIGIN"),
-        )
-
-    def put(self, key: _Key, body: bytes, decided: tuple[int, str, str, str]) -> _Ready:
-        """Hold ``body`` ready for ``key``."""
-        etag = f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}"'
-        headers = [("ETag", etag), ("Cache-Control", self._cache_control), ("Vary", _VARY)]
-        if (origin := key[3]) is not None:  # let in by ``storefront_access``
-            headers.append(("Access-Control-Allow-Origin", origin))
-        ready = _Ready(body, etag, headers, decided)
-        if self.held.ttl_s:
-            self.held.hold(key, ready)
-        return ready
-
-
-def _public(ready: _Ready) -> Response:
-    """Return an answer that is the same for everybody, or 304 where the caller has it."""
-    known = request.headers.get("If-None-Match")
-    if known is not None and (known == "*" or ready.etag in known):
-        response = Response(status=304, headers=ready.headers)
-        del response.headers["Content-Type"]
-        return response
-    return Response(ready.body, headers=ready.headers, content_type="application/json")
-
-
-def held_ready(view: Callable[[], Response]) -> Callable[[], Response]:
-    """Answer from ready bytes where they are; else have ``view`` make them. Private answers are not held."""
-
-    @functools.wraps(view)
-    def answer() -> Response:
-        if any(request.environ.get(name) for name in _PERSONS):
-            return view()
-        began = time.perf_counter_ns()
-        bytes_: ReadyBytes = current_app.extensions["pannier_ready_bytes"]
-        key = bytes_.key()
-        ready = bytes_.held.find(key)
-        if ready is None:
-            made = view()
-            if "Cache-Control" in made.headers:
-                return made
-            ready = bytes_.put(key, made.get_data(), g.decided)
-            _MADE.inc()
-        else:
-            log: DecisionLog = current_app.extensions["pannier_decisions"]
-            log.repeat(*ready.decided, (time.perf_counter_ns() - began) // 1000)
-            _READY.inc()
-        return _public(ready)
-
-    return answer
 
 
 @blueprint.route("/recommendations", methods=["GET"])

@@ -31,6 +31,23 @@ def test_a_value_that_is_none_is_held_too() -> None:
     assert asked == [1]
 
 
+def test_one_caller_renews_what_is_over_while_others_are_given_the_old_one() -> None:
+    held: Held[int, str] = Held(ttl_s=0.0)
+    assert held.find_or_renew(1, 60) is None, "nothing is held yet"
+
+    held.hold(1, "old")
+    assert [held.find_or_renew(1, 60) for _ in range(3)] == [None, "old", "old"]
+    held.hold(1, "new")
+    assert [held.find_or_renew(1, 60) for _ in range(2)] == [None, "new"]
+
+
+def test_what_is_over_for_longer_than_the_grace_is_given_to_nobody() -> None:
+    held: Held[int, str] = Held(ttl_s=0.0)
+    held.hold(1, "old")
+
+    assert [held.find_or_renew(1, 0.0) for _ in range(3)] == [None, None, None]
+
+
 def test_guessed_keys_fill_no_memory() -> None:
     held: Held[int, int] = Held(most=3)
 

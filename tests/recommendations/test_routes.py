@@ -280,6 +280,22 @@ def test_equal_answers_are_one_decision(shop: Shop) -> None:
 # --- ready bytes ----------------------------------------------------------------------------------------
 
 
+def test_ready_bytes_are_given_as_if_they_were_made(ready_shop: Shop) -> None:
+    ready_shop.has("1")
+    ready_shop.sells("1")
+    known = {"If-None-Match": ready_shop.get(slot="home").headers["ETag"]}
+    ready_shop.client.application.extensions["pannier_ready_bytes"].held.forget_all()
+    given = []
+    for headers in (None, known):
+        made, held = (ready_shop.get(headers, slot="home") for _ in range(2))
+        assert (held.status, held.data) == (made.status, made.data)
+        assert sorted(held.headers.items()) == sorted(made.headers.items())
+        given.append(held.status_code)
+        ready_shop.client.application.extensions["pannier_ready_bytes"].held.forget_all()
+
+    assert given == [200, 304]
+
+
 def test_ready_bytes_need_neither_database_nor_redis(
     ready_shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
