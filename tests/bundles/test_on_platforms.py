@@ -55,7 +55,6 @@ class ShopifyShop:
         self._market = opened
         for number in PRODUCTS:
             opened.stock(int(number), "10.00")
-        opened.clock.at = now() + AHEAD
         self._checkout = Checkout(opened.shop, function)
         self.discounts = ShopifyDiscounts(opened.client, "USD", opened.shop.timezone)
 
@@ -98,7 +97,7 @@ def function() -> Iterator[DiscountFunction]:
 @pytest.fixture(scope="module")
 def peers() -> Iterator[Callable[[], Market]]:
     with peer() as served:
-        yield lambda: market(*served, currency="USD")
+        yield lambda: market(*served, currency="USD", at=now() + AHEAD)
 
 
 @pytest.fixture(params=["shopify", "woocommerce"])

@@ -121,9 +121,10 @@ def market(
     currency: str = "GBP",
     timezone: str = "Europe/London",
     scopes: tuple[str, ...] = DEFAULT_SCOPES,
+    at: datetime = START,
 ) -> Market:
-    """Open another shop."""
-    clock.at = START
+    """Open another shop at the time ``at``, where the clock stops: its token is good for an hour from then."""
+    clock.at = at
     shop = state.shop(f"market-{next(_NUMBERS)}.myshopify.com", currency=currency, timezone=timezone)
     shop.install(scopes)
     token = shop.tokens.issue(clock()).access_token
