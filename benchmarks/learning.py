@@ -1,7 +1,7 @@
 """Learning: the whole rebuild and the increments, against SciPy and plain Python of the same run.
 
 ``python -m benchmarks.learning [--orders FILE]`` measures on FILE, which is either an ``.npz`` with the arrays
-``indptr``, ``products`` and ``days`` of :class:`app.recommendations.ranking.Baskets`, or a CSV (``.csv``,
+``indptr``, ``products`` and ``days`` of :class:`app.recommendations.indexing.Baskets`, or a CSV (``.csv``,
 ``.csv.gz``) with the columns ``order_id``, ``product_id`` and ``placed_at`` (ISO 8601). Without a file it
 measures on a synthetic shop of the shape of Online Retail II: a million lines in 39,516 baskets, a few of them
 huge, about 47 million pairs.
@@ -26,7 +26,8 @@ from scipy import sparse
 
 from app.recommendations import ranking
 from app.recommendations.cooccurrence import Contribution, Parameters, increment, order_weights, pack, unpack
-from app.recommendations.ranking import Baskets, Gates, Ranked, rebuild, strongest_pairs
+from app.recommendations.indexing import Baskets
+from app.recommendations.ranking import Gates, Ranked, rebuild, strongest_pairs
 from benchmarks.report import Result, print_table
 
 _ROUNDS: Final = 3

@@ -110,11 +110,12 @@ class Outcome:
 
 def _pannier() -> Callable[[Orders, int], Lists]:
     from app.recommendations import ranking
+    from app.recommendations.indexing import Baskets
 
     ranking.warm_up()
 
     def work(orders: Orders, threads: int) -> Lists:
-        baskets = ranking.Baskets(orders.indptr, orders.lines, np.zeros(len(orders.indptr) - 1, np.int64))
+        baskets = Baskets(orders.indptr, orders.lines, np.zeros(len(orders.indptr) - 1, np.int64))
         found = ranking.strongest_pairs(baskets, _LEAST, _LIMIT, threads)
         rows = np.repeat(found.products, np.diff(found.indptr))
         return Lists(rows, found.others, found.orders, found.lift, found.llr)

@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from app.recommendations.ranking import Baskets
+from app.recommendations.indexing import Baskets
 
 Integers = npt.NDArray[np.int64]
 

@@ -19,7 +19,7 @@ import numpy.typing as npt
 from app.recommendations import evaluation_kernels
 from app.recommendations.compiled import Floats
 from app.recommendations.cooccurrence import Integers
-from app.recommendations.ranking import Baskets
+from app.recommendations.indexing import Baskets
 from app.recommendations.strategies import COMPLETE_THE_CART
 
 PRODUCT_PAGE: Final = "product_page"

@@ -17,8 +17,9 @@ import numpy.typing as npt
 from app.recommendations import itemset_kernels, kernels
 from app.recommendations.compiled import Floats, Indices
 from app.recommendations.cooccurrence import Integers
+from app.recommendations.indexing import Baskets
 from app.recommendations.itemset_kernels import History, Measures, Pairs, Threes
-from app.recommendations.ranking import Baskets, Gates
+from app.recommendations.ranking import Gates
 from app.recommendations.threads import default_threads, in_order, ranges_of, spread
 
 MAX_SETS: Final = 500_000

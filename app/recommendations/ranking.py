@@ -4,7 +4,7 @@ Compiled with Numba and therefore imported in jobs only. The rebuild never mater
 each product it walks the product's baskets, adds up orders and weights in dense arrays that stay in the
 processor's cache, writes the row out and keeps its best few in the same pass. :func:`strongest_pairs`, which
 stores nothing, meets each pair once instead, from its rarer product, and ranks it for both.
-:mod:`app.recommendations.kernels` holds these loops, and the threads that they run in.
+:mod:`app.recommendations.kernels` holds these loops, and :mod:`app.recommendations.indexing` prepares their input.
 """
 
 from collections.abc import Iterator
@@ -14,16 +14,16 @@ from typing import Final, NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from app.recommendations import association, compiled, kernels, line_kernels
+from app.recommendations import association, kernels
 from app.recommendations.compiled import Floats
 from app.recommendations.cooccurrence import Integers, Neighbours, Parameters, order_weights
+from app.recommendations.indexing import Baskets, Chained, Corpus, chain_baskets, index_baskets
 from app.recommendations.kernels import pair_llr
-from app.recommendations.threads import default_threads, each, in_order, ranges_of, spread
+from app.recommendations.threads import default_threads, in_order, ranges_of, spread
 
 __all__ = [
     "OTHER_EXPONENT",
     "PAGE_EXPONENT",
-    "Baskets",
     "Block",
     "Counted",
     "Gates",
@@ -41,11 +41,6 @@ __all__ = [
 # The exponents of the score: how far a product's own weight counts, on its page and beside it.
 PAGE_EXPONENT: Final = 0.6
 OTHER_EXPONENT: Final = 0.4
-
-# Index 2**32 - 1 is the last that a line may have.
-_MOST_LINES: Final = 2**32 - 1
-# A table of so many ids costs nothing worth saving.
-_SMALL_TABLE: Final = 65_536
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,32 +78,6 @@ class ProductTotals:
     products: Integers
     orders: Integers
     weights: Integers
-
-
-@dataclass(slots=True, eq=False)
-class Baskets:
-    """A store's orders: the basket of order ``i`` is ``products[indptr[i]:indptr[i + 1]]``.
-
-    Attributes:
-        indptr: int64[n + 1], starting with 0.
-        products: int64[lines], internal product ids; an id named twice in a basket counts once.
-        days: int64[n], the UTC day number of each order.
-
-    Raises:
-        ValueError: if the shapes do not fit together.
-    """
-
-    indptr: Integers
-    products: Integers
-    days: Integers
-
-    def __post_init__(self) -> None:
-        if len(self.indptr) != len(self.days) + 1 or self.indptr[0] != 0:
-            raise ValueError("indptr must hold one boundary more than there are days, the first being 0")
-        if self.indptr[-1] != len(self.products) or np.any(np.diff(self.indptr) < 0):
-            raise ValueError("indptr must rise to the number of lines")
-        if len(self.products) > _MOST_LINES:
-            raise ValueError("more than 2**32 - 1 lines")
 
 
 @dataclass(slots=True, eq=False)
@@ -180,7 +149,7 @@ class Rebuild:
     product_orders: Integers
     product_weights: Integers
     product_popularity: Integers
-    _corpus: "_Corpus"
+    _corpus: Corpus
     _weights: Integers
     _limits: kernels.Limits
     _limit: int
@@ -248,7 +217,7 @@ def rebuild(
     """
     _check_limit(limit)
     workers = threads or default_threads()
-    corpus = _corpus(baskets, parameters.basket_cap, workers)
+    corpus = index_baskets(baskets, parameters.basket_cap, workers)
     weights, popularity = order_weights(parameters, corpus.days, corpus.sizes)
     return Rebuild(
         orders=len(corpus.days),
@@ -348,20 +317,12 @@ def strongest_pairs(
     """
     _check_limit(limit)
     workers = threads or default_threads()
-    indptr, ids = _read_only(baskets.indptr), _read_only(baskets.products)
-    found_ids = _ids(ids, workers)
-    # How often a product was named is not yet in how many baskets; for the order that is near enough.
-    by_popularity = np.argsort(-found_ids.lines, kind="stable")
-    ranks = np.empty(len(by_popularity), dtype=np.uint32)
-    ranks[by_popularity] = np.arange(len(by_popularity), dtype=np.uint32)
-    chained = _chained(indptr, ids, found_ids.numbering(ranks), workers)
-    store_orders = int(np.count_nonzero(np.diff(indptr)))
-    popular = _popular(chained.orders, by_popularity, store_orders)
-    found = _strongest(
-        chained.chains, popular, chained.work(), store_orders, max(min_orders, 1), limit, workers
-    )
-    totals = ProductTotals(found_ids.products, *([chained.orders[ranks]] * 2))
-    return _ranked(found, ranks.astype(np.int64), np.arange(len(ranks)), totals, store_orders)
+    chained = chain_baskets(baskets, workers)
+    store_orders = int(np.count_nonzero(np.diff(baskets.indptr)))
+    found = _strongest(chained, store_orders, max(min_orders, 1), limit, workers)
+    totals = ProductTotals(chained.products, *([chained.orders[chained.ranks]] * 2))
+    places = np.arange(len(chained.ranks))
+    return _ranked(found, chained.ranks.astype(np.int64), places, totals, store_orders)
 
 
 def warm_up() -> None:
@@ -378,46 +339,17 @@ def warm_up() -> None:
 # --- arrays around the kernels --------------------------------------------------------------------------
 
 
-@dataclass(slots=True, eq=False)
-class _Corpus:
-    """The learned orders of a store, and what follows from them for each product.
-
-    ``reach`` is how many lines beside its own a product meets in all: the work of counting its row, and
-    the most entries that the row can have.
-    """
-
-    products: Integers
-    days: Integers
-    sizes: Integers
-    index: kernels.Index
-    orders: Integers
-    reach: Integers
-
-    def total(self, amounts: Integers) -> Integers:
-        """Return int64[p]: for each product the sum of an amount (int64[n]) over its baskets."""
-        return line_kernels.sum_amounts(self.index.starts, self.index.lines, amounts, len(self.products))
-
-
-def _popular(orders: Integers, places: Integers, store_orders: int) -> kernels.Popular:
-    """Return what the search for the strongest pairs knows of the products, in the order of ranks."""
-    return kernels.Popular(
-        places=places,
-        orders=orders,
-        chances=np.log(orders) - np.log(max(store_orders, 1)) / 2,
-        logs=np.log(np.maximum(np.arange(orders.max(initial=0) + 1), 1)),
-    )
-
-
 def _strongest(
-    chains: kernels.Chains,
-    popular: kernels.Popular,
-    work: Integers,
-    store_orders: int,
-    min_orders: int,
-    limit: int,
-    threads: int,
+    chained: Chained, store_orders: int, min_orders: int, limit: int, threads: int
 ) -> kernels.Strongest:
     """Return the strongest others of each product, in the order of popularity."""
+    work = chained.work()
+    popular = kernels.Popular(
+        places=chained.by_popularity,
+        orders=chained.orders,
+        chances=np.log(chained.orders) - np.log(max(store_orders, 1)) / 2,
+        logs=np.log(np.maximum(np.arange(chained.orders.max(initial=0) + 1), 1)),
+    )
     bounds = np.full(len(work), -1.0)
     idle: list[kernels.Strongest] = []
 
@@ -427,7 +359,7 @@ def _strongest(
             found = idle.pop()
         except IndexError:
             found = kernels.Strongest.empty(bounds, limit)
-        kernels.strongest_rows(first, last, chains, popular, store_orders, min_orders, found)
+        kernels.strongest_rows(first, last, chained.chains, popular, store_orders, min_orders, found)
         idle.append(found)
 
     def merge(first: int, last: int) -> None:
@@ -437,163 +369,6 @@ def _strongest(
     spread(count, work, threads)
     spread(merge, work, threads, tasks=1)
     return idle[0] if idle else kernels.Strongest.empty(bounds, limit)
-
-
-def _corpus(baskets: Baskets, cap: int | None, threads: int) -> _Corpus:
-    """Return the baskets of one to ``cap`` distinct products, indexed."""
-    numbered = _numbered(baskets, cap, threads)
-    holder_starts, holders, reach = line_kernels.transpose(
-        numbered.starts, numbered.lines, len(numbered.products)
-    )
-    return _Corpus(
-        products=numbered.products,
-        days=numbered.days,
-        sizes=numbered.sizes,
-        index=kernels.Index(numbered.starts, numbered.lines, holder_starts, holders),
-        orders=np.diff(holder_starts).astype(np.int64),
-        reach=reach,
-    )
-
-
-class _Numbered(NamedTuple):
-    """The learned baskets, their products numbered in the order of ids; no basket is empty.
-
-    Attributes:
-        products: int64[p], the products of all lines, sorted.
-        days: int64[n].
-        sizes: int64[n], how many distinct products each basket holds.
-        starts: uint32[n + 1], where its lines start.
-        lines: uint32[sum(sizes)], places in ``products``.
-    """
-
-    products: Integers
-    days: Integers
-    sizes: Integers
-    starts: compiled.Indices
-    lines: compiled.Indices
-
-
-def _numbered(baskets: Baskets, cap: int | None, threads: int) -> _Numbered:
-    """Return the baskets of one to ``cap`` distinct products."""
-    indptr, ids = _read_only(baskets.indptr), _read_only(baskets.products)
-    found = _ids(ids, threads)
-    products, numbering = found.products, found.numbering(np.arange(len(found.products), dtype=np.uint32))
-    lines = np.empty(len(ids), dtype=np.uint32)
-    sizes = np.empty(len(baskets.days), dtype=np.int64)
-    spread(
-        lambda first, last: line_kernels.number_lines(first, last, indptr, ids, numbering, lines, sizes),
-        np.diff(indptr),
-        threads,
-        tasks=1,
-    )
-    learned = (sizes > 0) if cap is None else (sizes > 0) & (sizes <= cap)
-    kept = np.where(learned, sizes, 0)
-    if kept.sum() != len(lines):
-        lines = lines[: line_kernels.close_gaps(indptr, kept, lines)]
-        present = line_kernels.count_lines(lines, len(products)) > 0
-        if not present.all():
-            lines = (np.cumsum(present) - 1).astype(np.uint32)[lines]
-            products = products[present]
-    sizes = sizes[learned]
-    starts = np.concatenate(([0], np.cumsum(sizes))).astype(np.uint32)
-    return _Numbered(products, np.asarray(baskets.days, dtype=np.int64)[learned], sizes, starts, lines)
-
-
-class _Chained(NamedTuple):
-    """Chains, and what was counted while they were made, in the order of ranks.
-
-    Attributes:
-        chains: the lines.
-        orders: int64[p], baskets with the product.
-    """
-
-    chains: kernels.Chains
-    orders: Integers
-
-    def work(self) -> Integers:
-        """Return int64[p]: about how much work it is to count each product's pairs.
-
-        It has a pair with whatever more popular product is in its baskets, as if all baskets were alike.
-        """
-        lines = len(self.chains.lines)
-        followers = lines / max(lines - len(self.chains.holders), 1) * np.cumsum(self.orders) / max(lines, 1)
-        return (np.diff(self.chains.starts.astype(np.int64)) * (1 + followers)).astype(np.int64)
-
-
-def _chained(indptr: Integers, ids: Integers, numbering: line_kernels.Numbering, threads: int) -> _Chained:
-    """Return the baskets as chains. Each thread writes those of its own part, to places that are counted first."""
-    sizes, products = np.diff(indptr), len(numbering.products)
-    cuts = ranges_of(sizes + 1, (len(ids) + len(sizes)) // threads + 1)
-    lines = np.empty(len(ids), dtype=np.uint32)
-    tallies = np.zeros((len(cuts), 2 * products), dtype=np.uint32)
-    each(
-        lambda part, first, last: line_kernels.chain_lines(
-            first, last, indptr, ids, numbering, lines, tallies[part]
-        ),
-        cuts,
-        threads,
-    )
-    links, ends = tallies[:, ::2].astype(np.int64), tallies[:, 1::2]
-    starts = np.concatenate(([0], np.cumsum(links.sum(axis=0))))
-    following = (starts[:-1] + np.cumsum(links, axis=0) - links).astype(np.uint32)
-    holders = np.empty(starts[-1], dtype=np.uint32)
-    each(
-        lambda part, first, last: line_kernels.link(
-            int(indptr[first]), int(indptr[last]), lines, following[part], holders
-        ),
-        cuts,
-        threads,
-    )
-    orders = links.sum(axis=0) + ends.sum(axis=0, dtype=np.int64)
-    return _Chained(kernels.Chains(lines, starts.astype(np.uint32), holders), orders)
-
-
-class _Ids(NamedTuple):
-    """The distinct ids of order lines.
-
-    Attributes:
-        products: int64[p], sorted.
-        lines: int64[p], how many lines name each.
-        places: int64[p], where each stands in a table that starts with the smallest; empty where ids lie too far
-            apart for a table of about the size of the lines.
-    """
-
-    products: Integers
-    lines: Integers
-    places: Integers
-
-    def numbering(self, numbers: compiled.Indices) -> line_kernels.Numbering:
-        """Return how the kernels find ``numbers`` (uint32[p])."""
-        table = np.zeros(self.places[-1] + 1 if len(self.places) else 0, dtype=np.uint32)
-        table[self.places] = numbers[: len(self.places)]
-        return line_kernels.Numbering(self.products, numbers, table)
-
-
-def _ids(ids: Integers, threads: int) -> _Ids:
-    """Return the distinct ids of order lines."""
-    if not len(ids):
-        return _Ids(*np.empty((3, 0), dtype=np.int64))
-    lowest, highest = int(ids.min()), int(ids.max())
-    if highest - lowest >= len(ids) + _SMALL_TABLE:
-        return _Ids(*np.unique(ids, return_counts=True), np.empty(0, dtype=np.int64))
-    part = -(-len(ids) // threads)
-    cuts = [(first, min(first + part, len(ids))) for first in range(0, len(ids), part)]
-    found = np.zeros((len(cuts), highest - lowest + 1), dtype=np.uint32)
-    each(
-        lambda number, first, last: line_kernels.count_ids(first, last, ids, lowest, found[number]),
-        cuts,
-        threads,
-    )
-    lines = found.sum(axis=0, dtype=np.int64)
-    places = np.flatnonzero(lines)
-    return _Ids(places + lowest, lines[places], places)
-
-
-def _read_only(given: Integers) -> Integers:
-    """Return an array as the kernels read it: they are compiled for one kind, and nothing needs to be copied for it."""
-    array = np.ascontiguousarray(given, dtype=np.int64).view()
-    array.flags.writeable = False
-    return array
 
 
 def _limits(gates: Gates, store_orders: int) -> kernels.Limits:

@@ -32,7 +32,8 @@ from app.recommendations.ready_lists import CART_ROWS, PAIRS
 if TYPE_CHECKING:  # Numba is imported in jobs only
     from app.recommendations.cart_rows import ItemWeights
     from app.recommendations.challenger import Challenger
-    from app.recommendations.ranking import Baskets, Counted, Gates
+    from app.recommendations.indexing import Baskets
+    from app.recommendations.ranking import Counted, Gates
 
 log = structlog.get_logger()
 
@@ -257,7 +258,7 @@ def read_baskets(connection: Connection, store_id: int) -> "Baskets":
     Rows are taken over in batches as they arrive, so that memory stays close to the arrays returned: 8 bytes
     per line and 16 per order.
     """
-    from app.recommendations.ranking import Baskets
+    from app.recommendations.indexing import Baskets
 
     sizes, products, days = ([np.zeros(length, np.int64)] for length in (1, 0, 0))
     for batch in basket_batches(connection, store_id):
@@ -269,7 +270,7 @@ def read_baskets(connection: Connection, store_id: int) -> "Baskets":
 
 def basket_batches(connection: Connection, store_id: int) -> Iterator["Baskets"]:
     """Yield the baskets of :func:`read_baskets`, some thousands of orders at a time."""
-    from app.recommendations.ranking import Baskets
+    from app.recommendations.indexing import Baskets
 
     for batch in _basket_rows(connection, store_id):
         sizes = [(len(row) - _ELEMENTS) // _ELEMENT.itemsize for row in batch]

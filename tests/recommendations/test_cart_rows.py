@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from app.recommendations import cart_rows, ranking
 from app.recommendations.cart_rows import UNGATED, ItemWeights
 from app.recommendations.cooccurrence import Parameters
+from app.recommendations.indexing import Baskets
 
 TODAY = 20_000
 PARAMETERS = Parameters(TODAY, 30.0, 6)
@@ -24,9 +25,7 @@ def counted_of(baskets, day=TODAY, limit=cart_rows.LENGTH, **options):
     """Return the counts of baskets; ``day`` is of all of them, or of each."""
     days = [day] * len(baskets) if isinstance(day, int) else day
     lines = [product for basket in baskets for product in sorted(basket)]
-    stored = ranking.Baskets(
-        np.cumsum([0, *map(len, baskets)]), np.array(lines, np.int64), np.array(days, np.int64)
-    )
+    stored = Baskets(np.cumsum([0, *map(len, baskets)]), np.array(lines, np.int64), np.array(days, np.int64))
     return ranking.rebuild(PARAMETERS, stored, UNGATED, limit, **options)
 
 

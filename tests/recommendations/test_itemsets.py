@@ -12,8 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.recommendations import association, itemsets
+from app.recommendations.indexing import Baskets
 from app.recommendations.itemsets import Found, Lists, Sets
-from app.recommendations.ranking import Baskets, Gates
+from app.recommendations.ranking import Gates
 
 OPEN = Gates(min_orders=1, min_lift=0.0, min_llr=0.0)
 MEASURES = ("support", "lift", "lift_over_pair", "llr", "completion")

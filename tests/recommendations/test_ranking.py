@@ -25,8 +25,8 @@ from app.recommendations.cooccurrence import (
     pack,
     unpack,
 )
+from app.recommendations.indexing import Baskets
 from app.recommendations.ranking import (
-    Baskets,
     Block,
     Gates,
     ProductTotals,
@@ -479,9 +479,10 @@ def test_a_process_that_has_computed_may_fork_and_compute_again() -> None:
 import os, numpy as np
 from app.recommendations import ranking
 from app.recommendations.cooccurrence import Parameters
+from app.recommendations.indexing import Baskets
 
 def compute():
-    baskets = ranking.Baskets(np.arange(0, 3001, 3), np.tile(np.arange(30), 100), np.zeros(1000, np.int64))
+    baskets = Baskets(np.arange(0, 3001, 3), np.tile(np.arange(30), 100), np.zeros(1000, np.int64))
     whole = ranking.rebuild(Parameters(0, 1.0, 9), baskets, ranking.Gates(), 5, block=10, threads=2)
     return sum(len(block.ranked.others) for block in whole.blocks())
 

@@ -26,7 +26,8 @@ from app.commerce.store import Store
 from app.core.db import db
 from app.recommendations import ranking, rebuilding, refresh, spark
 from app.recommendations.cooccurrence import Parameters, pack
-from app.recommendations.ranking import Baskets, Counted, Gates, Neighbours, Ranked
+from app.recommendations.indexing import Baskets
+from app.recommendations.ranking import Counted, Gates, Neighbours, Ranked
 from tests.command import Pannier
 from tests.factories import DAY, line, new_store, order_change, product_change
 from tests.recommendations.histories import OPEN_GATES, learned, published, stale
