@@ -123,7 +123,9 @@ class ApiBlueprint(Blueprint):
         self, schema: Any, *, location: str = "json", required: bool = True, **options: Any
     ) -> Callable[[View], View]:
         """Read arguments as flask-smorest does, and refuse a missing body where one is needed."""
-        decorate = super().arguments(schema, location=location, required=required, **options)  # type: ignore[no-untyped-call]
+        # Of a class a new one would be made for each request, which costs as much as reading the arguments does.
+        reader = schema() if isinstance(schema, type) else schema
+        decorate = super().arguments(reader, location=location, required=required, **options)  # type: ignore[no-untyped-call]
 
         def applied(view: View) -> View:
             # Whoever decorates asks the blueprint for its parser at this moment, and keeps it.
