@@ -3,6 +3,7 @@
 Whoever changes such a value forgets it in its own process; the others follow when its time is over.
 """
 
+import random
 import time
 import weakref
 from collections.abc import Callable, Hashable
@@ -12,12 +13,15 @@ K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
 TTL_S: Final = 5.0
+# A value's time is shorter by up to this share, at random: what was read together is not to be over together, when a
+# process would read all of it anew at once while everybody waits.
+_SPREAD: Final = 0.25
 
 _everything: "weakref.WeakSet[Held[Any, Any]]" = weakref.WeakSet()
 
 
 class Held(Generic[K, V]):
-    """Values by key, each for ``ttl_s`` seconds and at most ``most`` of them: guessed keys fill no memory."""
+    """Values by key, each for ``ttl_s`` seconds or a little less, and ``most`` of them: guessed keys fill no memory."""
 
     def __init__(self, ttl_s: float = TTL_S, most: int = 1_000) -> None:
         """Hold nothing yet."""
@@ -64,7 +68,8 @@ class Held(Generic[K, V]):
         """Hold ``value`` from now on."""
         if len(self._found) >= self._most:
             self._found.clear()
-        self._found[key] = (time.monotonic() + self.ttl_s, value)
+        lasts_s = self.ttl_s * (1 - random.uniform(0, _SPREAD))  # noqa: S311 - no secret
+        self._found[key] = (time.monotonic() + lasts_s, value)
 
     def forget(self, key: K) -> None:
         """Forget the value of ``key``."""

@@ -6,6 +6,7 @@ replaced by every change of the product. Lists and cards are joined for each ans
 taken down disappears from every list at once.
 """
 
+import random
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Final, NamedTuple
@@ -20,6 +21,9 @@ from app.core.redis import breaker, redis_client
 from app.recommendations.ready_lists import TTL_S
 
 CARD_TTL_S: Final = 15
+# What is put into Redis lives shorter by up to this share, at random: what was put there together is not to be missed
+# together, when PostgreSQL would be asked for all of it at once.
+_SPREAD: Final = 0.3
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +108,7 @@ def load_lists(
 def put_lists(
     store_id: int, kind: str, lists: Mapping[str, list[Candidate]], *, only_missing: bool = False
 ) -> bool:
-    """Put ready lists into Redis, for the kind's time to live; return whether it took them.
+    """Put ready lists into Redis, for the kind's time to live at most; return whether it took them.
 
     ``only_missing`` leaves lists alone that are there: for readers, who may hold an older one than a publisher.
     What readers ask for in vain is remembered for a short time only: anybody can make up product ids.
@@ -115,7 +119,8 @@ def put_lists(
         pipeline = redis_client().pipeline(transaction=False)
         for subject, items in lists.items():
             lives_s = ttl_s if items or not only_missing else CARD_TTL_S
-            pipeline.set(_list_key(store_id, kind, subject), orjson.dumps(items), ex=lives_s, nx=only_missing)
+            body = orjson.dumps(items)
+            pipeline.set(_list_key(store_id, kind, subject), body, px=_life_ms(lives_s), nx=only_missing)
         pipeline.execute()
         return True
 
@@ -172,7 +177,7 @@ def _fill_cards(store_id: int, cards: Mapping[str, Card | None]) -> None:
     def put() -> None:
         pipeline = redis_client().pipeline(transaction=False)
         for product_id, card in cards.items():
-            pipeline.set(_card_key(store_id, product_id), _card_body(card), ex=CARD_TTL_S, nx=True)
+            pipeline.set(_card_key(store_id, product_id), _card_body(card), px=_life_ms(CARD_TTL_S), nx=True)
         pipeline.execute()
 
     breaker().call(put, otherwise=None)
@@ -192,7 +197,7 @@ def replace_cards(connection: Connection, store_id: int, product_ids: Iterable[s
     def put() -> None:
         pipeline = redis_client().pipeline(transaction=False)
         for product_id, card in cards.items():
-            pipeline.set(_card_key(store_id, product_id), _card_body(card), ex=CARD_TTL_S)
+            pipeline.set(_card_key(store_id, product_id), _card_body(card), px=_life_ms(CARD_TTL_S))
         pipeline.execute()
 
     breaker().call(put, otherwise=None)
@@ -248,6 +253,10 @@ def _read(keys: list[str]) -> list[bytes | None]:
         return []
     nothing: list[Any] = [None] * len(keys)
     return breaker().call(lambda: list(redis_client().mget(keys)), otherwise=nothing)
+
+
+def _life_ms(ttl_s: int) -> int:
+    return round(ttl_s * 1000 * (1 - random.uniform(0, _SPREAD)))  # noqa: S311 - no secret
 
 
 def _card_body(card: Card | None) -> bytes:

@@ -117,7 +117,7 @@ def test_offers_are_held_for_a_while_and_read_again_only_if_they_changed(
     with db.engine.begin() as other:
         other.exec_driver_sql("UPDATE offer SET state = 'ended' WHERE key = %s", (offer.key,))
     db.session.rollback()
-    passed = 10.0
+    passed = 9.5
     assert live.current(offer.store_id) is held
     passed = 12.0
     assert live.current(offer.store_id) == LiveOffers.EMPTY

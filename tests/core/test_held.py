@@ -1,5 +1,9 @@
 """What a process holds for some seconds: read once, bounded, and forgotten."""
 
+import time
+
+import pytest
+
 from app.core.held import Held, forget_everything
 
 
@@ -13,6 +17,20 @@ def test_a_value_is_read_once_in_its_time() -> None:
 
     assert [held.get(1, read), held.get(1, read)] == ["1", "1"]
     assert asked == [None]
+
+
+def test_what_was_read_together_is_not_over_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    begin = time.monotonic()
+    held: Held[int, int] = Held(ttl_s=100.0)
+    for key in range(50):
+        held.hold(key, key)
+
+    found = []
+    for second in (70, 90, 101):
+        monkeypatch.setattr(time, "monotonic", lambda second=second: begin + second)
+        found.append(sum(held.find(key) is not None for key in range(50)))
+
+    assert found[0] == 50 > found[1] > found[2] == 0
 
 
 def test_whoever_reads_anew_is_told_what_was_held() -> None:
