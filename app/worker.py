@@ -1,7 +1,7 @@
 """The RQ worker around the application: ``python -m app.worker [QUEUE …]``, all queues where none is named.
 
-The application is built, and Numba's kernels are loaded, once in the parent; each job runs in a fork of it.
-The parent opens no database connection, so no two processes ever share one.
+The application is built, its tables are mapped and Numba's kernels are loaded once, in the parent; each job runs in a
+fork of it. The parent opens no database connection, so no two processes ever share one.
 """
 
 import logging
@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from redis.exceptions import ConnectionError as RedisDown
 from redis.exceptions import TimeoutError as RedisSlow
 from rq import Queue, Worker
+from sqlalchemy.orm import configure_mappers
 
 from app.core.config import ConfigurationError
 from app.core.orphans import end_with_parent
@@ -36,6 +37,7 @@ def main(queues: Sequence[str] = ()) -> int:
         print(error, file=sys.stderr)
         return 2
     ranking.warm_up()
+    configure_mappers()
     # A job must not go on when its worker was killed: another worker takes the job's rows up again.
     os.register_at_fork(after_in_child=end_with_parent)
     logging.getLogger("rq").setLevel(logging.WARNING)

@@ -55,7 +55,11 @@ def best_sellers(connection: Connection, store_id: int) -> list[cache.Candidate]
     rows = connection.exec_driver_sql(
         f"""
         SELECT p.platform_id, c.orders, c.popularity / t.popularity * t.lines / t.orders
-        FROM product_count c
+        FROM (
+            SELECT product_id, orders, popularity FROM product_count
+            WHERE store_id = %(store)s AND orders > 0 ORDER BY popularity DESC, product_id
+            LIMIT {BEST_SELLERS_LENGTH}
+        ) c
         JOIN product p ON p.id = c.product_id
         CROSS JOIN (
             SELECT GREATEST(sum(c.popularity), 1)::float8 AS popularity, sum(c.orders)::float8 AS lines,
@@ -63,8 +67,7 @@ def best_sellers(connection: Connection, store_id: int) -> list[cache.Candidate]
             FROM product_count c JOIN learned_model m ON m.store_id = c.store_id
             WHERE c.store_id = %(store)s
         ) t
-        WHERE c.store_id = %(store)s AND c.orders > 0 ORDER BY c.popularity DESC, c.product_id
-        LIMIT {BEST_SELLERS_LENGTH}
+        ORDER BY c.popularity DESC, c.product_id
         """,
         {"store": store_id},
     )

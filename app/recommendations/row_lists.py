@@ -70,7 +70,15 @@ def _proven(gated: "Ranked") -> dict[int, dict[int, tuple[float, float, float]]]
 
 def _rounded(values: npt.NDArray[np.float64]) -> list[float]:
     """Return numbers with a few significant digits."""
+    if not values.any():
+        return [0.0] * len(values)
     return [float(f"{value:.{_DIGITS}g}") for value in values.tolist()]
+
+
+def named_by_item_model(lists: Mapping[str, list[Candidate]]) -> set[str]:
+    """Return the companions that published rows keep a weight of the item model for."""
+    rows = (row for items in lists.values() for row in items if any(row["e"]))
+    return {other for row in rows for other, weight in zip(row["ids"], row["e"], strict=True) if weight}
 
 
 def item_weights_of(lists: Mapping[str, list[Candidate]], ids: Mapping[str, int]) -> "ItemWeights":

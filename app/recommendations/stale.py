@@ -169,13 +169,17 @@ def _mark_published(connection: Connection, store_id: int, products: list[int]) 
 
 def _published_item_weights(connection: Connection, store_id: int, products: list[int]) -> "ItemWeights":
     """Return what the last rebuild's item model says of these products: their published rows keep it."""
-    subjects = _platform_ids(connection, store_id, products)
-    lists = cache.load_lists(connection, store_id, CART_ROWS, list(subjects.values()))
-    named = {id_ for items in lists.values() for row in items for id_ in row["ids"]}
+    from app.recommendations import cart_rows
+
+    subjects = list(_platform_ids(connection, store_id, products).values())
+    lists = cache.load_lists(connection, store_id, CART_ROWS, subjects)
+    named = row_lists.named_by_item_model(lists)
+    if not named:
+        return cart_rows.no_item_model()
     rows = connection.exec_driver_sql(
         "SELECT platform_id, id FROM product WHERE store_id = %(store)s AND platform_id = ANY(%(ids)s::text[])",
-        {"store": store_id, "ids": [*named, *subjects.values()]},
-    )
+        {"store": store_id, "ids": [*named, *subjects]},
+    ).all()
     return row_lists.item_weights_of(lists, {platform_id: id_ for platform_id, id_ in rows})
 
 
@@ -183,5 +187,5 @@ def _platform_ids(connection: Connection, store_id: int, products: list[int]) ->
     rows = connection.exec_driver_sql(
         "SELECT id, platform_id FROM product WHERE store_id = %(store)s AND id = ANY(%(ids)s::bigint[])",
         {"store": store_id, "ids": products},
-    )
+    ).all()
     return {id_: platform_id for id_, platform_id in rows}

@@ -8,7 +8,7 @@ from flask import Flask
 from hypothesis import HealthCheck, given, settings
 from redis import Redis
 from rq import Queue
-from sqlalchemy import Connection
+from sqlalchemy import Connection, update
 
 from app.commerce.changes import CommerceChange
 from app.commerce.store import Store
@@ -17,6 +17,7 @@ from app.core.queues import LEARNING, queue_redis
 from app.core.redis import Breaker
 from app.recommendations import cache, counts, jobs, learning, report
 from app.recommendations import stale as stale_lists
+from app.recommendations.models import LearnedModel
 from app.recommendations.ready_lists import CART_ROWS, TTL_S
 from app.recommendations.strategies import BEST_SELLERS, FREQUENTLY_BOUGHT_TOGETHER
 from tests.factories import new_store, order_change, order_deletion, product_change
@@ -177,6 +178,27 @@ def test_many_products_are_published_in_batches(store: Store, monkeypatch: pytes
     lists = published(store.id)
     learning.rebuild(store.id)
     assert lists == published(store.id)
+
+
+def test_a_touched_product_keeps_what_the_item_model_said_of_it(store: Store) -> None:
+    orders = [order_change(f"o{number}", f"p{number % 3}", f"p{number % 4}", "q") for number in range(24)]
+    learn(store.id, [orders])
+    db.session.execute(
+        update(LearnedModel).where(LearnedModel.store_id == store.id).values(ranking={"ridge": 2.0})
+    )
+    db.session.commit()
+    learning.rebuild(store.id)
+
+    def item_weights() -> dict[str, float]:
+        (row,) = cache.load_lists(db.session.connection(), store.id, CART_ROWS, ["p0"])["p0"]
+        return dict(zip(row["ids"], row["e"], strict=True))
+
+    said = item_weights()
+    learn(store.id, [[order_change("late", "p0", "new")]])
+    learning.publish_stale(store.id)
+
+    assert sum(weight != 0 for weight in said.values()) >= 3
+    assert item_weights() == {**said, "new": 0.0}
 
 
 def test_lists_are_in_redis_for_the_strategys_time(store: Store, redis: Redis) -> None:
