@@ -394,8 +394,7 @@ def test_a_drain_does_not_spin_on_rows_that_somebody_holds(
 
 def test_a_drain_gives_its_turn_back(store: Store, redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
     receive_orders(store, range(1, 4))
-    clock = iter(range(0, 10_000, 15))
-    monkeypatch.setattr(jobs.time, "monotonic", lambda: float(next(clock)))
+    monkeypatch.setattr(jobs, "_TURN_S", 0.0)
     settings = jobs._settings()
     monkeypatch.setattr(jobs, "_settings", lambda: _with_batch(settings, 1))
 
