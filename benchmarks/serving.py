@@ -137,6 +137,8 @@ def _visit(world: World, names: Sequence[str], products: Sequence[str]) -> None:
             for place in range(_LOOKS)
         ]
     db.session.execute(insert(Event), rows)
+    # A running shop's PostgreSQL has done so by itself a minute after the first events.
+    db.session.connection().exec_driver_sql("ANALYZE event, consent_state")
     db.session.commit()
 
 
