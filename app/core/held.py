@@ -27,7 +27,8 @@ class Held(Generic[K, V]):
         """Hold nothing yet."""
         self.ttl_s = ttl_s
         self._most = most
-        self._found: dict[K, tuple[float, V]] = {}
+        # Until when, what, and whether that is a time of grace.
+        self._found: dict[K, tuple[float, V, bool]] = {}
         _everything.add(self)
 
     def get(self, key: K, read: Callable[[V | None], V]) -> V:
@@ -51,17 +52,18 @@ class Held(Generic[K, V]):
         """Return the value of ``key`` while its time lasts; then None for one caller, who is to hold a new one.
 
         The others are given the old one meanwhile, for ``grace_s`` more seconds: nobody waits for what somebody makes.
-        So a value is at most ``ttl_s`` and twice the grace old.
+        Where no new one is held by then, because it cannot be made or takes longer, all are told None. So a value is at
+        most ``ttl_s`` and twice the grace old.
         """
         hit = self._found.get(key)
         if hit is None:
             return None
-        until, value = hit
+        until, value, in_grace = hit
         moment = time.monotonic()
         if until > moment:
             return value
-        if until + grace_s > moment:
-            self._found[key] = (moment + grace_s, value)
+        if not in_grace and until + grace_s > moment:
+            self._found[key] = (moment + grace_s, value, True)
         return None
 
     def hold(self, key: K, value: V) -> None:
@@ -69,7 +71,7 @@ class Held(Generic[K, V]):
         if len(self._found) >= self._most:
             self._found.clear()
         lasts_s = self.ttl_s * (1 - random.uniform(0, _SPREAD))  # noqa: S311 - no secret
-        self._found[key] = (time.monotonic() + lasts_s, value)
+        self._found[key] = (time.monotonic() + lasts_s, value, False)
 
     def forget(self, key: K) -> None:
         """Forget the value of ``key``."""

@@ -8,10 +8,7 @@ processor's caches into another's.
 import os
 import socket
 from collections.abc import Collection
-from typing import Final
 
-# Where an earlier process has not quite gone yet, its place is still taken.
-_SPARE: Final = 2
 # Held as long as the process lives: the place is free again with it, however it ends.
 _held: list[socket.socket] = []
 
@@ -20,7 +17,9 @@ def keep_to_one(siblings: int) -> int | None:
     """Let this process's threads run on one processor only, each sibling on the next; return which, if so.
 
     It is done where there are as many processes as processors, or more. Fewer processes would leave processors unused,
-    and with other programs that do likewise they could all meet on the same ones.
+    and with other programs that do likewise they could all meet on the same ones. One that is started while those are
+    still there whose place it is to take, as when a server reloads, goes where there is room: of two that took what is
+    free just then both could get the same.
 
     Args:
         siblings: how many processes of this kind their common parent starts, this one included.
@@ -46,7 +45,7 @@ def _take_place(siblings: int) -> int | None:
 
     A number is taken by listening at an abstract address with it, which Linux frees when the process ends.
     """
-    for place in range(siblings * _SPARE):
+    for place in range(siblings):
         holder = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
             holder.bind(f"\0pannier-web-{os.getppid()}-{place}")

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 _HELD_S: Final = 15
 _STALE_S: Final = 5
 _MOST: Final = 5_000
+# Characters of everything that an answer may vary in: what callers write at such length they do not ask again.
+_LONGEST_KEY: Final = 4_000
 # What the answer depends on beside its address, for caches of others.
 _VARY: Final = "Origin, X-Pannier-Key, Authorization, X-Pannier-Visitor, X-Pannier-Customer"
 _PERSONS: Final = ("HTTP_X_PANNIER_VISITOR", "HTTP_X_PANNIER_CUSTOMER")
@@ -92,7 +94,7 @@ class ReadyBytes:
         )
 
     def put(self, key: _Key, body: bytes, decided: tuple[int, str, str, str]) -> Ready:
-        """Hold ``body`` ready for ``key``."""
+        """Hold ``body`` ready for ``key``, unless that is so long that such would fill the memory."""
         etag = f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}"'
         headers = [("ETag", etag), ("Cache-Control", self._cache_control), ("Vary", _VARY)]
         if (origin := key[3]) is not None:  # let in by ``storefront_access``
@@ -104,7 +106,7 @@ class ReadyBytes:
             _sent(Response(status=304, headers=headers)),
             decided,
         )
-        if self.held.ttl_s:
+        if self.held.ttl_s and sum(len(part or "") for part in key) <= _LONGEST_KEY:
             self.held.hold(key, ready)
         return ready
 

@@ -59,6 +59,22 @@ def test_one_caller_renews_what_is_over_while_others_are_given_the_old_one() -> 
     assert [held.find_or_renew(1, 60) for _ in range(2)] == [None, "new"]
 
 
+def test_what_nobody_can_make_anew_is_given_no_longer_than_twice_the_grace(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    held: Held[int, str] = Held(ttl_s=10.0)
+    begin = time.monotonic()
+    held.hold(1, "old")
+    given = []
+
+    for tenth in range(200):
+        monkeypatch.setattr(time, "monotonic", lambda tenth=tenth: begin + tenth / 10)
+        if held.find_or_renew(1, 2.0) is not None:
+            given.append(tenth / 10)
+
+    assert 9.0 < max(given) <= 14.0
+
+
 def test_what_is_over_for_longer_than_the_grace_is_given_to_nobody() -> None:
     held: Held[int, str] = Held(ttl_s=0.0)
     held.hold(1, "old")

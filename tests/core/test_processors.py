@@ -58,6 +58,13 @@ def test_processes_spread_over_all_processors_and_a_new_one_takes_the_place_of_a
             assert third == second
 
 
+def test_one_that_is_started_before_another_has_ended_takes_no_processor_for_itself() -> None:
+    allowed = two()
+    with process(2, allowed), process(2, allowed), process(2, allowed) as (chosen, *kept):
+        assert chosen == "None"
+        assert {int(each) for each in kept} == allowed
+
+
 def test_fewer_processes_than_processors_go_where_there_is_room() -> None:
     allowed = two()
     with process(len(allowed) - 1, allowed) as (chosen, *kept):

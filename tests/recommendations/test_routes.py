@@ -327,10 +327,21 @@ def test_ready_bytes_are_made_anew_after_their_time(
     assert ids(ready_shop.get(slot="home")) == ["1"]
 
     held = ready_shop.client.application.extensions["pannier_ready_bytes"].held
-    for key, (_, ready) in list(held._found.items()):
-        held._found[key] = (0.0, ready)
+    for key, (_, ready, _) in list(held._found.items()):
+        held._found[key] = (0.0, ready, False)
 
     assert ids(ready_shop.get(slot="home")) == ["2"]
+
+
+def test_what_is_asked_at_great_length_is_answered_and_not_held(ready_shop: Shop) -> None:
+    ready_shop.has("1")
+    ready_shop.sells("1")
+    held = ready_shop.client.application.extensions["pannier_ready_bytes"].held
+
+    assert ready_shop.get({"Authorization": "x" * 4_000}, slot="home").status_code == 200
+    assert len(held) == 0
+    assert ready_shop.get({"Authorization": "x" * 400}, slot="home").status_code == 200
+    assert len(held) == 1
 
 
 def test_ready_bytes_are_not_shared_between_queries_or_stores(ready_shop: Shop) -> None:
