@@ -55,7 +55,13 @@ def _money(redaction: Redaction, value: Any, depth: int) -> Any:
     """
     if type(value) is dict and len(value) == len(_CURRENCIES):
         shop, shopper = value.get("shop_money"), value.get("presentment_money")
-        if type(shop) is dict and type(shopper) is dict and tuple(shop) == tuple(shopper) == _AMOUNT:
+        if (
+            type(shop) is dict
+            and type(shopper) is dict
+            and tuple(shop) == tuple(shopper) == _AMOUNT
+            and type(shop["amount"]) is type(shop["currency_code"]) is str
+            and type(shopper["amount"]) is type(shopper["currency_code"]) is str
+        ):
             return value
     return redaction.redacted(value, depth)
 

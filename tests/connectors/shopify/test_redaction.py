@@ -113,6 +113,19 @@ def test_goods_of_an_order_stay(sample, pseudonym):
     assert redacted["line_items"][0]["price_set"] == order["line_items"][0]["price_set"]
 
 
+@pytest.mark.parametrize(
+    "odd", [{"email": "jo@example.com"}, [{"first_name": "Jo"}], {"address1": "1 High Street"}]
+)
+def test_what_is_no_amount_is_looked_at_within_one(pseudonym, odd):
+    money = {"amount": "1.00", "currency_code": "EUR"}
+    body = {"total_set": {"shop_money": money, "presentment_money": {**money, "currency_code": odd}}}
+
+    kept = redact(body, pseudonym)["total_set"]
+
+    assert kept["shop_money"] == money
+    assert not any(word in orjson.dumps(kept) for word in (b"example.com", b'"Jo"', b"High Street"))
+
+
 def test_order_loses_exactly_these_fields(sample, pseudonym):
     order = sample("orders/create")
 
