@@ -250,28 +250,29 @@ def assemble(neighbours: Neighbours, ranked: Ranked, item: ItemWeights, popular:
         item: the item model.
         popular: of the store's products; a pair with any other is left out.
     """
-    owners = np.repeat(ranked.products, np.diff(ranked.indptr))
-    model_rows = [item.of(product) for product in neighbours.products.tolist()]
-    model_owners = np.repeat(neighbours.products, [len(others) for others, _ in model_rows])
+    products = neighbours.products
+    places = np.arange(len(products))
+    owners = np.repeat(np.searchsorted(products, ranked.products), np.diff(ranked.indptr))
+    model_rows = [item.of(product) for product in products.tolist()]
+    model_owners = np.repeat(places, [len(others) for others, _ in model_rows])
     model_others = np.concatenate([others for others, _ in model_rows] or [owners[:0]])
     model_weights = np.concatenate([weights for _, weights in model_rows] or [np.zeros(0)])
-    named = (popular.products, neighbours.products, neighbours.others, model_others)
-    span = 1 + max((int(ids.max()) for ids in named if len(ids)), default=0)
+    span = 1 + max((int(ids.max()) for ids in (neighbours.others, model_others) if len(ids)), default=0)
     keys = np.union1d(owners * span + ranked.others, model_owners * span + model_others)
     owner, other = np.divmod(keys, span)
     # The last rebuild's model may name a product that nobody has bought any more since.
-    met = np.isin(owner, popular.products) & np.isin(other, popular.products)
+    met = np.isin(products[owner], popular.products) & np.isin(other, popular.products)
     keys, owner, other = keys[met], owner[met], other[met]
     place = np.searchsorted(popular.products, other)
-    owner_place = np.searchsorted(popular.products, owner)
+    owner_place = np.searchsorted(popular.products, products[owner])
 
-    counted = np.repeat(neighbours.products, np.diff(neighbours.indptr)) * span + neighbours.others
+    counted = np.repeat(places, np.diff(neighbours.indptr)) * span + neighbours.others
     orders = _at(counted, neighbours.orders, keys)
     weights = _at(counted, neighbours.weights, keys).astype(np.float64)
     left, right = ranking.factors(ProductTotals(popular.products, popular.weights, popular.weights))
-    counts = np.bincount(np.searchsorted(neighbours.products, owner), minlength=len(neighbours.products))
+    counts = np.bincount(owner, minlength=len(products))
     return CartRows(
-        products=neighbours.products,
+        products=products,
         indptr=np.concatenate(([0], np.cumsum(counts))),
         others=other,
         orders=orders,

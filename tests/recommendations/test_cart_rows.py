@@ -180,6 +180,16 @@ def assembled(item, baskets=({1, 2}, {1, 2}, {2, 3})):
     return by_pair(cart_rows.assemble(block.neighbours, block.ranked, item, cart_rows.popularity_of(counted)))
 
 
+def test_ids_of_products_may_be_large():
+    high = 10**13
+
+    found = rows_of(counted_of([{high + 1, high + 2}, {high + 1, high + 2}, {high + 2, high + 3}]), ridge=2.0)
+
+    small = rows_of(counted_of([{1, 2}, {1, 2}, {2, 3}]), ridge=2.0)
+    assert by_pair(found) == {(high + a, high + b): row for (a, b), row in by_pair(small).items()}
+    assert len(by_pair(small)) == 6
+
+
 def test_what_the_model_alone_says_stands_in_a_row_without_orders():
     ids = (np.array(values, np.int64) for values in ([1], [0, 1], [3]))
 
