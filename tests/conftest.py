@@ -198,20 +198,26 @@ def _emptying() -> str:
     return "; ".join([*tables, "SELECT setval(oid::regclass, 1, false) FROM pg_class WHERE relkind = 'S'"])
 
 
-@pytest.fixture(autouse=True)
-def _process_of_the_shared_app(request: pytest.FixtureRequest) -> None:
-    """Take back what a test before did to the process: another vault, other logs, values held, a Redis that
-    was down, failures that are counted against this address.
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Take back what a test before did to the process: another vault, other logs, values held.
 
-    A held value would answer for a new store that has the number of an old one.
+    A held value would answer for a new store that has the number of an old one. It is done before any fixture is made:
+    what one of a whole module encrypts is read by the tests that follow.
     """
+    if "shared_app" in getattr(item, "fixturenames", ()):
+        open_vault((SECRET_KEY,))
+        configure_logging("error", "json")
+        forget_everything()
+
+
+@pytest.fixture(autouse=True)
+def _state_of_the_shared_app(request: pytest.FixtureRequest) -> None:
+    """Take back what a test before did to the application: a Redis that was down, failures counted against us."""
     if "shared_app" in request.fixturenames:
         shared_app: Flask = request.getfixturevalue("shared_app")
         shared_app.extensions["pannier_redis_breaker"] = Breaker()
         shared_app.extensions["pannier_failures"]._counts.clear()
-        open_vault((SECRET_KEY,))
-        configure_logging("error", "json")
-        forget_everything()
 
 
 @pytest.fixture

@@ -11,7 +11,6 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from app.commerce.store import StoreAccess, checked_settings
-from app.core.crypto import open_vault
 from app.core.db import db
 from app.core.held import forget_everything
 from app.decisions.log import DecisionLog
@@ -29,7 +28,6 @@ from app.recommendations.strategies import BEST_SELLERS, COMPLETE_THE_CART, SLOT
 from app.recommendations.visitors import NOBODY, Asking, known
 from app.rules.evaluation import RuleSet
 from app.rules.models import RuleList
-from tests.conftest import SECRET_KEY
 from tests.events.happenings import keep
 from tests.recommendations.shops import Shop, state
 
@@ -149,7 +147,6 @@ Logged = tuple[House, list[Found]]
 @pytest.fixture(scope="module")
 def decided(shared_app: Flask) -> Iterator[Logged]:
     """A house, and a thousand decisions of its log."""
-    open_vault((SECRET_KEY,))  # before that of each test is
     with shared_app.app_context():
         yield _decided(shared_app)
 
