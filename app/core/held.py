@@ -13,8 +13,7 @@ K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
 TTL_S: Final = 5.0
-# A value's time is shorter by up to this share, at random: what was read together is not to be over together, when a
-# process would read all of it anew at once while everybody waits.
+# By how much a value's time may be shorter: a process would read all of it anew at once while everybody waits.
 _SPREAD: Final = 0.25
 
 _everything: "weakref.WeakSet[Held[Any, Any]]" = weakref.WeakSet()
@@ -70,8 +69,7 @@ class Held(Generic[K, V]):
         """Hold ``value`` from now on."""
         if len(self._found) >= self._most:
             self._found.clear()
-        lasts_s = self.ttl_s * (1 - random.uniform(0, _SPREAD))  # noqa: S311 - no secret
-        self._found[key] = (time.monotonic() + lasts_s, value, False)
+        self._found[key] = (time.monotonic() + shortened(self.ttl_s, _SPREAD), value, False)
 
     def forget(self, key: K) -> None:
         """Forget the value of ``key``."""
@@ -84,6 +82,11 @@ class Held(Generic[K, V]):
     def __len__(self) -> int:
         """How many values are held, those whose time is over among them."""
         return len(self._found)
+
+
+def shortened(ttl_s: float, spread: float) -> float:
+    """Return seconds to live, fewer by up to this share at random: what began together is not to end together."""
+    return ttl_s * (1 - random.uniform(0, spread))  # noqa: S311 - no secret
 
 
 def forget_everything() -> None:

@@ -6,7 +6,6 @@ replaced by every change of the product. Lists and cards are joined for each ans
 taken down disappears from every list at once.
 """
 
-import random
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Final, NamedTuple
@@ -16,13 +15,12 @@ from sqlalchemy import Connection
 
 from app.commerce.catalog import BUYABLE_SQL, ELIGIBLE_SQL, LISTED_SQL
 from app.core.db import db
-from app.core.held import Held
+from app.core.held import Held, shortened
 from app.core.redis import breaker, redis_client
 from app.recommendations.ready_lists import TTL_S
 
 CARD_TTL_S: Final = 15
-# What is put into Redis lives shorter by up to this share, at random: what was put there together is not to be missed
-# together, when PostgreSQL would be asked for all of it at once.
+# By how much what is put into Redis may live shorter: PostgreSQL would be asked for all of it at once.
 _SPREAD: Final = 0.3
 
 
@@ -256,7 +254,7 @@ def _read(keys: list[str]) -> list[bytes | None]:
 
 
 def _life_ms(ttl_s: int) -> int:
-    return round(ttl_s * 1000 * (1 - random.uniform(0, _SPREAD)))  # noqa: S311 - no secret
+    return round(shortened(ttl_s, _SPREAD) * 1000)
 
 
 def _card_body(card: Card | None) -> bytes:
