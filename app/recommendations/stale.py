@@ -171,16 +171,16 @@ def _published_item_weights(connection: Connection, store_id: int, products: lis
     """Return what the last rebuild's item model says of these products: their published rows keep it."""
     from app.recommendations import cart_rows
 
-    subjects = list(_platform_ids(connection, store_id, products).values())
-    lists = cache.load_lists(connection, store_id, CART_ROWS, subjects)
+    ids = {platform_id: id_ for id_, platform_id in _platform_ids(connection, store_id, products).items()}
+    lists = cache.load_lists(connection, store_id, CART_ROWS, list(ids))
     named = row_lists.named_by_item_model(lists)
     if not named:
         return cart_rows.no_item_model()
     rows = connection.exec_driver_sql(
         "SELECT platform_id, id FROM product WHERE store_id = %(store)s AND platform_id = ANY(%(ids)s::text[])",
-        {"store": store_id, "ids": [*named, *subjects]},
+        {"store": store_id, "ids": list(named - ids.keys())},
     ).all()
-    return row_lists.item_weights_of(lists, {platform_id: id_ for platform_id, id_ in rows})
+    return row_lists.item_weights_of(lists, ids | {platform_id: id_ for platform_id, id_ in rows})
 
 
 def _platform_ids(connection: Connection, store_id: int, products: list[int]) -> dict[int, str]:
